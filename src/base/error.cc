@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/error.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace gemma {
+
+void fail_message(std::string_view where, std::string_view what) {
+  throw Error(where.empty() ? std::string(what) : fmt::format("{}: {}", where, what));
+}
+
+void check_failed(const char* condition, std::string_view what, const char* file, int line) {
+  fmt::print(stderr, "{}:{}: internal error: {} (does not hold: {})\n", file, line, what, condition);
+  std::abort();
+}
+
+}  // namespace gemma

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gemma {
+namespace {
+
+[[noreturn]] void fail_system(const std::string& path, std::string_view action) {
+  const int error = errno;
+  fail(path, "cannot {}: {}", action, std::strerror(error));
+}
+
+void write_all(int fd, const std::string& path, int64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system(path, "write");
+    bytes = bytes.subspan(static_cast<size_t>(n));
+    offset += n;
+  }
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+File File::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail_system(path, "open");
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    fail(path, "cannot read: expected a regular file{}", S_ISDIR(status.st_mode) ? ", found a folder" : "");
+  }
+  return File(path, fd, status.st_size);
+}
+
+File::File(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void File::read(int64_t offset, std::span<std::byte> out) const {
+  if (offset < 0 || offset > size_ || static_cast<int64_t>(out.size()) > size_ - offset) {
+    fail(path_, "cannot read {} bytes at byte {}: file ends after {}", out.size(), offset, size_);
+  }
+  while (!out.empty()) {
+    const ssize_t n = ::pread(fd_, out.data(), out.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system(path_, "read");
+    if (n == 0) fail(path_, "file was cut to {} bytes while it was read", offset);
+    out = out.subspan(static_cast<size_t>(n));
+    offset += n;
+  }
+}
+
+std::string read_file(const std::string& path, int64_t limit) {
+  const File file = File::open(path);
+  if (file.size() > limit) fail(path, "file has {} bytes, expected at most {}", file.size(), limit);
+  std::string text(static_cast<size_t>(file.size()), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(path), temporary_(fmt::format("{}.{}.partial", path, ::getpid())) {
+  fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail_system(path_, "create");
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  write_at(end_, bytes);
+  end_ += static_cast<int64_t>(bytes.size());
+}
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::write_at(int64_t offset, std::span<const std::byte> bytes) { write_all(fd_, path_, offset, bytes); }
+
+void AtomicFile::reserve(int64_t bytes) {
+  const int error = ::posix_fallocate(fd_, 0, bytes);
+  if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
+    fail(path_, "cannot reserve {} bytes on disk: {}", bytes, std::strerror(error));
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail_system(path_, "write");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system(path_, "rename the finished file to this name");
+  committed_ = true;
+  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    ::fsync(folder);
+    ::close(folder);
+  }
+}
+
+}  // namespace gemma

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files by descriptor: positioned reads from many threads, and output that is either whole or absent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace gemma {
+
+/** An open file for positioned reads; safe to read from several threads. */
+class File {
+ public:
+  /** Fails with the system's reason ("model.gguf: cannot open: No such file or directory"). */
+  static File open(const std::string& path);
+  File(File&&) noexcept;
+  File& operator=(File&&) noexcept;
+  ~File();
+
+  int64_t size() const { return size_; }
+  const std::string& path() const { return path_; }
+  int descriptor() const { return fd_; }
+  /** Reads exactly out.size() bytes at `offset`; fails when the file ends before. */
+  void read(int64_t offset, std::span<std::byte> out) const;
+
+ private:
+  File(std::string path, int fd, int64_t size);
+  std::string path_;
+  int fd_ = -1;
+  int64_t size_ = 0;
+};
+
+/** The whole file as a string; fails when it is larger than `limit` bytes. */
+std::string read_file(const std::string& path, int64_t limit = int64_t{1} << 31);
+
+/** Writes beside `path` under a temporary name and takes the name `path` on commit() (fsync, rename, fsync of the
+ *  folder). Without commit the temporary file is removed, so a crash never leaves half a file under the final name. */
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  void write(std::span<const std::byte> bytes);                     // appends
+  void write(std::string_view text);
+  void write_at(int64_t offset, std::span<const std::byte> bytes);  // from any thread
+  /** Reserves disk space, so that "no space left" is said before the work and not after it. */
+  void reserve(int64_t bytes);
+  void commit();
+
+ private:
+  std::string path_, temporary_;
+  int fd_ = -1;
+  int64_t end_ = 0;
+  bool committed_ = false;
+};
+
+}  // namespace gemma

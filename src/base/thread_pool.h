@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fixed workers for data-parallel loops. It does not queue tasks, does not steal and does not nest: one loop at a time,
+// each worker one contiguous share. Which worker computes which element never changes what is computed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace gemma {
+
+class ThreadPool {
+ public:
+  /** threads <= 0: one per physical core that this process may use. The calling thread counts as one. */
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const;
+
+  /** Calls fn(begin, end) on contiguous shares that cover 0..n, each of at least `grain` elements where possible, and
+   *  returns when all are done. With n <= grain (or one thread) it runs on the calling thread. The first exception of a
+   *  share is thrown again here. Called from one thread at a time. */
+  void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& fn);
+
+  /** The same, with pieces of `piece` elements claimed from a counter, for elements of unequal cost. */
+  void parallel_claim(int64_t n, int64_t piece, const std::function<void(int64_t, int64_t)>& fn);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/** Physical cores in this process's affinity mask and cgroup quota, at least 1. */
+int physical_cores();
+
+}  // namespace gemma

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The weights of a checkpoint under the reference's names, one struct a part. Read once into the layout the device
+// likes; the per-layer embedding table alone stays in the file (RowSource).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "tensor/ops.h"
+
+namespace gemma {
+
+/** A weight and its reference name, by which an adapter finds it. */
+struct Linear {
+  Tensor w;  // [out, in]
+  std::string name;
+};
+
+struct AttentionWeights {
+  Linear q, k, v, o;       // k, v undefined on layers that share a cache; v where K = V
+  Tensor q_norm, k_norm;   // [head_dim]
+};
+
+struct MlpWeights {
+  Linear gate, up, down;
+};
+
+struct MoeWeights {
+  Tensor router, router_scale, per_expert_scale;  // [experts, dim], [dim] (with dim^(-1/2) in it), [experts]
+  Tensor gate_up, down;                           // [experts, 2 width, dim], [experts, dim, width]
+  Tensor post_feedforward_layernorm_1, post_feedforward_layernorm_2, pre_feedforward_layernorm_2;
+};
+
+struct PerLayerWeights {
+  Linear gate, projection;  // per_layer_input_gate [P, dim], per_layer_projection [dim, P]
+  Tensor norm;              // post_per_layer_input_norm [dim]
+};
+
+struct LayerWeights {
+  Tensor input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+  AttentionWeights attention;
+  MlpWeights mlp;
+  std::optional<MoeWeights> moe;
+  std::optional<PerLayerWeights> per_layer;
+  Tensor layer_scalar;  // [1]; undefined where the model has none
+};
+
+/** Rows of a table that is never loaded: read from the file when their tokens come up. Keeps `file` alive. */
+class RowSource {
+ public:
+  RowSource() = default;
+  RowSource(std::shared_ptr<const ModelFile> file, const TensorRecord& record);
+  bool defined() const { return file_ != nullptr; }
+  int64_t rows() const;
+  int64_t cols() const;
+  /** The rows `ids` as stored, [ids, cols] in the file's type. */
+  Tensor read(std::span<const int32_t> ids, Ops& ops) const;
+
+ private:
+  std::shared_ptr<const ModelFile> file_;
+  TensorRecord record_;
+};
+
+struct Weights {
+  Tensor embedding;  // [vocab, dim]; also the head when that is tied
+  std::optional<Tensor> head;
+  RowSource per_layer_rows;                               // [vocab, layers * P]
+  Tensor per_layer_model_projection, per_layer_projection_norm;
+  std::vector<LayerWeights> layers;
+  Tensor norm;
+
+  /** Fails with name, expected and found shape. `widen`: every weight as f32. */
+  static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
+};
+
+}  // namespace gemma

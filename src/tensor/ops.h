@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ops is the whole device interface: what the model's equations are written in. Functional: inputs are const, results
+// are new tensors (f32 [rows, cols] unless said otherwise). Every op computes a row from that row's inputs in one fixed
+// order, so a row's result does not depend on the rows beside it nor on the number of threads.
+//
+// An implementation runs each call at once (cpu::CpuOps) or records it (a GPU); Tape will wrap one and note how to go
+// back. A fused op is one here because it is one function on every device.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tensor/attention_plan.h"
+#include "tensor/tensor.h"
+
+namespace gemma {
+
+/** The experts chosen for each row, best first (ties: lower index first), and the weight of each. */
+struct Routing {
+  int top_k = 0;
+  std::vector<int32_t> index;  // [rows * top_k]
+  std::vector<float> weight;   // [rows * top_k]
+};
+
+/** The best of one row of logits, and what a probability needs: p(id) = exp(value - log_sum_exp). */
+struct Candidates {
+  std::vector<int32_t> ids;   // falling value; ties: lower id first
+  std::vector<float> values;  // raw logits
+  double log_sum_exp = 0;     // over the whole row, masked ids left out
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  // ---- move ----
+  /** Bytes of the host as a tensor of the device. */
+  virtual Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) = 0;
+  /** A fresh tensor, not cleared: cache pools. */
+  virtual Tensor allocate(DType dtype, const Shape& shape) = 0;
+  /** A weight in the layout that linear, embed and moe of this device like best; may return `w` itself. */
+  virtual Tensor prepare_weight(Tensor w) = 0;
+  virtual void read(const Tensor& x, std::span<std::byte> out) = 0;
+  /** Rows of x in the order of `rows`, any dtype. */
+  virtual Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) = 0;
+  /** A copy of `base` in which row at[i] is row i of `rows`. */
+  virtual Tensor scatter_rows(const Tensor& base, const Tensor& rows, std::span<const int32_t> at) = 0;
+  /** Columns first .. first + n - 1. */
+  virtual Tensor columns(const Tensor& x, int64_t first, int64_t n) = 0;
+  /** [rows, a], [rows, b] -> [rows, a + b]. */
+  virtual Tensor concat_columns(const Tensor& a, const Tensor& b) = 0;
+  /** Says that `x` is what the reference calls `name`. Does nothing by default; parity tests and --tap listen here. */
+  virtual void tap(std::string_view name, const Tensor& x);
+
+  // ---- rows ----
+  /** y = x * (mean(x^2) + eps)^(-1/2) * weight over groups of `weight cols` (or `group`) columns; no weight: 1.
+   *  group = head_dim normalises each head of [rows, heads * head_dim] on its own. */
+  virtual Tensor rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_t group = 0) = 0;
+  virtual Tensor add(const Tensor& a, const Tensor& b) = 0;
+  /** residual + rms_norm(x; weight). */
+  virtual Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) = 0;
+  /** Element by element; b may be one row, used for every row of a. */
+  virtual Tensor mul(const Tensor& a, const Tensor& b) = 0;
+  virtual Tensor scale(const Tensor& x, float factor) = 0;
+  /** factor: one value, [1] or a scalar. */
+  virtual Tensor scale(const Tensor& x, const Tensor& factor) = 0;
+  /** gelu_tanh(gate) * up. */
+  virtual Tensor gated_gelu(const Tensor& gate, const Tensor& up) = 0;
+  /** cap * tanh(x / cap). */
+  virtual Tensor softcap(const Tensor& x, float cap) = 0;
+  virtual Tensor softmax(const Tensor& x) = 0;
+
+  // ---- products ----
+  /** Rows `ids` of table [vocab, cols] of any weight type, times `factor`, as f32. */
+  virtual Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) = 0;
+  /** x [rows, in] times each weight's transpose: w [out, in] -> [rows, out]. x is prepared once for all. */
+  virtual std::vector<Tensor> linear(const Tensor& x, std::span<const Tensor* const> weights) = 0;
+  Tensor linear(const Tensor& x, const Tensor& w);
+  /** softmax(scores) over all experts, the k best, their probabilities normalised to sum 1, times per_expert_scale. */
+  virtual Routing route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) = 0;
+  /** sum over the chosen experts e, in the router's order, of weight_e * down_e(gelu(g) * u), [g; u] = gate_up_e(x).
+   *  gate_up [experts, 2 * width, in] (gate rows first), down [experts, in, width]. */
+  virtual Tensor moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) = 0;
+
+  // ---- position and attention ----
+  /** Rotates each head of x [rows, heads * head_dim]: pairs (i, i + head_dim / 2) by positions[row] *
+   *  inverse_frequency[i], angles in f32. inverse_frequency has head_dim / 2 entries; 0 leaves a pair as it is. */
+  virtual Tensor rope(const Tensor& x, std::span<const int32_t> positions, std::span<const float> inverse_frequency,
+                      int64_t head_dim) = 0;
+  /** Stores k and v [rows, kv_heads * head_dim] at plan.slots, in the pool's type. */
+  virtual void write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) = 0;
+  /** q [rows, heads * head_dim] -> [rows, heads * head_dim]: softmax(scale * q . k) v over visible keys, read from the
+   *  pool. Key blocks are pages, by index in the sequence, merged in order. Query head j reads K/V head j / (heads /
+   *  kv_heads). */
+  virtual Tensor attention(const Tensor& q, const AttentionPlan& plan) = 0;
+
+  // ---- ends ----
+  /** The k best of each row and the row's log-sum-exp. `allowed`: rows * ceil(vocab / 32) words, bit set = may be
+   *  chosen; empty = all. */
+  virtual std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) = 0;
+};
+
+}  // namespace gemma

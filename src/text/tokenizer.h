@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text <-> token ids. Three loaders (tokenizer.json, GGUF "llama", GGUF "gemma4"), one encoder.
+//
+//   auto tokenizer = Tokenizer::from(file);
+//   std::vector<int32_t> ids = tokenizer->encode("Hello");   // no <bos>: whoever builds the prompt puts it
+//   Tokenizer::Stream stream(*tokenizer);
+//   for (int32_t id : ids) out += stream.push(id);            // whole UTF-8 characters only
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "file/model_file.h"
+
+namespace gemma {
+
+/** What "<end_of_turn>" in a text means. text: its letters (user text). control: the token. */
+enum class Specials : uint8_t { text, control };
+
+enum class PieceKind : uint8_t {
+  normal,
+  control,       // a token the user cannot type: <bos>, <|turn>
+  user_defined,  // kept whole when met in text, and printed: newline runs, tags
+  byte,          // <0xNN>
+  unused,        // reserved; never sampled
+  unknown,
+};
+
+class Tokenizer {
+ public:
+  /** From the model's own files: GGUF keys, or tokenizer.json of its folder. */
+  static std::shared_ptr<const Tokenizer> from(const ModelFile& file);
+  static std::shared_ptr<const Tokenizer> from_json(std::string_view where, std::string_view text);
+  virtual ~Tokenizer() = default;
+
+  virtual std::vector<int32_t> encode(std::string_view text, Specials specials = Specials::text) const = 0;
+  /** Ids as text; ill-formed bytes become U+FFFD each. skip_control leaves control pieces out. Unknown ids are refused. */
+  std::string decode(std::span<const int32_t> ids, bool skip_control = false) const;
+
+  int size() const;                                   // ids are 0 .. size - 1
+  std::string_view piece(int32_t id) const;           // as the file spells it ("▁the", "<0x0A>", "<|turn>")
+  PieceKind kind(int32_t id) const;
+  std::optional<int32_t> find(std::string_view piece) const;
+  /** The bytes an id stands for in running text ("▁the" -> " the", "<0x0A>" -> "\n"); "" for control pieces. */
+  std::string bytes(int32_t id) const;
+  /** Whether a prompt of raw text should begin with <bos> for this file. */
+  bool add_bos() const;
+
+  /** Ids -> text, whole characters at a time. */
+  class Stream {
+   public:
+    explicit Stream(const Tokenizer& tokenizer, bool skip_control = true);
+    std::string push(int32_t id);
+    std::string finish();  // what is left of an unfinished character, as U+FFFD
+
+   private:
+    const Tokenizer& tokenizer_;
+    bool skip_control_;
+    std::string pending_;
+  };
+};
+
+}  // namespace gemma
