@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace gemma {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string path(const char* name) const { return (folder_ / name).string(); }
+  size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {})); }
+  fs::path folder_ = fs::temp_directory_path() / fmt::format("gemma4_file_test_{}", ::getpid());
+};
+
+TEST_F(FileTest, IsWholeOrAbsent) {
+  {
+    AtomicFile out(path("a"));
+    out.write("half");
+    EXPECT_FALSE(fs::exists(path("a")));
+  }
+  EXPECT_EQ(files(), 0u);
+  AtomicFile out(path("a"));
+  out.reserve(5);
+  out.write("hello");
+  out.write_at(1, std::as_bytes(std::span("a", 1)));
+  out.commit();
+  EXPECT_EQ(read_file(path("a")), "hallo");
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(FileTest, SaysWhatIsWrong) {
+  EXPECT_THAT([&] { File::open(path("none")); },
+              testing::ThrowsMessage<Error>(path("none") + ": cannot open: No such file or directory"));
+  EXPECT_THAT([&] { File::open(folder_.string()); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("expected a regular file, found a folder")));
+  EXPECT_THAT([&] { AtomicFile(path("no/such/folder")); }, testing::ThrowsMessage<Error>(testing::HasSubstr("cannot create")));
+  AtomicFile out(path("b"));
+  out.write("12345");
+  out.commit();
+  const File file = File::open(path("b"));
+  std::array<std::byte, 4> bytes;
+  EXPECT_THAT([&] { file.read(2, bytes); },
+              testing::ThrowsMessage<Error>(path("b") + ": cannot read 4 bytes at byte 2: file ends after 5"));
+  EXPECT_THAT([&] { file.read(-1, bytes); }, testing::ThrowsMessage<Error>(testing::HasSubstr("at byte -1")));
+  EXPECT_THAT([&] { read_file(path("b"), 4); }, testing::ThrowsMessage<Error>(testing::HasSubstr("at most 4")));
+}
+
+}  // namespace
+}  // namespace gemma

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/memory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/error.h"
+
+namespace gemma {
+namespace {
+
+TEST(Memory, FormatsBytes) {
+  EXPECT_EQ(format_bytes(0), "0 bytes");
+  EXPECT_EQ(format_bytes(999), "999 bytes");
+  EXPECT_EQ(format_bytes(1000), "1.0 kB");
+  EXPECT_EQ(format_bytes(999'499'999), "999 MB");
+  EXPECT_EQ(format_bytes(999'600'000), "1.0 GB");
+  EXPECT_EQ(format_bytes(1'449'000'000), "1.4 GB");
+  EXPECT_EQ(format_bytes(52'000'000'000'000), "52 TB");
+}
+
+TEST(Memory, SomeIsAvailableAndAllOfItIsNot) {
+  EXPECT_GT(available_memory(), 1'000'000);
+  EXPECT_LT(available_memory(), int64_t{1} << 50);
+  require_memory("model", "a little", 1000);
+  EXPECT_THAT([] { require_memory("m.gguf", "the model", std::numeric_limits<int64_t>::max()); },
+              testing::ThrowsMessage<Error>(testing::StartsWith("m.gguf: the model needs 9223372 TB of memory, ")));
+}
+
+}  // namespace
+}  // namespace gemma
