@@ -14,10 +14,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/json.h"
+#include "file/metadata.h"
 #include "tensor/tensor.h"
 
 namespace gemma {
@@ -41,33 +41,6 @@ struct TensorRecord {
   int source = 0;       // which of the file's sources
   int64_t offset = 0;   // absolute, in that source
   int64_t bytes = 0;
-};
-
-/** A GGUF value. Integers of all widths are int64 (u64 beyond is refused), arrays are typed. */
-using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
-
-/** The typed keys of a GGUF file, in file order; empty for safetensors. */
-class Metadata {
- public:
-  void add(std::string where, std::string key, MetaValue value);  // fails on a duplicate key
-  const MetaValue* find(std::string_view key) const;
-  const std::vector<std::pair<std::string, MetaValue>>& entries() const { return entries_; }
-
-  // nullopt when absent; fails (expected, found) when the type is another.
-  std::optional<bool> boolean(std::string_view key) const;
-  std::optional<int64_t> integer(std::string_view key) const;
-  std::optional<double> number(std::string_view key) const;  // integers widen
-  std::optional<std::string> string(std::string_view key) const;
-  const std::vector<std::string>* strings(std::string_view key) const;
-  std::optional<std::vector<int64_t>> integers(std::string_view key) const;  // one number counts as a list of one
-  std::optional<std::vector<bool>> booleans(std::string_view key) const;
-  std::optional<std::vector<double>> numbers(std::string_view key) const;
-
- private:
-  std::string where_;
-  std::vector<std::pair<std::string, MetaValue>> entries_;
-  std::map<std::string, size_t, std::less<>> index_;
 };
 
 enum class FileFormat : uint8_t { safetensors, gguf };
