@@ -29,6 +29,8 @@ function(gemma_module)
   list(TRANSFORM M_DEPS PREPEND gemma_)
   target_link_libraries(gemma_${M_NAME} PUBLIC ${M_DEPS} ${M_LIBS} PRIVATE $<BUILD_INTERFACE:gemma_options>)
   set_property(GLOBAL APPEND PROPERTY GEMMA4_MODULES ${M_NAME})
+  install(TARGETS gemma_${M_NAME} EXPORT gemma4Targets)
+  install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemma4 FILES_MATCHING PATTERN "*.h")
 
   if(GEMMA4_TESTS AND tests)
     add_executable(gemma_${M_NAME}_test ${tests})
