@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "file/model_file.h"
@@ -21,6 +22,9 @@ struct MoeConfig {
   int experts = 0, top_k = 0, width = 0;
 };
 
+/** kv_source of a drafter's layers: the target's last layer of the same kind that owns a cache. */
+inline constexpr int kTargetLayer = -1;
+
 struct LayerConfig {
   bool global = false;              // full attention; else sliding
   int heads = 0, kv_heads = 0, head_dim = 0;
@@ -29,9 +33,10 @@ struct LayerConfig {
   float attention_scale = 1.0f;     // 1: q and k are normed; Gemma 3: query_pre_attn_scalar^(-1/2)
   bool v_norm = true;               // Gemma 3 has none
   bool k_is_v = false;              // no v_proj: v is the raw k projection
-  bool bidirectional_media = false; // rows of one picture see one another (sliding layers of "vision" models)
+  bool bidirectional_media = false;  // rows of one picture see one another (sliding layers of "vision" models)
+  bool media_beyond_window = false;  // such a block is not cut at the window (Config::use_overlay_masks)
   bool layer_scalar = true;
-  int kv_source = 0;                // own index, or the earlier layer whose cache this one reads
+  int kv_source = 0;                // own index, or the earlier layer whose cache this one reads; a drafter: kTargetLayer
   int mlp_width = 0;
   std::optional<MoeConfig> moe;
 };
@@ -52,10 +57,10 @@ struct GenerationDefaults {
 
 struct Config {
   std::string architecture;            // "gemma4", "gemma4_unified", "gemma3": for people, not for the forward pass
-  int generation = 4;                  // 3: file stores norms as w with (1 + w) meant (safetensors); see model/weights
+  int generation = 4;                  // 3: safetensors hold norms as w with (1 + w) meant; see model/weights
   int dim = 0, vocab = 0, context = 0; // context: max_position_embeddings
   float norm_eps = 1e-6f;
-  float embedding_scale = 1.0f;        // sqrt(dim), rounded to the embedding's type
+  float embedding_scale = 1.0f;        // sqrt(dim); Model::load rounds it to the embedding's type
   std::optional<float> softcap;
   int per_layer_dim = 0;               // P; 0 = no per-layer embeddings
   bool tied_head = true;
@@ -65,6 +70,12 @@ struct Config {
 
   /** Fails with the key, expected and found. */
   static Config from(const ModelFile& file);
+  /** The same from config.json and, where there is one, generation_config.json. `where` names the file in messages. */
+  static Config from_json(std::string_view where, const json::value& config, const json::value* generation = nullptr);
+
+  /** The other rule for pictures: their blocks are laid over the masks of all layers and not cut at the window
+   *  (spec/gemma4_unified.md section 8; Gemma 4's own rule is the default). */
+  void use_overlay_masks();
 };
 
 }  // namespace gemma
