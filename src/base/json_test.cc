@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace gemma {
@@ -19,6 +21,32 @@ TEST(Json, WritesNumbersTheShortestWay) {
 
 TEST(Json, KeepsTheOrderOfKeys) {
   EXPECT_EQ(write_json(parse_json_or_fail("t", R"({"z":1,"a":2})")), R"({"z": 1, "a": 2})");
+}
+
+TEST(Json, ReadsNumbersToTheLastBit) {
+  for (const char* text : {"0.3333333333333333", "123.456", "1.7976931348623157e+308", "4331.712643678161",
+                           "35892.57894736842", "1e-07", "5e-324", "-2.2250738585072014e-308"}) {
+    EXPECT_EQ(parse_json_or_fail("t", text).as_double(), std::strtod(text, nullptr)) << text;
+  }
+  EXPECT_EQ(parse_json_or_fail("t", "[1e-999]").as_array()[0].as_double(), 0.0);
+  EXPECT_TRUE(std::signbit(parse_json_or_fail("t", "-0.0").as_double()));
+}
+
+TEST(Json, KeepsIntegersOfAnySizeWhenAsked) {
+  const std::string text = "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1e30]";
+  const Result<json::value> kept = parse_json(text, 8, BigIntegers::keep);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(write_json(kept.value()), "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1e+30]");
+  EXPECT_EQ(digits_of_big_integer(kept.value().at(2)), "123456789012345678901234567890");
+  EXPECT_EQ(kept.value().at(2), big_integer("123456789012345678901234567890"));
+  EXPECT_FALSE(digits_of_big_integer(kept.value().at(0)));
+  EXPECT_FALSE(digits_of_big_integer(json::string("\xff")));
+  EXPECT_FALSE(digits_of_big_integer(json::string("\xff-")));
+  EXPECT_FALSE(digits_of_big_integer(json::string("\xff" "1}")));
+  EXPECT_EQ(parse_json_or_fail("t", text).at(2).as_double(), 123456789012345678901234567890.0);
+  const Result<json::value> last = parse_json("99999999999999999999", 8, BigIntegers::keep);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(write_json(last.value()), "99999999999999999999");
 }
 
 std::string reason(std::string_view text, int depth = 256) {
