@@ -25,7 +25,18 @@ using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<b
 
 /** How a value, or each element of an array, is stored; the numbers are GGUF's. */
 enum class MetaType : uint8_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11,
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
   f64 = 12,
 };
 inline constexpr int kMetaTypes = 13;
@@ -35,9 +46,9 @@ std::string_view name_of(MetaType type);  // "u32"
 class Metadata {
  public:
   struct Entry {
-    std::string first;   // key
-    MetaValue second;    // value
-    MetaType type;       // of the value, or of an array's elements; never MetaType::array
+    std::string first;  // key
+    MetaValue second;   // value
+    MetaType type;      // of the value, or of an array's elements; never MetaType::array
   };
 
   /** `where` is the file's name, for messages. Fails on a duplicate key. */
@@ -56,7 +67,7 @@ class Metadata {
   std::optional<int64_t> integer(std::string_view key) const;
   std::optional<double> number(std::string_view key) const;  // integers widen
   std::optional<std::string> string(std::string_view key) const;
-  const std::vector<std::string>* strings(std::string_view key) const;  // nullptr when absent
+  const std::vector<std::string>* strings(std::string_view key) const;       // nullptr when absent
   std::optional<std::vector<int64_t>> integers(std::string_view key) const;  // one number counts as a list of one
   std::optional<std::vector<bool>> booleans(std::string_view key) const;
   std::optional<std::vector<double>> numbers(std::string_view key) const;  // integers widen

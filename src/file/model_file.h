@@ -37,9 +37,9 @@ std::unique_ptr<ByteSource> memory_source(std::string name, std::vector<std::byt
 struct TensorRecord {
   std::string name;
   DType dtype = DType::f32;
-  Shape shape;          // row-major (GGUF's innermost-first sizes are turned round)
-  int source = 0;       // which of the file's sources
-  int64_t offset = 0;   // absolute, in that source
+  Shape shape;         // row-major (GGUF's innermost-first sizes are turned round)
+  int source = 0;      // which of the file's sources
+  int64_t offset = 0;  // absolute, in that source
   int64_t bytes = 0;
 };
 
@@ -76,6 +76,12 @@ class ModelFile {
   const std::string& folder() const { return folder_; }
 
  private:
+  static ModelFile open_folder(const std::string& path);
+  static ModelFile open_index(const std::string& path);
+  static ModelFile open_file(const std::string& path);
+  void add_parts(std::vector<std::unique_ptr<ByteSource>> sources);
+  void check_index(std::string_view where, std::string_view text) const;
+
   FileFormat format_ = FileFormat::safetensors;
   std::string name_, folder_;
   std::vector<std::unique_ptr<ByteSource>> sources_;
