@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The subcommands of the program: one file each, one function each. A function adds its subcommand with options, help
-// and examples to `app`; its callback does the work, throws gemma::Error for bad input (exit 1) and returns otherwise.
-// A command whose exit status is neither 0 nor 1 throws CLI::RuntimeError(status).
+// and examples to `app`; its callback does the work and fails with gemma::Error for bad input (exit status 1), with
+// gemma::UsageError for options that make no sense (2). Another status is set by set_exit_status.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,10 +9,14 @@
 namespace gemma::app {
 
 void add_chat_format(CLI::App& app);
+void add_completion(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_info(CLI::App& app);
 void add_run(CLI::App& app);
 void add_tokenize(CLI::App& app);
+
+/** What main returns when the callback has come back. */
+void set_exit_status(int status);
 
 }  // namespace gemma::app

@@ -10,6 +10,10 @@ void fail_message(std::string_view where, std::string_view what) {
   throw Error(where.empty() ? std::string(what) : fmt::format("{}: {}", where, what));
 }
 
+void fail_usage_message(std::string_view option, std::string_view what) {
+  throw UsageError(fmt::format("{}: {}", option, what));
+}
+
 void check_failed(const char* condition, std::string_view what, const char* file, int line) {
   fmt::print(stderr, "{}:{}: internal error: {} (does not hold: {})\n", file, line, what, condition);
   std::abort();

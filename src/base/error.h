@@ -24,12 +24,25 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/** Throws Error("where: what"). The only `throw` of the project is behind this function. */
+/** The command line asks for something that cannot be meant: exit status 2 instead of 1. */
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/** Throws Error("where: what"). The only `throw`s of the project are behind this function and fail_usage. */
 [[noreturn]] void fail_message(std::string_view where, std::string_view what);
 
 template <class... Args>
 [[noreturn]] void fail(std::string_view where, fmt::format_string<Args...> what, Args&&... args) {
   fail_message(where, fmt::format(what, std::forward<Args>(args)...));
+}
+
+[[noreturn]] void fail_usage_message(std::string_view option, std::string_view what);
+
+template <class... Args>
+[[noreturn]] void fail_usage(std::string_view option, fmt::format_string<Args...> what, Args&&... args) {
+  fail_usage_message(option, fmt::format(what, std::forward<Args>(args)...));
 }
 
 [[noreturn]] void check_failed(const char* condition, std::string_view what, const char* file, int line);

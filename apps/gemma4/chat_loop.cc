@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// The conversation in the terminal.
+#include <fmt/format.h>
+#include <histedit.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <clocale>
+#include <cstdio>
+#include <memory>
+
+#include "base/file.h"
+#include "gemma4/run.h"
+#include "gemma4/settings.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (empty: nothing); starts over
+  /think [N|off] think before answering, at most N tokens
+  /reset         forget the conversation
+  /retry         answer the last question again
+  /save FILE     keep the conversation as JSON
+  /load FILE     go on with a kept one
+  /stats         tokens, speed, memory
+  /exit          leave (or Ctrl-D)
+  A line that ends with \ goes on in the next one. Ctrl-C stops an answer.)";
+
+std::string_view trim(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+/** Lines with editing and history, by libedit. */
+class LineReader {
+ public:
+  LineReader() : history_(::history_init()), edit_(::el_init("gemma4", stdin, stdout, stderr)) {
+    HistEvent event;
+    ::history(history_, &event, H_SETSIZE, 1000);
+    ::history(history_, &event, H_SETUNIQUE, 1);
+    const std::string folder = state_folder();
+    if (!folder.empty()) file_ = folder + "/history";
+    if (!file_.empty()) ::history(history_, &event, H_LOAD, file_.c_str());
+    ::el_set(edit_, EL_CLIENTDATA, this);
+    ::el_set(edit_, EL_PROMPT_ESC, &LineReader::prompt, '\1');
+    ::el_set(edit_, EL_EDITOR, "emacs");
+    ::el_set(edit_, EL_SIGNAL, 0);
+    ::el_set(edit_, EL_HIST, ::history, history_);
+    ::el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+    ::el_source(edit_, nullptr);  // the user's own ~/.editrc
+  }
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+  ~LineReader() {
+    ::el_end(edit_);
+    ::history_end(history_);
+  }
+
+  /** A line without its end; nullopt at the end of input. An interrupted line is "". */
+  std::optional<std::string> read(bool continued) {
+    prompt_ = continued ? ". " : styled(STDOUT_FILENO) ? "\1\x1b[1m\1> \1\x1b[22m\1" : "> ";
+    int count = 0;
+    const char* line = ::el_gets(edit_, &count);
+    if (InterruptGuard::interrupted()) {
+      InterruptGuard::clear();
+      ::el_reset(edit_);
+      fmt::print("^C\n");
+      return "";
+    }
+    if (line == nullptr || count <= 0) return std::nullopt;
+    std::string text(line, static_cast<size_t>(count));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    if (!trim(text).empty()) {
+      HistEvent event;
+      ::history(history_, &event, H_ENTER, text.c_str());
+      if (!file_.empty()) ::history(history_, &event, H_SAVE, file_.c_str());
+    }
+    return text;
+  }
+
+ private:
+  static char* prompt(EditLine* edit) {
+    LineReader* self = nullptr;
+    ::el_get(edit, EL_CLIENTDATA, &self);
+    return self->prompt_.data();
+  }
+  History* history_;
+  EditLine* edit_;
+  std::string file_, prompt_;
+};
+
+/** An answer on the terminal: thought dimmed, text as it is. */
+class AnswerPrinter {
+ public:
+  void operator()(const ChatEvent& event) {
+    if (const auto* thought = std::get_if<ThoughtDelta>(&event)) {
+      if (!thinking_ && styled(STDOUT_FILENO)) fmt::print("\x1b[2m");
+      thinking_ = true;
+      put(thought->text);
+    } else if (const auto* text = std::get_if<TextDelta>(&event)) {
+      end_thought();
+      put(text->text);
+    } else if (const auto* call = std::get_if<ToolCall>(&event)) {
+      end_thought();
+      put(fmt::format("[call {} {}]\n", call->name, write_json(call->arguments)));
+    }
+  }
+  void end() {
+    end_thought();
+    if (!at_line_start_) fmt::print("\n");
+    std::fflush(stdout);
+  }
+
+ private:
+  void put(const std::string& text) {
+    if (text.empty()) return;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+    at_line_start_ = text.back() == '\n';
+  }
+  void end_thought() {
+    if (!thinking_) return;
+    thinking_ = false;
+    fmt::print("{}\n{}", styled(STDOUT_FILENO) ? "\x1b[22m" : "", at_line_start_ ? "" : "\n");
+    at_line_start_ = true;
+  }
+  bool thinking_ = false, at_line_start_ = true;
+};
+
+class ChatLoop {
+ public:
+  ChatLoop(Session& session, RunOptions options)
+      : session_(session), options_(std::move(options)), messages_(opening(options_.system)) {}
+
+  int run() {
+    const Config& config = session_.model->config;
+    say(fmt::format("{}: {} layers, {} wide, context {}. /help lists commands.", session_.file->name(),
+                    config.layers.size(), config.dim, session_.engine->context()));
+    while (auto line = read_message()) {
+      const std::string_view text = trim(*line);
+      if (text.empty()) continue;
+      if (text[0] == '/') {
+        if (!command(text)) break;
+      } else {
+        messages_.push_back(message("user", text));
+        answer();
+      }
+    }
+    return 0;
+  }
+
+ private:
+  void say(std::string_view text) { fmt::print("{}\n", dim(text, STDOUT_FILENO)); }
+
+  std::optional<std::string> read_message() {
+    std::string whole;
+    while (true) {
+      std::optional<std::string> line = reader_.read(!whole.empty());
+      if (!line) {
+        fmt::print("\n");
+        return std::nullopt;
+      }
+      if (line->empty() || line->back() != '\\') return whole + *line;
+      line->back() = '\n';
+      whole += *line;
+    }
+  }
+
+  void answer() {
+    auto exchange = Exchange::chat(session_, messages_, options_.answer);
+    if (!exchange) {
+      say(exchange.failure().message());
+      messages_.pop_back();
+      return;
+    }
+    AnswerPrinter printer;
+    InterruptGuard::clear();
+    const Answer& a = run_to_end(session_, *exchange.value(), [&](const ChatEvent& event) { printer(event); });
+    InterruptGuard::clear();
+    printer.end();
+    report(a);
+    if (a.finish == Finish::error) {
+      messages_.pop_back();
+      return;
+    }
+    json::object turn = message("assistant", a.text);
+    if (!a.tool_calls.empty()) {
+      json::array calls;
+      for (const ToolCall& call : a.tool_calls) {
+        calls.push_back({{"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+      }
+      turn["tool_calls"] = std::move(calls);
+    }
+    messages_.push_back(std::move(turn));
+    used_ = a.prompt_tokens + a.tokens;
+  }
+
+  void report(const Answer& a) {
+    if (a.dropped_turns > 0) {
+      say(fmt::format("context full: the {} oldest turn{} left out", a.dropped_turns, a.dropped_turns == 1 ? " was" : "s were"));
+    }
+    std::string end;
+    if (a.finish == Finish::cancelled) end = ", stopped";
+    if (a.finish == Finish::loop) end = ", stopped: it repeats itself";
+    if (a.finish == Finish::context) end = ", stopped: the context is full";
+    if (a.finish == Finish::length) end = ", stopped at --max-tokens";
+    if (a.finish == Finish::error) end = ", failed: " + a.error;
+    if (options_.quiet && end.empty()) return;
+    const double seconds = a.seconds - a.first_token_seconds;
+    const std::string rate = a.tokens > 1 && seconds > 0 ? fmt::format(", {:.1f} tokens/s", (a.tokens - 1) / seconds) : "";
+    say(fmt::format("{} tokens{}, first after {:.2f} s, context {} of {}{}", a.tokens, rate, a.first_token_seconds,
+                    a.prompt_tokens + a.tokens, session_.engine->context(), end));
+  }
+
+  /** False: leave. */
+  bool command(std::string_view line) {
+    const size_t space = line.find_first_of(" \t");
+    const std::string_view name = line.substr(0, space);
+    const std::string argument(space == std::string_view::npos ? "" : trim(line.substr(space)));
+    if (name == "/exit" || name == "/quit") return false;
+    if (name == "/help") {
+      fmt::print("{}\n", kHelp);
+    } else if (name == "/system") {
+      options_.system = argument;
+      reset();
+    } else if (name == "/think") {
+      think(argument);
+    } else if (name == "/reset") {
+      reset();
+    } else if (name == "/retry") {
+      retry();
+    } else if (name == "/save" || name == "/load") {
+      keep(name == "/save", argument);
+    } else if (name == "/stats") {
+      stats();
+    } else {
+      say(fmt::format("unknown command {}; /help lists them", name));
+    }
+    return true;
+  }
+
+  void reset() {
+    messages_ = opening(options_.system);
+    used_ = 0;
+    say("a new conversation");
+  }
+
+  void think(const std::string& argument) {
+    int budget = 0;
+    if (argument == "off") {
+      options_.answer.think = false;
+      return say("thinking is off");
+    }
+    const auto [end, error] = std::from_chars(argument.data(), argument.data() + argument.size(), budget);
+    if (!argument.empty() && argument != "on" && (error != std::errc() || *end != '\0' || budget < 0)) {
+      return say("/think takes a number of tokens, on or off");
+    }
+    if (!session_.chat_template || *session_.chat_template == Template::gemma3) {
+      return say("this model's template has no thoughts");
+    }
+    options_.answer.think = true;
+    options_.answer.think_budget = budget;
+    say(budget > 0 ? fmt::format("thinks at most {} tokens", budget) : "thinks as long as it likes");
+  }
+
+  void retry() {
+    size_t last = messages_.size();
+    while (last > 0 && messages_[last - 1].at("role") != "user") --last;
+    if (last == 0) return say("nothing to answer again");
+    messages_.resize(last);
+    options_.answer.sampling.seed += 1;  // the same seed would give the same answer
+    answer();
+  }
+
+  void keep(bool save, const std::string& path) {
+    if (path.empty()) return say(save ? "/save FILE" : "/load FILE");
+    try {
+      if (save) {
+        AtomicFile file(path);
+        file.write(write_json(messages_, 2) + "\n");
+        file.commit();
+        return say(fmt::format("{} messages kept in {}", messages_.size(), path));
+      }
+      json::value loaded = parse_json_or_fail(path, read_file(path, 1 << 28));
+      if (const std::string wrong = not_a_conversation(loaded); !wrong.empty()) return say(path + ": " + wrong);
+      messages_ = std::move(loaded.get_array());
+      say(fmt::format("{} messages from {}", messages_.size(), path));
+    } catch (const Error& error) {
+      say(error.what());
+    }
+  }
+
+  static std::string not_a_conversation(const json::value& value) {
+    if (!value.is_array()) return "expected a JSON array of messages";
+    for (const json::value& m : value.get_array()) {
+      const json::object* object = m.if_object();
+      const json::value* role = object ? object->if_contains("role") : nullptr;
+      if (role == nullptr || !role->is_string()) return "expected messages with \"role\" and \"content\"";
+    }
+    return "";
+  }
+
+  void stats() {
+    const EngineStats& s = session_.engine->stats();
+    const auto rate = [](int64_t n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0.0; };
+    say(fmt::format("loaded in {:.2f} s, {} threads, seed {}", session_.load_seconds, session_.pool->size(),
+                    options_.answer.sampling.seed));
+    say(fmt::format("read {} tokens at {:.1f}/s, reused {}, wrote {} at {:.1f}/s", s.prompt_tokens,
+                    rate(s.prompt_tokens, s.prompt_seconds), s.reused_tokens, s.generated_tokens,
+                    rate(s.generated_tokens, s.generate_seconds)));
+    say(fmt::format("context {} of {}, {} messages", used_, session_.engine->context(), messages_.size()));
+  }
+
+  Session& session_;
+  RunOptions options_;
+  json::array messages_;
+  LineReader reader_;
+  int used_ = 0;
+};
+
+}  // namespace
+
+int run_chat(Session& session, RunOptions options) {
+  std::setlocale(LC_ALL, "");
+  return ChatLoop(session, std::move(options)).run();
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <random>
+
+#include "base/file.h"
+#include "gemma4/command.h"
+#include "gemma4/settings.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  gemma4 run model.gguf                           talk with a model
+  gemma4 run model.gguf "Why is the sky blue?"    one answer on stdout, nothing else there
+  git diff | gemma4 run -m model.gguf --system "Write a commit message."
+  gemma4 run model.gguf --think 512 "How many primes are below 60?"
+  gemma4 run model.gguf --json --temperature 0 "Name a colour."
+  gemma4 run model.gguf --jsonl prompts.jsonl > answers.jsonl
+  gemma4 run model.gguf --raw "Once upon a time"
+
+MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
+GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file may also set system, template,
+temperature, top_k, top_p, min_p, seed, max_tokens, context, threads and think.
+Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
+
+/** Options as the command line gives them, before defaults of the model are known. */
+struct Given {
+  std::vector<std::string> words;
+  std::string model, prompt_file, tools_file, context_full = "drop";
+  std::optional<double> temperature, top_p, min_p;
+  std::optional<int64_t> top_k, seed, think, max_tokens, context, threads;
+  std::vector<std::string> bias;
+  bool greedy = false, no_loop_stop = false;
+};
+
+bool names_a_model(const std::string& word) {
+  std::error_code error;
+  return word.ends_with(".gguf") || word.ends_with(".safetensors") || std::filesystem::exists(word, error);
+}
+
+/** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. */
+void take_words(const Given& given, RunOptions& options) {
+  const auto& words = given.words;
+  std::string model = given.model;
+  size_t next = 0;
+  if (!words.empty() && model.empty() && (words.size() == 2 || names_a_model(words[0]))) model = words[next++];
+  if (next < words.size()) options.prompt = words[next++];
+  if (next < words.size()) {
+    fail_usage("run", "unexpected '{}': one prompt, in quotes", words[next]);
+  }
+  if (model.empty()) {
+    const char* variable = std::getenv("GEMMA4_MODEL");
+    if (variable != nullptr) model = variable;
+  }
+  if (!model.empty()) options.session.model = model;
+}
+
+std::map<int32_t, float> parse_bias(const std::vector<std::string>& entries) {
+  std::map<int32_t, float> bias;
+  for (const std::string& entry : entries) {
+    int id = 0, used = 0;
+    float value = 0;
+    if (std::sscanf(entry.c_str(), "%d=%f%n", &id, &value, &used) != 2 || used != static_cast<int>(entry.size())) {
+      fail_usage("--logit-bias", "expected ID=VALUE, found '{}'", entry);
+    }
+    bias[id] = value;
+  }
+  return bias;
+}
+
+std::string read_stdin() { return std::string(std::istreambuf_iterator<char>(std::cin), {}); }
+
+/** Sampling: the command line, else config.toml, else what the checkpoint recommends; greedy in the few-shot frame, where
+ *  a base model wanders off otherwise. */
+Sampling sampling_of(const Given& given, const Settings& settings, const Session& session, bool raw) {
+  const GenerationDefaults& defaults = session.model->config.generation_defaults;
+  Sampling s;
+  if (defaults.temperature) s.temperature = *defaults.temperature;
+  if (defaults.top_k) s.top_k = *defaults.top_k;
+  if (defaults.top_p) s.top_p = *defaults.top_p;
+  if (!session.chat_template && !raw) s.temperature = 0;
+  const auto choose = [](auto& field, const auto& from_file, const auto& from_line) {
+    using T = std::remove_reference_t<decltype(field)>;
+    if (from_file) field = static_cast<T>(*from_file);
+    if (from_line) field = static_cast<T>(*from_line);
+  };
+  choose(s.temperature, settings.temperature, given.temperature);
+  choose(s.top_p, settings.top_p, given.top_p);
+  choose(s.min_p, settings.min_p, given.min_p);
+  choose(s.top_k, settings.top_k, given.top_k);
+  s.seed = (uint64_t{std::random_device{}()} << 32 | std::random_device{}()) >> 11;  // JSON numbers hold it exactly
+  choose(s.seed, settings.seed, given.seed);
+  if (given.greedy) s.temperature = 0;
+  return s;
+}
+
+void take_settings(const Settings& settings, const Given& given, RunOptions& options) {
+  const auto choose = [](const auto& from_line, const auto& from_file, int64_t otherwise) {
+    return static_cast<int>(from_line ? *from_line : from_file ? *from_file : otherwise);
+  };
+  if (options.session.model.empty()) options.session.model = settings.model.value_or("");
+  if (options.system.empty()) options.system = settings.system.value_or("");
+  if (options.session.chat_template.empty()) options.session.chat_template = settings.chat_template.value_or("");
+  options.session.context = choose(given.context, settings.context, 0);
+  options.session.threads = choose(given.threads, settings.threads, 0);
+  options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
+  options.answer.think = given.think.has_value() || settings.think.has_value();
+  options.answer.think_budget = choose(given.think, settings.think, 0);
+  options.answer.loop_stop = !given.no_loop_stop;
+  options.answer.keep_whole = given.context_full == "stop";
+}
+
+int run(const Given& given, RunOptions options) {
+  const Settings settings = load_settings();
+  take_words(given, options);
+  take_settings(settings, given, options);
+  if (options.session.model.empty()) {
+    fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
+  }
+  const auto bias = parse_bias(given.bias);
+  if (!given.tools_file.empty()) {
+    const json::value tools = parse_json_or_fail(given.tools_file, read_file(given.tools_file));
+    if (!tools.is_array()) fail(given.tools_file, "expected a JSON array of tool declarations");
+    options.answer.tools = tools.get_array();
+  }
+  if (options.prompt.empty() && !given.prompt_file.empty()) options.prompt = read_file(given.prompt_file);
+  const bool many = !options.jsonl.empty();
+  if (options.prompt == "-" || (options.prompt.empty() && !many && !is_terminal(STDIN_FILENO))) {
+    options.prompt = read_stdin();
+    if (options.prompt.empty()) fail("run", "no prompt: stdin is empty");
+  }
+  const bool talk = options.prompt.empty() && !many;
+  if (talk && (options.raw || options.json)) {
+    fail_usage("run", "--raw and --json need a prompt");
+  }
+  options.session.max_sequences = many ? 8 : 1;
+  InterruptGuard guard;
+  const auto session = Session::open(options.session);
+  options.answer.sampling.bias = bias;
+  Sampling sampling = sampling_of(given, settings, *session, options.raw);
+  sampling.repetition_penalty = options.answer.sampling.repetition_penalty;
+  sampling.presence_penalty = options.answer.sampling.presence_penalty;
+  sampling.frequency_penalty = options.answer.sampling.frequency_penalty;
+  sampling.bias = bias;
+  options.answer.sampling = sampling;
+  return talk ? run_chat(*session, options) : many ? run_jsonl(*session, options) : run_once(*session, options);
+}
+
+void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) {
+  Sampling& s = options.answer.sampling;
+  const char* group = "Sampling";
+  command.add_option("--temperature", given.temperature, "Randomness; 0 is greedy (default: the checkpoint's, else 1)")
+      ->check(CLI::Range(0.0, 100.0))->group(group);
+  command.add_flag("--greedy", given.greedy, "Always the likeliest token")->group(group);
+  command.add_option("--top-k", given.top_k, "Only the k likeliest tokens; 0: all (default: the checkpoint's, else 64)")
+      ->check(CLI::NonNegativeNumber)->group(group);
+  command.add_option("--top-p", given.top_p, "Only the likeliest tokens that sum to p (default: the checkpoint's, else 0.95)")
+      ->check(CLI::Range(0.0, 1.0))->group(group);
+  command.add_option("--min-p", given.min_p, "Only tokens with this share of the likeliest one's probability")
+      ->check(CLI::Range(0.0, 1.0))->group(group);
+  command.add_option("--seed", given.seed, "Same seed, same text")->check(CLI::NonNegativeNumber)->group(group);
+  command.add_option("--repetition-penalty", s.repetition_penalty, "Makes tokens seen before less likely; 1: off")
+      ->check(CLI::PositiveNumber)->group(group);
+  command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")->group(group);
+  command.add_option("--frequency-penalty", s.frequency_penalty, "The same, for each time seen")->group(group);
+  command.add_option("--logit-bias", given.bias, "ID=VALUE added to a token's logit; may be repeated")->group(group);
+  command.add_option("--stop", options.answer.stop, "A text that ends the answer; may be repeated")->group(group);
+  command.add_flag("--no-loop-stop", given.no_loop_stop, "Go on when the answer repeats itself")->group(group);
+  command.add_option("--logprobs", options.answer.top_logprobs, "With --json: log-probabilities, with N alternatives")
+      ->check(CLI::Range(0, 20))->group(group);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("run", "Answer a prompt, or talk in the terminal");
+  command->footer(kExamples);
+  auto given = std::make_shared<Given>();
+  auto options = std::make_shared<RunOptions>();
+  command->add_option("words", given->words, "A model's file or folder, and the prompt ('-': from stdin)")
+      ->option_text("[MODEL] [PROMPT]")->expected(0, 2);
+  command->add_option("-m,--model", given->model, "The model's file or folder");
+  command->add_option("-f,--file", given->prompt_file, "The prompt from a file");
+  command->add_option("-s,--system", options->system, "The system turn");
+  command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
+      ->expected(0, 1)->default_str("0")->option_text("[N]")->check(CLI::NonNegativeNumber);
+  command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run");
+  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(CLI::PositiveNumber);
+  command->add_flag("--raw", options->raw, "Plain completion: no template, no frame");
+  command->add_flag("--control-tokens", options->control_specials, "With --raw: '<bos>' and the like in the prompt are tokens");
+  command->add_flag("--json", options->json, "One JSON object with text, thought, calls, counts and times");
+  command->add_option("--jsonl", options->jsonl, "Many prompts: a JSON string, {\"prompt\"} or {\"messages\"} a line ('-': stdin)");
+  command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
+      ->check(CLI::IsMember({"edge", "large", "gemma3"}));
+  command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
+      ->check(CLI::IsMember({"drop", "stop"}))->capture_default_str();
+  command->add_option("-t,--threads", given->threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command->add_flag("-q,--quiet", options->quiet, "No status line");
+  add_sampling_options(*command, *given, *options);
+  command->callback([given, options] { set_exit_status(run(*given, *options)); });
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The three ways of `gemma4 run`: one answer, many from a file, a conversation in the terminal.
+#pragma once
+
+#include <string>
+
+#include "gemma4/session.h"
+
+namespace gemma::app {
+
+struct RunOptions {
+  SessionOptions session;
+  AnswerOptions answer;
+  std::string prompt, system, jsonl;
+  bool raw = false, json = false, control_specials = false, quiet = false;
+};
+
+/** The first messages of a conversation: the system turn, if there is one. */
+json::array opening(const std::string& system);
+json::object message(std::string_view role, std::string_view content);
+/** What --json prints of an answer. */
+json::object to_json(const Session& session, const Answer& answer, const AnswerOptions& options);
+
+/** Return the exit status. */
+int run_once(Session& session, const RunOptions& options);
+int run_jsonl(Session& session, const RunOptions& options);
+int run_chat(Session& session, RunOptions options);
+
+}  // namespace gemma::app

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many prompts from a file, several at a time in one batch; answers come in the order of the file.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <deque>
+#include <fstream>
+#include <iostream>
+
+#include "gemma4/progress.h"
+#include "gemma4/run.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+namespace {
+
+struct Job {
+  json::array messages;
+  std::string prompt;
+  json::value id;  // handed back as it came
+  std::unique_ptr<Exchange> exchange;
+  bool submitted = false, done = false;
+  std::string failure;  // why the prompt could not be taken
+};
+
+std::vector<std::string> read_lines(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) fail(path, "cannot open");
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
+  return lines;
+}
+
+/** A JSON string, {"prompt": ...} or {"messages": [...]}, with an optional "id" and "system". */
+Job parse_job(const std::string& where, std::string_view line, const RunOptions& options) {
+  const json::value value = parse_json_or_fail(where, line);
+  Job job;
+  std::string system = options.system;
+  const json::object* object = value.if_object();
+  const json::value* prompt = object ? object->if_contains("prompt") : &value;
+  if (object != nullptr) {
+    if (const json::value* id = object->if_contains("id")) job.id = *id;
+    if (const json::value* s = object->if_contains("system")) {
+      if (!s->is_string()) fail(where, "\"system\": expected a string");
+      system = s->get_string();
+    }
+    if (const json::value* messages = object->if_contains("messages")) {
+      if (!messages->is_array() || options.raw) fail(where, "\"messages\": expected an array, and no --raw");
+      job.messages = messages->get_array();
+      return job;
+    }
+  }
+  if (prompt == nullptr || !prompt->is_string()) {
+    fail(where, "expected a JSON string, or an object with \"prompt\" (a string) or \"messages\"");
+  }
+  job.prompt = prompt->get_string();
+  job.messages = opening(system);
+  job.messages.push_back(message("user", job.prompt));
+  return job;
+}
+
+void start(Session& session, Job& job, size_t number, const RunOptions& options) {
+  AnswerOptions answer = options.answer;
+  answer.sampling.seed += number;  // each line its own noise, and the same one whatever runs beside it
+  const Specials specials = options.control_specials ? Specials::control : Specials::text;
+  auto exchange = options.raw ? Exchange::raw(session, job.prompt, specials, answer)
+                              : Exchange::chat(session, job.messages, answer);
+  if (!exchange) {
+    job.failure = exchange.failure().message();
+    job.submitted = job.done = true;
+    return;
+  }
+  job.exchange = std::move(exchange).value();
+  job.submitted = job.exchange->submit({}, [&job] { job.done = true; }) != 0;
+}
+
+json::object result_of(const Session& session, const Job& job, size_t number, const RunOptions& options) {
+  AnswerOptions answer = options.answer;
+  answer.sampling.seed += number;
+  json::object out = job.failure.empty() ? to_json(session, job.exchange->answer(), answer)
+                                         : json::object{{"error", job.failure}};
+  if (!job.id.is_null()) out["id"] = job.id;
+  return out;
+}
+
+}  // namespace
+
+int run_jsonl(Session& session, const RunOptions& options) {
+  std::deque<Job> jobs;
+  const std::vector<std::string> lines = read_lines(options.jsonl);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
+    jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
+  }
+  Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);
+  size_t next = 0, printed = 0;
+  bool failed = false;
+  while (printed < jobs.size()) {
+    if (InterruptGuard::interrupted()) return 130;
+    // No more in flight than run at once: a prompt is rendered when its turn is near, and the queue never fills.
+    while (next < jobs.size() && next < printed + 2 * static_cast<size_t>(options.session.max_sequences)) {
+      start(session, jobs[next], next, options);
+      if (!jobs[next].submitted) break;
+      ++next;
+    }
+    session.engine->step();
+    for (; printed < next && jobs[printed].done; ++printed) {
+      Job& job = jobs[printed];
+      const json::object result = result_of(session, job, printed, options);
+      failed = failed || result.contains("error");
+      progress.finish();
+      fmt::print("{}\n", write_json(result));
+      std::fflush(stdout);
+      job.exchange.reset();
+      progress.add(1);
+    }
+  }
+  return failed ? 1 : 0;
+}
+
+}  // namespace gemma::app
