@@ -34,7 +34,6 @@ struct LayerConfig {
   bool v_norm = true;               // Gemma 3 has none
   bool k_is_v = false;              // no v_proj: v is the raw k projection
   bool bidirectional_media = false;  // rows of one picture see one another (sliding layers of "vision" models)
-  bool media_beyond_window = false;  // such a block is not cut at the window (Config::use_overlay_masks)
   bool layer_scalar = true;
   int kv_source = 0;                // own index, or the earlier layer whose cache this one reads; a drafter: kTargetLayer
   int mlp_width = 0;
@@ -72,10 +71,6 @@ struct Config {
   static Config from(const ModelFile& file);
   /** The same from config.json and, where there is one, generation_config.json. `where` names the file in messages. */
   static Config from_json(std::string_view where, const json::value& config, const json::value* generation = nullptr);
-
-  /** The other rule for pictures: their blocks are laid over the masks of all layers and not cut at the window
-   *  (spec/gemma4_unified.md section 8; Gemma 4's own rule is the default). */
-  void use_overlay_masks();
 };
 
 }  // namespace gemma

@@ -17,7 +17,10 @@ std::string shown(const json::value* value) {
   if (value->is_object()) return "an object";
   if (value->is_array()) return "a list";
   std::string text = write_json(*value);
-  return text.size() <= kShownValue ? text : text.substr(0, kShownValue) + "...";
+  if (text.size() <= kShownValue) return text;
+  size_t end = kShownValue;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a character
+  return text.substr(0, end) + "...";
 }
 
 std::optional<int64_t> whole(const json::value& value) {

@@ -8,9 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tensor/attention_plan.h"
@@ -52,8 +54,14 @@ class Ops {
   virtual Tensor columns(const Tensor& x, int64_t first, int64_t n) = 0;
   /** [rows, a], [rows, b] -> [rows, a + b]. */
   virtual Tensor concat_columns(const Tensor& a, const Tensor& b) = 0;
-  /** Says that `x` is what the reference calls `name`. Does nothing by default; parity tests and --tap listen here. */
-  virtual void tap(std::string_view name, const Tensor& x);
+  /** Says that `x` is what the reference calls `name`: parity tests and --tap listen here. Costs nothing while nobody
+   *  does; who has work to do only for a listener asks listening() first. */
+  void tap(std::string_view name, const Tensor& x) {
+    if (listener_) listener_(name, x);
+  }
+  using Listener = std::function<void(std::string_view name, const Tensor& x)>;
+  void listen(Listener listener) { listener_ = std::move(listener); }  // {}: nobody any more
+  bool listening() const { return listener_ != nullptr; }
 
   // ---- rows ----
   /** y = x * (mean(x^2) + eps)^(-1/2) * weight over groups of `weight cols` (or `group`) columns; no weight: 1.
@@ -92,6 +100,9 @@ class Ops {
                       int64_t head_dim) = 0;
   /** Stores k and v [rows, kv_heads * head_dim] at plan.slots, in the pool's type. */
   virtual void write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) = 0;
+  /** In place: page to[i] of pool [pages, ...] becomes what page from[i] is. The default works where the host sees the
+   *  bytes. */
+  virtual void copy_pages(const Tensor& pool, std::span<const int32_t> from, std::span<const int32_t> to);
   /** q [rows, heads * head_dim] -> [rows, heads * head_dim]: softmax(scale * q . k) v over visible keys, read from the
    *  pool. Key blocks are pages, by index in the sequence, merged in order. Query head j reads K/V head j / (heads /
    *  kv_heads). */
@@ -101,6 +112,9 @@ class Ops {
   /** The k best of each row and the row's log-sum-exp. `allowed`: rows * ceil(vocab / 32) words, bit set = may be
    *  chosen; empty = all. */
   virtual std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) = 0;
+
+ private:
+  Listener listener_;
 };
 
 }  // namespace gemma
