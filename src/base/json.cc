@@ -86,6 +86,19 @@ void write_number(std::string& out, double value) {
   if (out.find_first_of(".e", start) == std::string::npos) out += ".0";  // stays a real number when read again
 }
 
+/** A string in quotes. Characters that some readers of JSON lines take for the end of a line are escaped. */
+void write_string(std::string& out, const json::string& text) {
+  static constexpr std::pair<std::string_view, std::string_view> kLineEnds[] = {
+      {"\xC2\x85", "\\u0085"}, {"\xE2\x80\xA8", "\\u2028"}, {"\xE2\x80\xA9", "\\u2029"}};
+  std::string quoted = json::serialize(text);
+  for (const auto& [character, escape] : kLineEnds) {
+    for (size_t at = quoted.find(character); at != std::string::npos; at = quoted.find(character, at)) {
+      quoted.replace(at, character.size(), escape);
+    }
+  }
+  out += quoted;
+}
+
 class Writer {
  public:
   Writer(std::string& out, int indent) : out_(out), indent_(indent) {}
@@ -100,7 +113,7 @@ class Writer {
           out_ += *digits;
           return;
         }
-        [[fallthrough]];
+        return write_string(out_, value.get_string());
       default: out_ += json::serialize(value);
     }
   }
@@ -119,7 +132,7 @@ class Writer {
       if (!first) out_ += indent_ ? "," : ", ";
       first = false;
       line(level + 1);
-      out_ += json::serialize(json::string(key));
+      write_string(out_, json::string(key));
       out_ += ": ";
       write(value, level + 1);
     }

@@ -19,6 +19,11 @@ TEST(Json, WritesNumbersTheShortestWay) {
   EXPECT_EQ(write_json(json::value(std::numeric_limits<double>::quiet_NaN())), "null");
 }
 
+TEST(Json, WritesOneLineForEveryReader) {
+  const std::string text = R"({"a\u2028": "\u0085x\u2029\u2029\n"})";
+  EXPECT_EQ(write_json(parse_json_or_fail("t", text)), text);
+}
+
 TEST(Json, KeepsTheOrderOfKeys) {
   EXPECT_EQ(write_json(parse_json_or_fail("t", R"({"z":1,"a":2})")), R"({"z": 1, "a": 2})");
 }
