@@ -22,6 +22,7 @@ struct MediaRows {
   int64_t first_row = 0, rows = 0;
   bool bidirectional = false;  // pictures and frames; sound is causal
   Tensor embedding;            // f32 [rows, dim]; replaces the token's embedding, not scaled
+  uint64_t content = 0;        // hash of what it shows, by which prompts are found again; 0: never shared
 };
 
 struct Batch {

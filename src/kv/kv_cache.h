@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// KvCache decides which pages hold the keys and values of which sequence; the bytes are written and read by ops. It runs
-// on the engine's thread only.
+// KvCache decides which pages hold the keys and values of which sequence; the bytes are written and read by ops. It
+// runs on the engine's thread only.
 //
-// No rings: every layer that owns a cache keeps a list of counted pages per sequence. A windowed layer drops pages that
-// left its window after a step (commit), so that a long chunk loses nothing it still has to see. Forks share pages; a
-// shared last page is copied before it is written to. Layers that share an earlier layer's cache own nothing.
+// No rings: a sequence is a list of counted pages for each group of layers (page_pool.h). A windowed group drops pages
+// that left its window after a step (commit), so that a long chunk loses nothing it still has to see; it keeps a page's
+// worth of keys behind the window, so that a sequence can be taken up again at its last page border. Forks share pages;
+// a shared page is copied before it is written to. Layers that share an earlier layer's cache own nothing.
 //
 // A step: reserve(batch) -> plan(layer, ...) for each layer while the forward pass runs -> commit(batch).
+//
+// Rows of a bidirectional block depend on one another, so no length that ends inside one is ever kept or matched.
 #pragma once
 
 #include <cstdint>
@@ -24,20 +27,32 @@
 namespace gemma {
 
 struct KvOptions {
-  DType dtype = DType::bf16;  // f32 or bf16
-  int page_size = 64;         // keys per page: also the block of attention's merge order
-  int64_t byte_limit = 0;     // 0: none; pools grow up to it
+  DType dtype = DType::bf16;   // f32 or bf16
+  int page_size = 64;          // keys per page: also the block of attention's merge order
+  int64_t byte_limit = 0;      // 0: none; pools grow up to it, what they need while growing included
+  int remembered = 16;         // sequences kept for prefix reuse; they give way when pages run out
+  bool media_overlay = false;  // the other rule of spec/gemma4_unified.md section 8: blocks see all of themselves on
+                               // every layer, windows do not cut them
 };
 
-/** What distinguishes prompts beyond their token ids when pages are shared by content (architecture page, kv). */
+/** A run of media rows in a prompt: soft tokens share one id, so ids alone would confuse two pictures. */
+struct PrefixMedia {
+  int64_t first = 0, rows = 0;
+  bool bidirectional = false;
+  uint64_t content = 0;  // hash of what the run shows; 0: equal to nothing
+};
+
+/** What a sequence holds, as far as it decides the content of pages. Compared whole, not by a hash of it: prefixes of
+ *  two prompts are equal or not, and nobody can make up two that collide. */
 struct PrefixKey {
   std::vector<int32_t> tokens;
-  std::vector<uint64_t> media;  // content hash per media row run, in order
-  uint64_t salt = 0;            // adapter, key of the caller
+  std::vector<PrefixMedia> media;  // rising, apart
+  uint64_t salt = 0;               // adapter, key of the caller: equal, or nothing is shared
 };
 
 class KvCache {
  public:
+  /** config and ops outlive the cache. */
   KvCache(const Config& config, KvOptions options, Ops& ops);
   ~KvCache();
 
@@ -45,28 +60,32 @@ class KvCache {
   void release(SeqId sequence);
   /** `to` becomes what `from` is; pages are shared. */
   void fork(SeqId from, SeqId to);
-  /** Forgets all beyond `length` tokens. Returns the length it could keep: smaller when a window has moved on, and the
-   *  caller feeds the rest again. */
+  /** Forgets all beyond `length` tokens. Returns the length it could keep: smaller when `length` cuts a bidirectional
+   *  block (its start) or a window has moved on (0), and the caller feeds the rest again. */
   int truncate(SeqId sequence, int length);
   int length(SeqId sequence) const;
 
-  /** Pages for the rows of the batch; false (and nothing changed) when the byte limit leaves too few. */
+  /** Pages for the rows of the batch; false, and no sequence changed, when the byte limit leaves too few. */
   bool reserve(const Batch& batch);
-  /** For q rows `rows` of the batch (rising; all rows: empty span). `writes`: whether slots are wanted (layer owns its
-   *  cache). */
-  AttentionPlan plan(int layer, const Batch& batch, std::span<const int32_t> rows) const;
+  /** For q rows `rows` of the batch (rising; empty: all of them). Slots are those of all rows of the batch, whatever
+   *  `rows`; none where the layer shares a cache. */
+  AttentionPlan plan(int layer, const Batch& batch, std::span<const int32_t> rows = {}) const;
   /** After the forward pass: lengths move on, pages out of every window go back. */
   void commit(const Batch& batch);
 
-  /** Remembers the pages of `sequence` under its tokens, and finds them again for another prompt: shares what matches
-   *  into `sequence` (empty) and returns the number of tokens it holds then. */
+  /** Keeps the pages of `sequence` under the first length(sequence) tokens of `key`. */
   void remember(const PrefixKey& key, SeqId sequence);
+  /** Shares the longest usable prefix of `key` with anything remembered into `sequence` (which forgets what it held)
+   *  and returns its length, below key.tokens.size(): one row at least is left to feed, whose state somebody wants. */
   int match_prefix(const PrefixKey& key, SeqId sequence);
+  void forget_remembered();
 
-  int64_t bytes_used() const;
-  int64_t bytes_allocated() const;
-  /** Bytes that one sequence of `tokens` tokens takes. */
-  static int64_t bytes_for(const Config& config, const KvOptions& options, int64_t tokens);
+  int64_t bytes_used() const;       // pages somebody refers to
+  int64_t bytes_allocated() const;  // pools
+  /** Whether a new sequence of `tokens` tokens fits beside all others, remembered ones aside. */
+  bool has_room(int64_t tokens, int step_rows) const;
+  /** The byte limit that one sequence of `tokens` tokens, fed at most `step_rows` at a time, needs. */
+  static int64_t bytes_for(const Config& config, const KvOptions& options, int64_t tokens, int step_rows = 512);
 
  private:
   struct State;

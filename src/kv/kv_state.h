@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What KvCache is made of; for its own files only (kv_cache.cc: sequences, plan.cc: what rows see, prefix.cc: reuse,
+// room.cc: bytes).
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "kv/kv_cache.h"
+#include "kv/page_pool.h"
+
+namespace gemma {
+
+/** Pages of a sequence in one group: page i holds tokens (first_page + i) * page_size and on. */
+struct HeldPages {
+  int32_t first_page = 0;
+  std::vector<int32_t> pages;
+  int32_t end_page() const { return first_page + static_cast<int32_t>(pages.size()); }
+};
+
+struct CachedSequence {
+  int length = 0;
+  std::vector<HeldPages> groups;
+  std::vector<KeyRange> spans;  // bidirectional blocks, rising
+};
+
+struct RememberedSequence {
+  PrefixKey key;  // tokens.size() == length
+  CachedSequence sequence;
+  int64_t last_use = 0;
+};
+
+struct KvCache::State {
+  State(const Config& model_config, KvOptions kv_options, Ops& ops);
+
+  const Config& config;
+  const KvOptions options;
+  const PageGroups groups;
+  std::vector<PagePool> pools;  // one a group
+  std::map<SeqId, CachedSequence> sequences;
+  SeqId next_id = 1;
+  std::vector<RememberedSequence> remembered;
+  int64_t clock = 0;
+
+  CachedSequence& at(SeqId id);
+  const CachedSequence& at(SeqId id) const;
+
+  CachedSequence share(const CachedSequence& from);
+  void clear(CachedSequence& sequence);
+  /** The longest length <= `length` at which the sequence can be taken up. */
+  int keepable(const CachedSequence& sequence, int length) const;
+  int truncate(CachedSequence& sequence, int length);
+  /** Pages behind the window of the next row, and a page's worth more, go back. */
+  void drop_left_of_window(CachedSequence& sequence);
+
+  /** New pages that `rows` more rows need in `group`, copies of shared ones included. */
+  int64_t pages_wanted(const CachedSequence& sequence, size_t group, int64_t rows) const;
+  /** Takes them. */
+  void extend(CachedSequence& sequence, size_t group, int64_t rows);
+
+  /** Whether pools of these capacities keep the limit, also while one of their tensors is being replaced. */
+  bool fits(const std::vector<int64_t>& capacities) const;
+  /** Makes `needed[group]` pages free in every group; forgets remembered sequences for it. */
+  bool make_room(const std::vector<int64_t>& needed);
+  void resize(size_t group, int64_t capacity);
+  bool forget_oldest();
+};
+
+}  // namespace gemma

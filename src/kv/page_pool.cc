@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/page_pool.h"
+
+#include <algorithm>
+
+namespace gemma {
+
+int64_t PageGroup::tensor_page_bytes(DType dtype, int page_size) const {
+  return bytes_of(dtype, int64_t{page_size} * kv_heads * head_dim);
+}
+
+int64_t PageGroup::page_bytes(DType dtype, int page_size) const {
+  return 2 * static_cast<int64_t>(layers.size()) * tensor_page_bytes(dtype, page_size);
+}
+
+int64_t PageGroup::pages_for(int64_t tokens, int page_size, int step_rows) const {
+  int64_t keys = tokens;
+  // The window, a page's worth kept behind it (KvCache::commit), the rows of a step, and a page begun at either end.
+  if (window > 0) keys = std::min<int64_t>(keys, int64_t{window} + 3 * page_size + step_rows);
+  return (keys + page_size - 1) / page_size;
+}
+
+PageGroups PageGroups::of(const Config& config) {
+  const size_t n = config.layers.size();
+  std::vector<int> reach(n);  // window that the cache of a layer must serve
+  for (size_t i = 0; i < n; ++i) reach[i] = config.layers[i].window;
+  for (const LayerConfig& layer : config.layers) {
+    int& window = reach[static_cast<size_t>(layer.kv_source)];
+    window = window == 0 || layer.window == 0 ? 0 : std::max(window, layer.window);
+  }
+  PageGroups result;
+  result.group_of.resize(n);
+  result.slot_of.resize(n);
+  for (size_t i = 0; i < n; ++i) {
+    const LayerConfig& layer = config.layers[i];
+    const auto source = static_cast<size_t>(layer.kv_source);
+    GEMMA_CHECK(source <= i, "a cache is shared with a later layer only");
+    if (source != i) {
+      result.group_of[i] = result.group_of[source];
+      result.slot_of[i] = result.slot_of[source];
+      continue;
+    }
+    auto group = std::find_if(result.groups.begin(), result.groups.end(), [&](const PageGroup& g) {
+      return g.window == reach[i] && g.kv_heads == layer.kv_heads && g.head_dim == layer.head_dim;
+    });
+    if (group == result.groups.end()) {
+      group = result.groups.insert(group, PageGroup{{}, reach[i], layer.kv_heads, layer.head_dim});
+    }
+    result.group_of[i] = static_cast<int>(group - result.groups.begin());
+    result.slot_of[i] = static_cast<int>(group->layers.size());
+    group->layers.push_back(static_cast<int>(i));
+  }
+  return result;
+}
+
+PagePool::PagePool(const PageGroup& group, DType dtype, int page_size, Ops& ops)
+    : ops_(ops), dtype_(dtype), page_size_(page_size), kv_heads_(group.kv_heads), head_dim_(group.head_dim),
+      tensor_page_bytes_(group.tensor_page_bytes(dtype, page_size)), page_bytes_(group.page_bytes(dtype, page_size)),
+      tensors_(2 * group.layers.size()) {}
+
+int32_t PagePool::take() {
+  GEMMA_CHECK(!free_.empty(), "a page is free");
+  const int32_t page = free_.back();
+  free_.pop_back();
+  refs_[static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void PagePool::share(int32_t page) {
+  GEMMA_CHECK(refs(page) > 0, "only a live page is shared");
+  ++refs_[static_cast<size_t>(page)];
+}
+
+void PagePool::drop(int32_t page) {
+  GEMMA_CHECK(refs(page) > 0, "only a live page is dropped");
+  if (--refs_[static_cast<size_t>(page)] == 0) free_.push_back(page);
+}
+
+int32_t PagePool::make_private(int32_t page) {
+  if (refs(page) == 1) return page;
+  const int32_t copy = take();
+  for (const Tensor& tensor : tensors_) ops_.copy_pages(tensor, std::span(&page, 1), std::span(&copy, 1));
+  drop(page);
+  return copy;
+}
+
+std::vector<int32_t> PagePool::resize(int capacity) {
+  GEMMA_CHECK(capacity >= used(), "live pages stay");
+  std::vector<int32_t> moved(refs_.size(), -1), source, refs;
+  for (size_t page = 0; page < refs_.size(); ++page) {
+    if (refs_[page] == 0) continue;
+    moved[page] = static_cast<int32_t>(source.size());
+    source.push_back(static_cast<int32_t>(page));
+    refs.push_back(refs_[page]);
+  }
+  const bool keep = !source.empty();
+  source.resize(static_cast<size_t>(capacity), keep ? source[0] : 0);  // what new pages hold is nobody's business
+  const Shape shape{capacity, kv_heads_, page_size_, head_dim_};
+  for (Tensor& tensor : tensors_) {
+    if (!keep) tensor = {};  // nothing to carry over: the old bytes go first
+    if (capacity == 0) continue;
+    if (!keep) {
+      tensor = ops_.allocate(dtype_, shape);
+    } else {
+      const Tensor rows = tensor.view({tensor.shape()[0], int64_t{kv_heads_} * page_size_ * head_dim_});
+      tensor = ops_.gather_rows(rows, source).view(shape);
+    }
+  }
+  refs_ = std::move(refs);
+  refs_.resize(static_cast<size_t>(capacity), 0);
+  free_.clear();
+  for (int32_t page = capacity - 1; page >= 0 && refs_[static_cast<size_t>(page)] == 0; --page) free_.push_back(page);
+  return moved;
+}
+
+}  // namespace gemma
