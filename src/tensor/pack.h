@@ -18,7 +18,8 @@ uint16_t f32_to_f16(float value);   // round to nearest even
 /** blocks -> out.size() values; sizes must agree (bytes_of). Integer types widen. */
 void unpack(DType type, std::span<const std::byte> blocks, std::span<float> out);
 
-/** values -> blocks. For f32 bf16 f16 and the types `can_pack` names. */
+/** values -> blocks. For f32 bf16 f16 and the types `can_pack` names. Values for block types must be finite; those
+ *  beyond what a half-precision scale reaches are clipped. A block depends on its own values only. */
 void pack(DType type, std::span<const float> values, std::span<std::byte> blocks);
 bool can_pack(DType type);
 

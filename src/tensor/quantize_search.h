@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the quantizers share: rounding a group of values to codes, and the scale (and offset) of least squared error.
+// Sums run in four lanes joined in one order, so a result is the same on every processor.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "tensor/half.h"
+
+namespace gemma::quantize {
+
+typedef float F4 __attribute__((vector_size(16)));
+
+inline F4 all(float value) { return F4{value, value, value, value}; }
+inline float sum(F4 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+
+/** N values in registers or on the stack. */
+template <int N>
+struct Group {
+  F4 lanes[N / 4];
+
+  static Group load(const float* x) {
+    Group g;
+    std::memcpy(g.lanes, x, sizeof g.lanes);
+    return g;
+  }
+};
+
+/** Whole numbers low..high nearest to `t` (ties to even). A NaN becomes low. */
+inline F4 round_clamped(F4 t, F4 low, F4 high) {
+  const F4 magic = all(0x1.8p23f);  // beyond 2^23 floats are whole numbers, so adding it rounds
+  t = t > low ? t : low;
+  t = t < high ? t : high;
+  return (t + magic) - magic;
+}
+
+/** A candidate must be better by more than rounding, so that the first of equals, the plain one, stays. */
+inline constexpr float kBetter = 1.000001f;
+
+struct Sums {
+  float q = 0, qq = 0, xq = 0;
+};
+
+/** Sums over the codes q = round((x - offset) * inverse). */
+template <int N>
+Sums project(const Group<N>& x, float offset, float inverse, float low, float high) {
+  F4 q_sum{}, qq_sum{}, xq_sum{};
+  for (int i = 0; i < N / 4; ++i) {
+    const F4 q = round_clamped((x.lanes[i] - all(offset)) * all(inverse), all(low), all(high));
+    q_sum += q;
+    qq_sum += q * q;
+    xq_sum += q * x.lanes[i];
+  }
+  return {sum(q_sum), sum(qq_sum), sum(xq_sum)};
+}
+
+/** Rounds to codes q of scale * q + offset, writes them and returns the squared error. */
+template <int N>
+float encode(const Group<N>& x, float scale, float offset, float low, float high, Group<N>& codes) {
+  const float inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+  F4 error{};
+  for (int i = 0; i < N / 4; ++i) {
+    const F4 q = round_clamped((x.lanes[i] - all(offset)) * all(inverse), all(low), all(high));
+    const F4 difference = (q * all(scale) + all(offset)) - x.lanes[i];
+    codes.lanes[i] = q;
+    error += difference * difference;
+  }
+  return sum(error);
+}
+
+struct Range {
+  float low, high;
+};
+
+template <int N>
+Range range(const Group<N>& x) {
+  F4 low = x.lanes[0], high = x.lanes[0];
+  for (int i = 1; i < N / 4; ++i) {
+    low = x.lanes[i] < low ? x.lanes[i] : low;
+    high = x.lanes[i] > high ? x.lanes[i] : high;
+  }
+  return {std::fmin(std::fmin(low[0], low[1]), std::fmin(low[2], low[3])),
+          std::fmax(std::fmax(high[0], high[1]), std::fmax(high[2], high[3]))};
+}
+
+/** The value farthest from zero, with its sign; the positive one on a tie. */
+template <int N>
+float extreme(const Group<N>& x) {
+  const Range r = range(x);
+  return r.high >= -r.low ? r.high : r.low;
+}
+
+/** The finite half nearest to `value`. */
+inline uint16_t finite_half(float value) {
+  const uint16_t bits = half::to_f16(value);
+  return (bits & 0x7fff) >= 0x7c00 ? static_cast<uint16_t>((bits & 0x8000) | 0x7bff) : bits;
+}
+
+/** Scale s of x ~ s * q, low <= q <= high: for each inverse scale offered the codes and their least-squares scale, the
+ *  best of these, then `rounds` times codes anew for it. 0 when nothing is better than zeros. */
+template <int N>
+float fit_scale(const Group<N>& x, std::span<const float> inverses, float low, float high, int rounds) {
+  float best_gain = 0, scale = 0;
+  const auto consider = [&](float inverse) {
+    const Sums s = project(x, 0.0f, inverse, low, high);
+    if (s.qq <= 0 || !(s.xq * s.xq > best_gain * kBetter * s.qq)) return false;
+    scale = s.xq / s.qq;
+    best_gain = s.xq * scale;
+    return true;
+  };
+  for (const float inverse : inverses) consider(inverse);
+  for (int i = 0; i < rounds && scale != 0 && consider(1.0f / scale); ++i) {
+  }
+  return scale;
+}
+
+struct Affine {
+  float scale = 0, offset = 0;
+};
+
+/** The same for x ~ scale * q + offset, 0 <= q <= levels; `steps` are added to levels / (high - low) of the group.
+ *  With `offset_below_zero` the offset is at most 0. */
+template <int N>
+Affine fit_affine(const Group<N>& x, std::span<const float> steps, float levels, bool offset_below_zero, int rounds) {
+  Range r = range(x);
+  if (offset_below_zero && r.low > 0) r.low = 0;
+  if (!(r.high > r.low)) return {0, r.low};
+  Group<N> y;  // x - low: little is lost to cancellation
+  F4 total{};
+  for (int i = 0; i < N / 4; ++i) {
+    y.lanes[i] = x.lanes[i] - all(r.low);
+    total += y.lanes[i];
+  }
+  const float n = N, y_sum = sum(total);
+
+  // The gain is by how much the best scale and offset for some codes reduce sum y^2.
+  float best_gain = 0;
+  Affine best{(r.high - r.low) / levels, 0};
+  const auto consider = [&](float inverse, float offset) {
+    const Sums s = project(y, offset, inverse, 0, levels);
+    const float determinant = n * s.qq - s.q * s.q;
+    if (!(determinant > 0)) return false;
+    Affine a{(n * s.xq - s.q * y_sum) / determinant, (s.qq * y_sum - s.q * s.xq) / determinant};
+    if (offset_below_zero && a.offset > -r.low) a = {(s.xq + r.low * s.q) / s.qq, -r.low};
+    const float gain =
+        a.scale * (2 * s.xq - a.scale * s.qq - 2 * a.offset * s.q) + a.offset * (2 * y_sum - n * a.offset);
+    if (!(gain > best_gain * kBetter)) return false;
+    best_gain = gain;
+    best = a;
+    return true;
+  };
+  for (const float step : steps) consider((levels + step) / (r.high - r.low), 0);
+  for (const float shift : {0.3f, 0.6f, 0.9f}) {
+    for (const float step : {-1.2f, -0.8f, -0.4f, 0.0f, 0.4f}) {
+      const float inverse = (levels + step) / (r.high - r.low);
+      consider(inverse, shift / inverse);
+    }
+  }
+  for (int i = 0; i < rounds && best.scale > 0 && consider(1.0f / best.scale, best.offset); ++i) {
+  }
+  return {best.scale, r.low + best.offset};
+}
+
+}  // namespace gemma::quantize
