@@ -38,7 +38,7 @@ struct Refused {
   Why why;
 };
 
-constexpr std::array<Refused, 25> kRefused{{
+constexpr std::array<Refused, 26> kRefused{{
     {4, "Q4_2", Why::withdrawn},        {5, "Q4_3", Why::withdrawn},        {9, "Q8_1", Why::internal},
     {15, "Q8_K", Why::internal},        {16, "IQ2_XXS", Why::few_bits},     {17, "IQ2_XS", Why::few_bits},
     {18, "IQ3_XXS", Why::few_bits},     {19, "IQ1_S", Why::few_bits},       {21, "IQ3_S", Why::few_bits},
@@ -47,7 +47,7 @@ constexpr std::array<Refused, 25> kRefused{{
     {32, "Q4_0_4_8", Why::withdrawn},   {33, "Q4_0_8_8", Why::withdrawn},   {34, "TQ1_0", Why::few_bits},
     {35, "TQ2_0", Why::few_bits},       {36, "IQ4_NL_4_4", Why::withdrawn}, {37, "IQ4_NL_4_8", Why::withdrawn},
     {38, "IQ4_NL_8_8", Why::withdrawn}, {39, "MXFP4", Why::few_bits},       {40, "NVFP4", Why::few_bits},
-    {41, "Q1_0", Why::few_bits},
+    {41, "Q1_0", Why::few_bits},        {42, "Q2_0", Why::few_bits},
 }};
 
 std::string_view advice(Why why) {
@@ -87,7 +87,7 @@ std::string gguf_refusal(uint32_t number) {
     if (r.number == number) return fmt::format("type {} {}", r.name, advice(r.why));
   }
   return fmt::format(
-      "unknown type {}: expected a GGUF tensor type (0 to 41; damaged file, or newer than this program?)", number);
+      "unknown type {}: expected a GGUF tensor type (0 to 42; damaged file, or newer than this program?)", number);
 }
 
 }  // namespace gemma

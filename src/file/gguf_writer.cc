@@ -15,6 +15,7 @@ namespace gemma {
 namespace {
 
 constexpr uint32_t kVersion = 3;
+constexpr std::string_view kAlignmentKey = "general.alignment";
 constexpr size_t kLongestTensorName = 63;  // llama.cpp keeps names in 64 bytes
 
 int64_t aligned(int64_t n) { return (n + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment; }
@@ -27,8 +28,11 @@ class HeaderWriter {
     for (const char c : std::string_view("GGUF")) number(c);
     number(kVersion);
     number(static_cast<uint64_t>(tensors.size()));
-    number(static_cast<uint64_t>(metadata.entries().size()));
-    for (const Metadata::Entry& entry : metadata.entries()) write_key(entry);
+    const bool aligned_otherwise = metadata.find(kAlignmentKey) != nullptr;  // keys read from another file
+    number(static_cast<uint64_t>(metadata.entries().size() - (aligned_otherwise ? 1 : 0)));
+    for (const Metadata::Entry& entry : metadata.entries()) {
+      if (entry.first != kAlignmentKey) write_key(entry);
+    }
     int64_t offset = 0;
     std::set<std::string_view> names;
     for (const NewTensor& tensor : tensors) {

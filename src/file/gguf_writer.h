@@ -37,7 +37,8 @@ struct GgufHeader {
   int64_t file_bytes = 0;
 };
 
-/** Fails when a value does not fit its type, a name is too long or used twice, or a row is not whole blocks. */
+/** The key general.alignment is left out: files of this writer have the default. Fails when a value does not fit its
+ * type, a name is too long or used twice, or a row is not whole blocks. */
 GgufHeader gguf_header(const std::string& where, const Metadata& metadata, std::span<const NewTensor> tensors);
 
 class GgufWriter {

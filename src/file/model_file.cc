@@ -174,6 +174,8 @@ void ModelFile::add_parts(std::vector<std::unique_ptr<ByteSource>> sources) {
     }
   }
   metadata_ = std::move(headers[0].metadata);
+  // What is open is the whole model: a copy of the keys must not say "first of several parts".
+  for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata_.erase(key);
 }
 
 void ModelFile::check_index(std::string_view where, std::string_view text) const {

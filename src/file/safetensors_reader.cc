@@ -35,30 +35,30 @@ DType dtype_of(std::string_view where, std::string_view tensor, std::string_view
   if (name.starts_with("F8_")) {
     fail(where, "tensor '{}': FP8 weights ({}) are not supported: take the BF16 checkpoint", tensor, name);
   }
-  if (name.starts_with("F4") || name.starts_with("F6") || name.starts_with("E8M0")) {
+  if (name == "F4" || name.starts_with("F4_") || name.starts_with("F6_")) {
     fail(where, "tensor '{}': {} weights (MXFP4, NVFP4 and their like) are not supported: take the BF16 checkpoint",
          tensor, name);
   }
   fail(where, "tensor '{}': type {} is not supported: expected F32, F16, BF16, I32, I64 or U8", tensor, name);
 }
 
-/** A key of the outermost object that is there twice, as it is spelled in `text` (valid JSON). The parser keeps the
- *  last of equal keys without a word, and a reader that keeps the first would see another model. */
-std::optional<std::string_view> duplicate_key(std::string_view text) {
-  std::set<std::string_view> seen;
+/** Fails when a key of the outermost object of `text` (valid JSON, `keys` different ones) is there twice. The parser
+ *  keeps one of equal keys without a word, and another program may keep the other: it would see another model. */
+void refuse_duplicate_keys(std::string_view where, std::string_view text, size_t keys) {
+  std::set<std::string_view> seen;  // as they are spelled
   int depth = 0;
   std::string_view last;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
-    if (c == ':' && depth == 1 && !seen.insert(last).second) return last;
+    if (c == ':' && depth == 1 && !seen.insert(last).second) fail(where, "header: tensor '{}' occurs twice", last);
     if (c != '"') continue;
     const size_t begin = ++i;
     while (text[i] != '"') i += text[i] == '\\' ? 2 : 1;
     last = text.substr(begin, i - begin);
   }
-  return std::nullopt;
+  if (seen.size() != keys) fail(where, "header: a tensor occurs twice");  // once spelled with escapes
 }
 
 class Reader {
@@ -70,7 +70,7 @@ class Reader {
     const json::value header = parse_json_or_fail(where_ + ": header", text, kHeaderDepth);
     const json::object* entries = header.if_object();
     if (entries == nullptr) fail(where_, "header: expected a JSON object of tensors");
-    if (const auto twice = duplicate_key(text)) fail(where_, "header: tensor '{}' occurs twice", *twice);
+    refuse_duplicate_keys(where_, text, entries->size());
     // Before the types: "GPTQ" says more than "type I32".
     for (const auto& [name, entry] : *entries) refuse_quantized_tensor(where_, name);
     header_.tensors.reserve(entries->size());

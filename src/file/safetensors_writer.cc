@@ -39,7 +39,8 @@ int64_t size_of(const NewTensor& tensor) { return bytes_of(tensor.dtype, tensor.
 struct SafetensorsWriter::Shard {
   std::string name;
   std::vector<size_t> tensors;
-  int64_t bytes = 0;
+  int64_t bytes = 0;       // of the tensors
+  int64_t file_bytes = 0;  // with the header
   std::unique_ptr<AtomicFile> file;
 };
 
@@ -54,7 +55,8 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<NewTen
     Shard& shard = *shards_[s];
     const std::string header = header_of(s);
     shard.file = std::make_unique<AtomicFile>(single_ ? path_ : path_ + "/" + shard.name);
-    shard.file->reserve(static_cast<int64_t>(header.size()) + shard.bytes);
+    shard.file_bytes = static_cast<int64_t>(header.size()) + shard.bytes;
+    shard.file->reserve(shard.file_bytes);
     shard.file->write(header);
     for (const size_t t : shard.tensors) places_[t].offset += static_cast<int64_t>(header.size());
   }
@@ -113,9 +115,7 @@ std::string SafetensorsWriter::header_of(size_t shard) const {
 
 int64_t SafetensorsWriter::total_bytes() const {
   int64_t bytes = 0;
-  for (size_t s = 0; s < shards_.size(); ++s) {
-    bytes += static_cast<int64_t>(header_of(s).size()) + shards_[s]->bytes;
-  }
+  for (const auto& shard : shards_) bytes += shard->file_bytes;
   return bytes;
 }
 
