@@ -13,6 +13,7 @@ function(gemma_module)
   file(CREATE_LINK ${dir} ${root}/${M_NAME} SYMBOLIC)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  gemma_isa_filter(sources)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")

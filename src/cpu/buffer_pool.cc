@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/buffer_pool.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace gemma::cpu {
+
+class BufferPool::Buffer final : public Storage {
+ public:
+  Buffer(std::shared_ptr<BufferPool> pool, std::byte* data, int index)
+      : pool_(std::move(pool)), data_(data), index_(index) {}
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() override { pool_->give_back(data_, index_); }
+  std::byte* host() override { return data_; }
+  int64_t bytes() const override { return class_bytes(index_); }
+
+ private:
+  std::shared_ptr<BufferPool> pool_;
+  std::byte* data_;
+  int index_;
+};
+
+int BufferPool::size_class(int64_t bytes) {
+  const auto units = static_cast<uint64_t>(std::max<int64_t>((bytes + 63) / 64, 4));
+  const int shift = std::bit_width(units) - 3;  // units = 4..7 << shift, rounded up
+  const auto step = static_cast<int>((units + (uint64_t{1} << shift) - 1) >> shift);
+  return 4 * shift + step - 4;
+}
+
+int64_t BufferPool::class_bytes(int index) { return int64_t{64} * (4 + index % 4) << (index / 4); }
+
+BufferPool::~BufferPool() {
+  for (const std::vector<std::byte*>& list : free_) {
+    for (std::byte* data : list) std::free(data);
+  }
+}
+
+std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
+  const int index = size_class(bytes);
+  std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
+  std::byte* data;
+  if (list.empty()) {
+    data = static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(class_bytes(index))));
+    if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
+  } else {
+    data = list.back();
+    list.pop_back();
+    kept_ -= class_bytes(index);
+  }
+  return std::make_shared<Buffer>(shared_from_this(), data, index);
+}
+
+void BufferPool::give_back(std::byte* data, int index) {
+  if (kept_ + class_bytes(index) > keep_bytes_) return std::free(data);
+  kept_ += class_bytes(index);
+  free_[static_cast<size_t>(index)].push_back(data);
+}
+
+}  // namespace gemma::cpu

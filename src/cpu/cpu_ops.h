@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ops on the processor: each call runs at once, over the threads of one pool, with the kernels of one table.
+//
+//   ThreadPool pool;
+//   std::unique_ptr<Ops> ops = make_cpu_ops(pool);
+//   Tensor y = ops->linear(x, w);
+//
+// A row's bits depend on that row alone: a product sums along k in one order for one row and many, with weights unpacked
+// exactly to f32; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is computed, never
+// how. One CpuOps, and the tensors it makes, belong to one thread at a time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "tensor/ops.h"
+
+namespace gemma::cpu {
+
+struct Kernels;
+class BufferPool;
+class RopeTables;
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(ThreadPool& threads, const Kernels& kernels);
+  ~CpuOps() override;
+  CpuOps(const CpuOps&) = delete;
+  CpuOps& operator=(const CpuOps&) = delete;
+
+  using Ops::linear;
+  Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) override;
+  Tensor allocate(DType dtype, const Shape& shape) override;
+  Tensor prepare_weight(Tensor w) override;
+  void read(const Tensor& x, std::span<std::byte> out) override;
+  Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) override;
+  Tensor scatter_rows(const Tensor& base, const Tensor& rows, std::span<const int32_t> at) override;
+  Tensor columns(const Tensor& x, int64_t first, int64_t n) override;
+  Tensor concat_columns(const Tensor& a, const Tensor& b) override;
+
+  Tensor rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_t group) override;
+  Tensor add(const Tensor& a, const Tensor& b) override;
+  Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) override;
+  Tensor mul(const Tensor& a, const Tensor& b) override;
+  Tensor scale(const Tensor& x, float factor) override;
+  Tensor scale(const Tensor& x, const Tensor& factor) override;
+  Tensor gated_gelu(const Tensor& gate, const Tensor& up) override;
+  Tensor softcap(const Tensor& x, float cap) override;
+  Tensor softmax(const Tensor& x) override;
+
+  Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;
+  std::vector<Tensor> linear(const Tensor& x, std::span<const Tensor* const> weights) override;
+  Routing route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) override;
+  Tensor moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) override;
+
+  Tensor rope(const Tensor& x, std::span<const int32_t> positions, std::span<const float> inverse_frequency,
+              int64_t head_dim) override;
+  void write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) override;
+  Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
+
+  std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) override;
+
+ private:
+  /** A result: pooled memory, not cleared. */
+  Tensor make(DType dtype, const Shape& shape);
+  Tensor make(int64_t rows, int64_t cols) { return make(DType::f32, Shape{rows, cols}); }
+  /** `x` itself, or its values as f32: small parameters (norms, scales) may be stored in any type. */
+  Tensor widened(const Tensor& x);
+  /** body(first, last) over rows of `work` elements each, on this thread where waking others would cost more. */
+  void over_rows(int64_t rows, int64_t work, const std::function<void(int64_t, int64_t)>& body);
+  /** The same kernel on all values of two tensors of one shape. */
+  Tensor elementwise(const Tensor& a, const Tensor& b, void (*kernel)(const float*, const float*, int64_t, float*));
+
+  ThreadPool& threads_;
+  const Kernels& kernels_;
+  std::shared_ptr<BufferPool> buffers_;
+  std::unique_ptr<RopeTables> rope_tables_;
+};
+
+}  // namespace gemma::cpu
+
+namespace gemma {
+
+/** The CPU backend with the best kernels of this machine, or those that the environment variable GEMMA4_ISA names (an
+ *  unknown name fails). `threads` must outlive it. */
+std::unique_ptr<Ops> make_cpu_ops(ThreadPool& threads);
+
+}  // namespace gemma

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows, softmax and the sums of attention for any vector type V (simd.h). Sums take lane l = elements l, l + kLanes, ...
+// and end in V's tree, so a row gives the same bits wherever it stands.
+#pragma once
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/simd.h"
+
+namespace gemma::cpu {
+
+/** e^x within 1.5 units in the last place; denormal results are right, too large ones infinite. 2^n e^r with |r| <=
+ *  ln 2 / 2, n ln 2 taken off in two parts; coefficients: least maximum relative error of (e^r - 1 - r) / r^2. */
+template <class V>
+inline typename V::F exp(typename V::F x) {
+  x = V::min(V::set(89.0f), V::max(V::set(-104.0f), x));  // a NaN stays one
+  const auto n = V::round(V::mul(x, V::set(1.44269504f)));
+  auto r = V::fnma(n, V::set(0.693145752f), x);  // ln 2 to 16 bits: n times it is exact
+  r = V::fnma(n, V::set(1.42860682e-6f), r);
+  auto p = V::fma(V::set(1.381446139e-3f), r, V::set(8.368780983e-3f));
+  p = V::fma(p, r, V::set(4.166839433e-2f));
+  p = V::fma(p, r, V::set(1.666652010e-1f));
+  p = V::fma(p, r, V::set(4.999999341e-1f));
+  p = V::fma(V::mul(p, r), r, r);
+  return V::times_power_of_two(V::add(p, V::set(1.0f)), n);
+}
+
+/** Within 2 units in the last place. x + x^3 P(x^2) below 0.625 (coefficients as above), else 1 - 2 / (e^2x + 1). */
+template <class V>
+inline typename V::F tanh(typename V::F x) {
+  const auto a = V::abs(x), z = V::mul(x, x);
+  auto p = V::fma(V::set(-5.717021537e-3f), z, V::set(2.065056430e-2f));
+  p = V::fma(p, z, V::set(-5.374349024e-2f));
+  p = V::fma(p, z, V::set(1.333149118e-1f));
+  p = V::fma(p, z, V::set(-3.333328392e-1f));
+  const auto small = V::fma(V::mul(p, z), x, x);
+  const auto e = exp<V>(V::add(a, a));
+  const auto large = V::sub(V::set(1.0f), V::div(V::set(2.0f), V::add(e, V::set(1.0f))));
+  return V::where_less(a, V::set(0.625f), small, V::copy_sign(large, x));
+}
+
+/** gelu_tanh(x) = x (1 + tanh u) / 2 = x / (1 + e^-2u) with u = sqrt(2 / pi) (x + 0.044715 x^3). */
+template <class V>
+inline typename V::F gelu(typename V::F x) {
+  const auto cubic = V::fma(V::mul(V::mul(x, x), x), V::set(0.044715f), x);
+  const auto e = exp<V>(V::mul(cubic, V::set(-1.59576912f)));
+  return V::div(x, V::add(V::set(1.0f), e));
+}
+
+/** Calls step(i, load) for whole vectors, then rest(i, count) once for what is left. */
+template <class V, class Step, class Rest>
+inline void for_vectors(int64_t n, Step step, Rest rest) {
+  int64_t i = 0;
+  for (; i + V::kLanes <= n; i += V::kLanes) step(i);
+  if (i < n) rest(i, n - i);
+}
+
+/** y[i] = f(a[i]) */
+template <class V, class Function>
+inline void map(const float* a, int64_t n, float* y, Function f) {
+  for_vectors<V>(
+      n, [&](int64_t i) { V::store(y + i, f(V::load(a + i))); },
+      [&](int64_t i, int64_t rest) { V::store_first(y + i, f(V::load_first(a + i, rest)), rest); });
+}
+
+/** y[i] = f(a[i], b[i]) */
+template <class V, class Function>
+inline void map(const float* a, const float* b, int64_t n, float* y, Function f) {
+  for_vectors<V>(
+      n, [&](int64_t i) { V::store(y + i, f(V::load(a + i), V::load(b + i))); },
+      [&](int64_t i, int64_t rest) {
+        V::store_first(y + i, f(V::load_first(a + i, rest), V::load_first(b + i, rest)), rest);
+      });
+}
+
+template <class V>
+struct Rows {
+  using F = typename V::F;
+
+  static void add(const float* a, const float* b, int64_t n, float* y) { map<V>(a, b, n, y, V::add); }
+  static void mul(const float* a, const float* b, int64_t n, float* y) { map<V>(a, b, n, y, V::mul); }
+  static void scale(const float* x, float factor, int64_t n, float* y) {
+    map<V>(x, n, y, [f = V::set(factor)](F v) { return V::mul(v, f); });
+  }
+  static void combine(const float* a, float factor_a, const float* b, float factor_b, int64_t n, float* y) {
+    const F fa = V::set(factor_a), fb = V::set(factor_b);
+    map<V>(a, b, n, y, [&](F va, F vb) { return V::fma(vb, fb, V::mul(va, fa)); });
+  }
+  static void gated_gelu(const float* gate, const float* up, int64_t n, float* y) {
+    map<V>(gate, up, n, y, [](F g, F u) { return V::mul(gelu<V>(g), u); });
+  }
+  static void softcap(const float* x, float cap, int64_t n, float* y) {
+    const F c = V::set(cap);
+    map<V>(x, n, y, [&](F v) { return V::mul(c, tanh<V>(V::div(v, c))); });
+  }
+
+  static float inverse_rms(const float* x, float eps, int64_t n) {
+    F sum = V::zero();
+    auto square = [&](F v) { sum = V::fma(v, v, sum); };
+    for_vectors<V>(
+        n, [&](int64_t i) { square(V::load(x + i)); },
+        [&](int64_t i, int64_t rest) { square(V::load_first(x + i, rest)); });
+    return 1.0f / __builtin_sqrtf(V::sum(sum) / static_cast<float>(n) + eps);
+  }
+
+  static void rms_norm(const float* x, const float* weight, const float* residual, float eps, int64_t n, float* y) {
+    const F factor = V::set(inverse_rms(x, eps, n));
+    auto value = [&](auto load, int64_t i) {
+      F v = V::mul(load(x + i), factor);
+      if (weight != nullptr) v = V::mul(v, load(weight + i));
+      return residual != nullptr ? V::add(load(residual + i), v) : v;
+    };
+    for_vectors<V>(
+        n, [&](int64_t i) { V::store(y + i, value([](const float* p) { return V::load(p); }, i)); },
+        [&](int64_t i, int64_t rest) {
+          V::store_first(y + i, value([rest](const float* p) { return V::load_first(p, rest); }, i), rest);
+        });
+  }
+
+  static float max(const float* x, int64_t n) {
+    F m = V::set(-__builtin_inff());
+    int64_t i = 0;
+    for (; i + V::kLanes <= n; i += V::kLanes) m = V::max(V::load(x + i), m);
+    float best = V::max_of(m);
+    for (; i < n; ++i) best = x[i] > best ? x[i] : best;
+    return best;
+  }
+
+  /** y = exp(x - shift); returns the sum. */
+  static float exp_and_sum(const float* x, int64_t n, float shift, float* y) {
+    F sum = V::zero();
+    const F s = V::set(shift);
+    for_vectors<V>(
+        n,
+        [&](int64_t i) {
+          const F e = exp<V>(V::sub(V::load(x + i), s));
+          V::store(y + i, e);
+          sum = V::add(sum, e);
+        },
+        [&](int64_t i, int64_t rest) {
+          V::store_first(y + i, exp<V>(V::sub(V::load_first(x + i, rest), s)), rest);
+          sum = V::add(sum, V::load_first(y + i, rest));
+        });
+    return V::sum(sum);
+  }
+
+  static void softmax(const float* x, int64_t n, float* y) {
+    const F sum = V::set(exp_and_sum(x, n, max(x, n), y));
+    map<V>(y, n, y, [&](F v) { return V::div(v, sum); });
+  }
+
+  static double sum_exp(const float* x, int64_t n, float shift) {
+    constexpr int64_t kRun = 64 * V::kLanes;  // f32 within a run of 64 a lane, f64 over runs
+    alignas(64) float scratch[kRun];
+    double total = 0;
+    for (int64_t i = 0; i < n; i += kRun) {
+      const int64_t count = n - i < kRun ? n - i : kRun;
+      total += static_cast<double>(exp_and_sum(x + i, count, shift, scratch));
+    }
+    return total;
+  }
+
+  static float online_softmax(float* scores, int64_t n, float* largest, float* total) {
+    const float before = *largest, block = max(scores, n);
+    const float now = block > before ? block : before;
+    const float correction = before == now ? 1.0f : exp_of(before - now);
+    const float shift = now == -__builtin_inff() ? 0.0f : now;
+    *total = *total * correction + exp_and_sum(scores, n, shift, scores);
+    *largest = now;
+    return correction;
+  }
+  static float exp_of(float x) {
+    float y[V::kLanes];
+    V::store(y, exp<V>(V::set(x)));
+    return y[0];
+  }
+
+  static void rope(const float* x, const float* cosine, const float* sine, int64_t pairs, int64_t half, float* y) {
+    auto rotate = [&](auto load, auto store, int64_t i) {
+      const F a = load(x + i), b = load(x + half + i), c = load(cosine + i), s = load(sine + i);
+      store(y + i, V::fnma(b, s, V::mul(a, c)));
+      store(y + half + i, V::fma(a, s, V::mul(b, c)));
+    };
+    for_vectors<V>(
+        pairs,
+        [&](int64_t i) { rotate([](const float* p) { return V::load(p); }, [](float* p, F v) { V::store(p, v); }, i); },
+        [&](int64_t i, int64_t rest) {
+          rotate([rest](const float* p) { return V::load_first(p, rest); },
+                 [rest](float* p, F v) { V::store_first(p, v, rest); }, i);
+        });
+    for (int64_t i = pairs; i < half; ++i) {
+      y[i] = x[i];
+      y[half + i] = x[half + i];
+    }
+  }
+};
+
+/** R rows x C vectors of a weighted sum; `count` lanes in the vector when it is a partial one (C = 1). */
+template <class V, class T, int R, int C>
+inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys, int64_t n,
+                          float* acc, int64_t count) {
+  using F = typename V::F;
+  auto load = [count](const auto* at) {
+    if constexpr (C == 1) return V::load_first(at, count);
+    return V::load(at);
+  };
+  F sum[R][C];
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      sum[r][c] = V::mul(load(acc + r * n + c * V::kLanes), V::set(correction[r]));
+    }
+  }
+  for (int64_t j = 0; j < keys; ++j) {
+    F values[C];
+    for (int c = 0; c < C; ++c) values[c] = load(v + j * n + c * V::kLanes);
+    for (int r = 0; r < R; ++r) {
+      const F weight = V::set(p[r * p_stride + j]);
+      for (int c = 0; c < C; ++c) sum[r][c] = V::fma(weight, values[c], sum[r][c]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) {
+      if constexpr (C == 1) {
+        V::store_first(acc + r * n, sum[r][0], count);
+      } else {
+        V::store(acc + r * n + c * V::kLanes, sum[r][c]);
+      }
+    }
+  }
+}
+
+template <class V, class T, int R>
+void weighted_strip(int64_t rows, const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys,
+                    int64_t n, float* acc) {
+  if constexpr (R > 1) {
+    if (rows < R) return weighted_strip<V, T, R - 1>(rows, p, p_stride, correction, v, keys, n, acc);
+  }
+  constexpr int kStep = V::kSumCols * V::kLanes;
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    weighted_tile<V, T, R, V::kSumCols>(p, p_stride, correction, v + i, keys, n, acc + i, 0);
+  }
+  for (; i < n; i += V::kLanes) {
+    const int64_t count = n - i < V::kLanes ? n - i : V::kLanes;
+    weighted_tile<V, T, R, 1>(p, p_stride, correction, v + i, keys, n, acc + i, count);
+  }
+}
+
+template <class V, class T>
+void weighted_sum(const float* p, int64_t p_stride, const float* correction, int64_t rows, const std::byte* v,
+                  int64_t keys, int64_t n, float* acc) {
+  const int64_t strips = (rows + V::kSumRows - 1) / V::kSumRows;
+  for (int64_t s = 0; s < strips; ++s) {
+    const int64_t first = rows * s / strips, count = rows * (s + 1) / strips - first;
+    weighted_strip<V, T, V::kSumRows>(count, p + first * p_stride, p_stride, correction + first,
+                                      reinterpret_cast<const T*>(v), keys, n, acc + first * n);
+  }
+}
+
+template <class V>
+void fill_rows(Kernels& table) {
+  table.rms_norm = Rows<V>::rms_norm;
+  table.add = Rows<V>::add;
+  table.mul = Rows<V>::mul;
+  table.scale = Rows<V>::scale;
+  table.combine = Rows<V>::combine;
+  table.gated_gelu = Rows<V>::gated_gelu;
+  table.softcap = Rows<V>::softcap;
+  table.softmax = Rows<V>::softmax;
+  table.rope = Rows<V>::rope;
+  table.max = Rows<V>::max;
+  table.sum_exp = Rows<V>::sum_exp;
+  table.online_softmax = Rows<V>::online_softmax;
+  table.weighted_sum[static_cast<size_t>(DType::f32)] = weighted_sum<V, float>;
+  table.weighted_sum[static_cast<size_t>(DType::bf16)] = weighted_sum<V, Bf16>;
+}
+
+}  // namespace gemma::cpu

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel table: every inner loop of the CPU backend as a pointer, one table per instruction set. The scalar table
+// has all of them in plain C++ and is what the others are tested against; an instruction set replaces what it does
+// faster (parts.h) and inherits the rest. CpuOps is written against this file alone.
+//
+// Order of arithmetic, which makes a row's result the same whatever runs beside it: a product sums along k in L partial
+// sums (L = the table's lanes; sum l takes k = l, l + L, ...), then adds them in one fixed tree. `dot`, `product`, one
+// row and many all do exactly this, and `unpack` and `dot` read a block to the same values. Tables of different
+// instruction sets differ in the last bits; results of one table never depend on tile, thread or neighbours.
+//
+// Kernel files are compiled with flags of their own. They include intrinsics, this file, the headers of this folder and
+// tensor/blocks.h, nothing else: an inline function of another header, compiled here, could be the copy that the linker
+// keeps for the whole program.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace gemma::cpu {
+
+/** Rows of weights in a product: `rows` rows of `n` values of one type, `stride` bytes apart. */
+struct WeightRows {
+  const std::byte* data = nullptr;
+  int64_t stride = 0;
+  int64_t rows = 0;
+};
+
+struct Kernels {
+  const char* name = "";
+
+  // ---- products; entries for plain and quantized weight types, null for the integers ----
+  /** n values (whole blocks) to f32, exactly. */
+  void (*unpack[kDTypes])(const std::byte* blocks, float* out, int64_t n) = {};
+  /** y[r] = w_r . x, weights unpacked in registers. */
+  void (*dot[kDTypes])(const WeightRows& w, const float* x, int64_t n, float* y) = {};
+  /** y[i * y_stride + r] = w_r . x_i for rows x_i that are x_stride values apart. f32, bf16, f16 only. */
+  void (*product[kDTypes])(const WeightRows& w, const float* x, int64_t x_stride, int64_t x_rows, int64_t n, float* y,
+                           int64_t y_stride) = {};
+
+  // ---- rows of n values; y may be x ----
+  /** x * (mean(x^2) + eps)^(-1/2) * weight, plus residual; weight and residual may be null. */
+  void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps, int64_t n, float* y) = nullptr;
+  void (*add)(const float* a, const float* b, int64_t n, float* y) = nullptr;
+  void (*mul)(const float* a, const float* b, int64_t n, float* y) = nullptr;
+  void (*scale)(const float* x, float factor, int64_t n, float* y) = nullptr;
+  /** a * factor_a + b * factor_b. */
+  void (*combine)(const float* a, float factor_a, const float* b, float factor_b, int64_t n, float* y) = nullptr;
+  void (*gated_gelu)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+  void (*softcap)(const float* x, float cap, int64_t n, float* y) = nullptr;
+  void (*softmax)(const float* x, int64_t n, float* y) = nullptr;
+  /** Rotates `pairs` pairs (i, i + half) of one head of 2 * half values and copies the others. y is not x. */
+  void (*rope)(const float* x, const float* cosine, const float* sine, int64_t pairs, int64_t half, float* y) = nullptr;
+  /** The largest value, -infinity for none; a NaN is skipped or returned. */
+  float (*max)(const float* x, int64_t n) = nullptr;
+  /** sum of exp(x - shift). */
+  double (*sum_exp)(const float* x, int64_t n, float shift) = nullptr;
+
+  // ---- attention ----
+  /** One block of keys joins a running softmax: scores become exp(score - new max), `max` and `sum` move on, and what
+   *  was summed before must be multiplied by the result. max = -infinity and sum = 0 at the start. */
+  float (*online_softmax)(float* scores, int64_t n, float* max, float* sum) = nullptr;
+  /** acc_r = acc_r * correction[r] + sum over keys j of p_r[j] * v_j; v rows of n values, contiguous. f32, bf16. */
+  void (*weighted_sum[kDTypes])(const float* p, int64_t p_stride, const float* correction, int64_t rows,
+                                const std::byte* v, int64_t keys, int64_t n, float* acc) = {};
+};
+
+}  // namespace gemma::cpu

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel files contribute: each function fills the entries of a table that its file makes faster. Only
+// select.cc calls them, and only those of the architecture that is being built.
+#pragma once
+
+#include "cpu/kernels/kernels.h"
+
+namespace gemma::cpu {
+
+void scalar_products(Kernels& table);
+void scalar_rows(Kernels& table);
+
+void avx2_products(Kernels& table);
+void avx2_rows(Kernels& table);
+
+void avx512_products(Kernels& table);
+void avx512_rows(Kernels& table);
+
+}  // namespace gemma::cpu

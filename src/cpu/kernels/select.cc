@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which table this machine runs: asked of the processor once, or of GEMMA4_ISA. The only file that knows what
+// architecture is being built.
+#include "cpu/kernels/select.h"
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "cpu/kernels/parts.h"
+
+namespace gemma::cpu {
+namespace {
+
+struct Level {
+  const char* name;
+  bool (*present)();          // does the processor (and its system) have it
+  void (*fill)(Kernels&);     // on top of the level below
+};
+
+void fill_scalar(Kernels& table) {
+  scalar_products(table);
+  scalar_rows(table);
+}
+
+#if defined(__x86_64__)
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+         __builtin_cpu_supports("bmi2");
+}
+
+/** What cmake/isa.cmake lets the compiler use in avx512_*.cc. */
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+}
+
+void fill_avx2(Kernels& table) {
+  avx2_products(table);
+  avx2_rows(table);
+}
+
+void fill_avx512(Kernels& table) {
+  avx512_products(table);
+  avx512_rows(table);
+}
+
+constexpr Level kLevels[] = {
+    {"scalar", [] { return true; }, fill_scalar},
+    {"avx2", has_avx2, fill_avx2},
+    {"avx512", has_avx512, fill_avx512},
+};
+
+#else
+
+constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar}};
+
+#endif
+
+/** Every instruction set that any build knows, for the error message. */
+constexpr std::string_view kKnown = "scalar, avx2, avx512";
+
+/** Tables of this machine, plainest first; each is the one below with more filled in. */
+const std::vector<Kernels>& tables() {
+  static const std::vector<Kernels> list = [] {
+    std::vector<Kernels> made;
+    for (const Level& level : kLevels) {
+      if (!level.present()) break;
+      Kernels table = made.empty() ? Kernels{} : made.back();
+      table.name = level.name;
+      level.fill(table);
+      made.push_back(table);
+    }
+    return made;
+  }();
+  return list;
+}
+
+}  // namespace
+
+const Kernels& choose_kernels() {
+  const char* wish = std::getenv("GEMMA4_ISA");
+  if (wish == nullptr || *wish == '\0') return tables().back();
+  if (const Kernels* table = kernels_named(wish)) return *table;
+  std::string here;
+  for (const Kernels& table : tables()) here += (here.empty() ? "" : ", ") + std::string(table.name);
+  fail("GEMMA4_ISA", "expected an instruction set that this machine has ({}), found '{}' (known: {})", here, wish, kKnown);
+}
+
+const Kernels& kernels() {
+  static const Kernels& table = choose_kernels();
+  return table;
+}
+
+const Kernels* kernels_named(std::string_view name) {
+  for (const Kernels& table : tables()) {
+    if (name == table.name) return &table;
+  }
+  return nullptr;
+}
+
+std::vector<const Kernels*> all_kernels() {
+  std::vector<const Kernels*> all;
+  for (auto table = tables().rbegin(); table != tables().rend(); ++table) all.push_back(&*table);
+  return all;
+}
+
+}  // namespace gemma::cpu

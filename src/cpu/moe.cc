@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mixture of experts: rows are grouped by expert, so that an expert's weights are read once for all rows that chose it
+// and experts that nobody chose are not read at all.
+#include <algorithm>
+#include <numeric>
+
+#include "cpu/buffer_pool.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/products.h"
+
+namespace gemma::cpu {
+namespace {
+
+/** The choices of all rows, sorted by expert. Choice c = row * top_k + rank stands at place[c]. */
+struct Grouping {
+  struct Group {
+    int32_t expert = 0;
+    int64_t first = 0, rows = 0;  // places
+  };
+  std::vector<Group> groups;    // rising expert; chosen ones only
+  std::vector<int64_t> place;   // [rows * top_k]
+};
+
+Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
+  std::vector<int64_t> start(static_cast<size_t>(experts) + 1, 0);
+  for (int32_t e : chosen) {
+    GEMMA_CHECK(e >= 0 && e < experts, "an expert of the layer");
+    ++start[static_cast<size_t>(e) + 1];
+  }
+  Grouping result;
+  for (size_t e = 0; e < static_cast<size_t>(experts); ++e) {
+    if (start[e + 1] > 0) result.groups.push_back({static_cast<int32_t>(e), start[e], start[e + 1]});
+    start[e + 1] += start[e];
+  }
+  for (int32_t e : chosen) result.place.push_back(start[static_cast<size_t>(e)]++);
+  return result;
+}
+
+/** y_place = w_expert . x_place for every place: `height` rows of weights an expert, y [places, height]. */
+void multiply_groups(const Kernels& kernels, ThreadPool& threads, const Grouping& grouping, const Tensor& w,
+                     int64_t height, const Tensor& x, float* y) {
+  const Weight weight(w);
+  const float* in = x.data<float>().data();
+  const auto body = [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const Grouping::Group& group = grouping.groups[static_cast<size_t>(begin / height)];
+      const int64_t row = begin % height, count = std::min(end - begin, height - row);
+      const Activations rows{in + group.first * x.cols(), x.cols(), group.rows};
+      multiply(kernels, weight, group.expert * height + row, count, rows, y + group.first * height + row, height);
+      begin += count;
+    }
+  };
+  const auto total = static_cast<int64_t>(grouping.groups.size()) * height;
+  const auto places = static_cast<int64_t>(grouping.place.size());
+  const bool even = places == static_cast<int64_t>(grouping.groups.size());  // one row an expert
+  constexpr int64_t kPieceBytes = 1 << 20;  // smaller pieces break the streams from memory
+  if (even) return threads.parallel_for(total, rows_per_share(weight.n, 1), body);
+  threads.parallel_claim(total, std::max<int64_t>(1, kPieceBytes / weight.row_bytes), body);
+}
+
+}  // namespace
+
+Routing CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) {
+  const int64_t experts = scores.cols();
+  GEMMA_CHECK(top_k > 0 && top_k <= experts, "at most all experts are chosen");
+  const Tensor factors = per_expert_scale.defined() ? widened(per_expert_scale) : Tensor();
+  GEMMA_CHECK(!factors.defined() || factors.shape().count() == experts, "a scale for every expert");
+  const Tensor probabilities = softmax(scores);
+  std::vector<int32_t> order(static_cast<size_t>(experts));
+  Routing routing;
+  routing.top_k = top_k;
+  for (int64_t r = 0; r < scores.rows(); ++r) {
+    const auto p = probabilities.data<float>().subspan(static_cast<size_t>(r * experts), static_cast<size_t>(experts));
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::partial_sort(order, order.begin() + top_k, [&](int32_t a, int32_t b) {
+      const float pa = p[static_cast<size_t>(a)], pb = p[static_cast<size_t>(b)];
+      return pa > pb || (pa == pb && a < b);
+    });
+    float sum = 0;
+    for (int i = 0; i < top_k; ++i) sum += p[static_cast<size_t>(order[static_cast<size_t>(i)])];
+    for (int i = 0; i < top_k; ++i) {
+      const auto e = static_cast<size_t>(order[static_cast<size_t>(i)]);
+      routing.index.push_back(static_cast<int32_t>(e));
+      routing.weight.push_back(p[e] / sum * (factors.defined() ? factors.data<float>()[e] : 1.0f));
+    }
+  }
+  return routing;
+}
+
+Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) {
+  GEMMA_CHECK(x.dtype() == DType::f32 && gate_up.shape().rank == 3 && down.shape().rank == 3, "experts in three dimensions");
+  const int64_t experts = gate_up.shape()[0], width = gate_up.shape()[1] / 2, n = x.cols(), rows = x.rows();
+  GEMMA_CHECK(gate_up.cols() == n && gate_up.shape()[1] == 2 * width, "gate_up is [experts, 2 width, cols of x]");
+  GEMMA_CHECK(down.shape() == Shape({experts, n, width}), "down is [experts, cols of x, width]");
+  const auto places = static_cast<int64_t>(routing.index.size());
+  GEMMA_CHECK(places == rows * routing.top_k && routing.weight.size() == routing.index.size(), "a choice for every row");
+  const Grouping grouping = group_by_expert(routing.index, experts);
+
+  std::vector<int32_t> row_at(static_cast<size_t>(places));
+  for (int64_t c = 0; c < places; ++c) {
+    row_at[static_cast<size_t>(grouping.place[static_cast<size_t>(c)])] = static_cast<int32_t>(c / routing.top_k);
+  }
+  const Tensor gathered = gather_rows(x, row_at);
+  Tensor both = make(places, 2 * width), hidden = make(places, width), out = make(places, n), y = make(rows, n);
+  float* pairs = both.data_mutable<float>().data();
+  multiply_groups(kernels_, threads_, grouping, gate_up, 2 * width, gathered, pairs);
+  float* active = hidden.data_mutable<float>().data();
+  over_rows(places, 4 * width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      kernels_.gated_gelu(pairs + i * 2 * width, pairs + i * 2 * width + width, width, active + i * width);
+    }
+  });
+  float* results = out.data_mutable<float>().data();
+  multiply_groups(kernels_, threads_, grouping, down, n, hidden, results);
+  float* to = y.data_mutable<float>().data();
+  over_rows(rows, routing.top_k * n, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin * routing.top_k; c < end * routing.top_k; ++c) {
+      const float* result = results + grouping.place[static_cast<size_t>(c)] * n;
+      const float weight = routing.weight[static_cast<size_t>(c)];
+      float* sum = to + c / routing.top_k * n;
+      if (c % routing.top_k == 0) {
+        kernels_.scale(result, weight, n, sum);
+      } else {
+        kernels_.combine(sum, 1.0f, result, weight, n, sum);
+      }
+    }
+  });
+  return y;
+}
+
+}  // namespace gemma::cpu
