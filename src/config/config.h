@@ -16,6 +16,7 @@ namespace gemma {
 
 struct Rope {
   std::vector<float> inverse_frequency;  // [head_dim / 2]; 0 = pair not rotated (spec section 6)
+  double theta = 0, factor = 1;          // what they were made from, for whoever writes a file
 };
 
 struct MoeConfig {
@@ -59,7 +60,8 @@ struct Config {
   int generation = 4;                  // 3: safetensors hold norms as w with (1 + w) meant; see model/weights
   int dim = 0, vocab = 0, context = 0; // context: max_position_embeddings
   float norm_eps = 1e-6f;
-  float embedding_scale = 1.0f;        // sqrt(dim); Model::load rounds it to the embedding's type
+  // sqrt(dim) and sqrt(per_layer_dim); Model::load rounds them to the types of the tables they multiply.
+  float embedding_scale = 1.0f, per_layer_scale = 1.0f;
   std::optional<float> softcap;
   int per_layer_dim = 0;               // P; 0 = no per-layer embeddings
   bool tied_head = true;

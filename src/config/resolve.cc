@@ -13,7 +13,7 @@ void refuse_architecture(std::string_view where, std::string_view name) {
 }
 
 Rope rope(int head_dim, int rotated, double theta, double factor) {
-  Rope rope;
+  Rope rope{{}, theta, factor};
   rope.inverse_frequency.assign(static_cast<size_t>(head_dim / 2), 0.0f);
   for (int i = 0; i < rotated; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);

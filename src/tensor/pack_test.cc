@@ -92,7 +92,7 @@ TEST(Pack, NoWorseThanTheReferenceQuantizers) {
     const double error = rmse(x, through(dtype_named(r.type).value(), x));
     EXPECT_LE(error, r.rmse) << r.kind << " " << r.type;
     // Half the error at the same bits would mean that the measure is wrong; only in denormal scales is that much won.
-    EXPECT_GE(error, (r.kind == "tiny" ? 0.05 : 0.5) * r.rmse) << r.kind << " " << r.type;
+    EXPECT_GE(error, (r.kind == "tiny" ? 0.01 : 0.5) * r.rmse) << r.kind << " " << r.type;
   }
 }
 
