@@ -23,6 +23,9 @@ struct Model {
   };
   static std::shared_ptr<const Model> load(const std::string& path, Ops& ops, Options options);
   static std::shared_ptr<const Model> load(std::shared_ptr<const ModelFile> file, Ops& ops, Options options);
+  /** With a config other than the file's own. */
+  static std::shared_ptr<const Model> load(std::shared_ptr<const ModelFile> file, Config config, Ops& ops,
+                                           Options options);
 };
 
 /** What one step works with. */

@@ -30,7 +30,8 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-  Tensor router, router_scale, per_expert_scale;  // [experts, dim], [dim] (with dim^(-1/2) in it), [experts]
+  Linear router;                                  // [experts, dim]
+  Tensor router_scale, per_expert_scale;          // [dim] (with dim^(-1/2) in it), [experts]
   Tensor gate_up, down;                           // [experts, 2 width, dim], [experts, dim, width]
   Tensor post_feedforward_layernorm_1, post_feedforward_layernorm_2, pre_feedforward_layernorm_2;
 };
@@ -55,8 +56,9 @@ class RowSource {
   RowSource() = default;
   RowSource(std::shared_ptr<const ModelFile> file, const TensorRecord& record);
   bool defined() const { return file_ != nullptr; }
-  int64_t rows() const;
-  int64_t cols() const;
+  int64_t rows() const { return record_.shape.rows(); }
+  int64_t cols() const { return record_.shape.cols(); }
+  DType dtype() const { return record_.dtype; }
   /** The rows `ids` as stored, [ids, cols] in the file's type. */
   Tensor read(std::span<const int32_t> ids, Ops& ops) const;
 
@@ -68,12 +70,14 @@ class RowSource {
 struct Weights {
   Tensor embedding;  // [vocab, dim]; also the head when that is tied
   std::optional<Tensor> head;
-  RowSource per_layer_rows;                               // [vocab, layers * P]
-  Tensor per_layer_model_projection, per_layer_projection_norm;
+  RowSource per_layer_rows;           // [vocab, layers * P]
+  Linear per_layer_model_projection;  // [layers * P, dim]
+  Tensor per_layer_projection_norm;   // [P]
   std::vector<LayerWeights> layers;
   Tensor norm;
 
-  /** Fails with name, expected and found shape. `widen`: every weight as f32. */
+  /** Fails with name, expected and found shape; before anything is read when memory does not suffice. `widen`: every
+   *  weight as f32. */
   static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
 };
 

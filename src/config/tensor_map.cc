@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/tensor_map.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "config/names.h"
+
+namespace gemma {
+namespace {
+
+StoredTensor whole(const TensorRecord& record) {
+  return {record.name, record.dtype, record.shape, {{&record, 0, record.shape.rows()}}};
+}
+
+/** The layer's number in "layers.12.rest", checked against the config; -1 for other names. */
+int layer_of(std::string_view bare, const Config& config) {
+  constexpr std::string_view kHead = "layers.";
+  if (!bare.starts_with(kHead)) return -1;
+  int layer = -1;
+  std::from_chars(bare.data() + kHead.size(), bare.data() + bare.size(), layer);
+  return layer < static_cast<int>(config.layers.size()) ? layer : -1;
+}
+
+}  // namespace
+
+void StoredTensor::read(const ModelFile& file, std::span<std::byte> out) const {
+  GEMMA_CHECK(static_cast<int64_t>(out.size()) == bytes(), "room for exactly the tensor's bytes");
+  size_t at = 0;
+  for (const Piece& p : pieces) {
+    const auto n = static_cast<size_t>(bytes_of(dtype, p.rows * p.record->shape.cols()));
+    file.read_rows(*p.record, p.first_row, p.rows, out.subspan(at, n));
+    at += n;
+  }
+}
+
+TensorMap::TensorMap(const ModelFile& file, const Config& config) : file_(file), config_(config), prefix_("model.") {
+  if (file.format() == FileFormat::gguf) return;
+  for (std::string_view prefix : text_prefixes()) {
+    if (file.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
+      prefix_ = prefix;
+      return;
+    }
+  }
+}
+
+std::string TensorMap::name_in_file(std::string_view bare) const {
+  if (file_.format() == FileFormat::gguf) return gguf_name(bare).value_or(std::string(bare));
+  const bool own = bare.starts_with("pre_projection") || bare.starts_with("post_projection") ||
+                   bare.starts_with("masked_embedding") || bare.starts_with("lm_head");
+  return own ? std::string(bare) : prefix_ + std::string(bare);
+}
+
+std::optional<StoredTensor> TensorMap::find(std::string_view bare) const {
+  if (const TensorRecord* record = file_.find(name_in_file(bare))) return whole(*record);
+  if (file_.format() == FileFormat::gguf) {
+    if (auto fused = find_fused(bare)) return fused;
+    return find_split(bare);
+  }
+  const TensorRecord* head = bare == "lm_head.weight" ? file_.find("language_model.lm_head.weight") : nullptr;
+  return head != nullptr ? std::optional(whole(*head)) : std::nullopt;
+}
+
+std::optional<StoredTensor> TensorMap::find_fused(std::string_view bare) const {
+  const auto name = fused_name(bare);
+  const int layer = layer_of(bare, config_);
+  if (!name || layer < 0) return std::nullopt;
+  const TensorRecord* record = file_.find(*name);
+  if (record == nullptr || record->shape.rank != 2) return std::nullopt;
+  const LayerConfig& l = config_.layers[static_cast<size_t>(layer)];
+  const int64_t q = int64_t{l.heads} * l.head_dim, kv = int64_t{l.kv_heads} * l.head_dim;
+  if (record->shape.rows() != q + 2 * kv) {
+    fail(file_.name(), "tensor '{}': expected {} rows (q, k, v), found {}", *name, q + 2 * kv, record->shape.str());
+  }
+  const bool is_q = bare.ends_with("q_proj.weight"), is_k = bare.ends_with("k_proj.weight");
+  const int64_t first = is_q ? 0 : is_k ? q : q + kv;
+  const int64_t rows = is_q ? q : kv;
+  return StoredTensor{*name, record->dtype, Shape{rows, record->shape.cols()}, {{record, first, rows}}};
+}
+
+std::optional<StoredTensor> TensorMap::find_split(std::string_view bare) const {
+  const std::vector<std::string> parts = split_parts(bare);
+  if (parts.size() != 2) return std::nullopt;
+  const TensorRecord* gate = file_.find(parts[0]);
+  const TensorRecord* up = file_.find(parts[1]);
+  if (gate == nullptr || up == nullptr) return std::nullopt;
+  if (gate->dtype != up->dtype || !(gate->shape == up->shape) || gate->shape.rank != 3) {
+    fail(file_.name(), "tensors '{}' and '{}': expected the same type and shape, found {} {} and {} {}", parts[0],
+         parts[1], info(gate->dtype).name, gate->shape.str(), info(up->dtype).name, up->shape.str());
+  }
+  const int64_t experts = gate->shape[0], width = gate->shape[1];
+  StoredTensor t{parts[0], gate->dtype, Shape{experts, 2 * width, gate->shape[2]}, {}};
+  for (int64_t e = 0; e < experts; ++e) {
+    t.pieces.push_back({gate, e * width, width});
+    t.pieces.push_back({up, e * width, width});
+  }
+  return t;
+}
+
+}  // namespace gemma

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads tensors of a checkpoint by reference name, checks their shapes, and brings them into the form that the forward
+// pass wants: matrices in the device's layout, vectors as f32, norms as plain w. Internal to this module.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "config/tensor_map.h"
+#include "model/weights.h"
+#include "tensor/ops.h"
+
+namespace gemma {
+
+class Loader {
+ public:
+  /** A loader that only counts reads nothing and returns undefined tensors; bytes() is then what loading will take. */
+  enum class Mode { count, load };
+
+  Loader(const ModelFile& file, const Config& config, Ops& ops, bool widen, Mode mode);
+
+  /** A matrix for linear, embed or moe, in the device's layout. Fails when missing or of another shape. */
+  Tensor matrix(std::string_view bare, std::initializer_list<int64_t> shape);
+  Linear linear(std::string_view bare, std::initializer_list<int64_t> shape);
+  /** f32 values for element-wise ops, times `factor`. */
+  Tensor vector(std::string_view bare, int64_t size, float factor = 1.0f);
+  /** A norm's factors: w, or 1 + w where the file holds w and means that (Gemma 3 in safetensors). */
+  Tensor norm(std::string_view bare, int64_t size);
+  /** The record of a tensor that stays in the file. */
+  const TensorRecord& record(std::string_view bare, std::initializer_list<int64_t> shape) const;
+  bool has(std::string_view bare) const { return map_.find(bare).has_value(); }
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
+  Tensor values(std::string_view bare, int64_t size, float factor, float offset);
+
+  const ModelFile& file_;
+  const Config& config_;
+  Ops& ops_;
+  TensorMap map_;
+  bool widen_;
+  Mode mode_;
+  int64_t bytes_ = 0;
+};
+
+/** One decoder layer; `index` is its number in the file. */
+LayerWeights load_layer(Loader& loader, const Config& config, int index);
+
+}  // namespace gemma

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Per-layer embeddings (spec section 5): a second, narrow embedding for every layer, half from a table by token, half
+// projected from what enters layer 0.
+#include <cmath>
+#include <numeric>
+
+#include "model/step.h"
+
+namespace gemma {
+namespace {
+
+/** Token ids for the table: rows of media have none, they read the pad token's row. */
+std::vector<int32_t> table_ids(const Context& c, const Batch& batch) {
+  std::vector<int32_t> ids = batch.tokens;
+  for (const MediaRows& media : batch.media) {
+    std::fill_n(ids.begin() + media.first_row, media.rows, c.config.special.pad);
+  }
+  return ids;
+}
+
+}  // namespace
+
+/** [rows, layers * P], layer-major. */
+Tensor per_layer_inputs(Context& c, const Batch& batch, const Tensor& embedded) {
+  const int64_t rows = embedded.rows(), width = c.config.per_layer_dim;
+  const Shape by_layer{rows, static_cast<int64_t>(c.config.layers.size()), width};
+  const float to_width = 1.0f / std::sqrt(static_cast<float>(c.config.dim));
+  const float half = 1.0f / std::sqrt(2.0f);  // of the sum's variance
+
+  const Tensor stored = c.weights.per_layer_rows.read(table_ids(c, batch), c.ops);
+  std::vector<int32_t> all(static_cast<size_t>(rows));
+  std::iota(all.begin(), all.end(), 0);
+  const Tensor token = c.ops.embed(stored, all, c.config.per_layer_scale);
+  c.ops.tap("ple.token", token.view(by_layer));
+
+  const Tensor projected = c.ops.scale(linear(c, c.weights.per_layer_model_projection, embedded), to_width);
+  const Tensor model = c.ops.rms_norm(projected, &c.weights.per_layer_projection_norm, c.config.norm_eps, width);
+  Tensor combined = c.ops.scale(c.ops.add(model, token), half);
+  c.ops.tap("ple.combined", combined.view(by_layer));
+  return combined;
+}
+
+Tensor add_per_layer(Context& c, int layer, const Tensor& x, const Tensor& input) {
+  const PerLayerWeights& w = *c.weights.layers[static_cast<size_t>(layer)].per_layer;
+  const int64_t width = c.config.per_layer_dim;
+  const Tensor own = c.ops.columns(input, layer * width, width);
+  const Tensor y = linear(c, w.projection, c.ops.gated_gelu(linear(c, w.gate, x), own));
+  tap_layer(c.ops, layer, "ple.out", [&] { return c.ops.rms_norm(y, &w.norm, c.config.norm_eps); });
+  return c.ops.add_norm(x, y, w.norm, c.config.norm_eps);
+}
+
+}  // namespace gemma
