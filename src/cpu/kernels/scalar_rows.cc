@@ -57,9 +57,9 @@ float max(const float* x, int64_t n) {
 
 void softmax(const float* x, int64_t n, float* y) {
   const float largest = max(x, n);
-  float sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += y[i] = std::exp(x[i] - largest);
-  for (int64_t i = 0; i < n; ++i) y[i] /= sum;
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(y[i] = std::exp(x[i] - largest));
+  for (int64_t i = 0; i < n; ++i) y[i] /= static_cast<float>(sum);
 }
 
 double sum_exp(const float* x, int64_t n, float shift) {
@@ -81,9 +81,9 @@ float online_softmax(float* scores, int64_t n, float* largest, float* total) {
   const float now = block > before ? block : before;
   const float correction = before == now ? 1.0f : std::exp(before - now);
   const float shift = now == -std::numeric_limits<float>::infinity() ? 0.0f : now;
-  float sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += scores[i] = std::exp(scores[i] - shift);
-  *total = *total * correction + sum;
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(scores[i] = std::exp(scores[i] - shift));
+  *total = *total * correction + static_cast<float>(sum);
   *largest = now;
   return correction;
 }
