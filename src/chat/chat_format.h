@@ -17,10 +17,12 @@
 
 namespace gemma {
 
-/** A piece of a prompt: text of the template (may hold control tokens) or of a user (never does). */
+/** A piece of a prompt. control: the spelling of exactly one control token, put by the template. Otherwise text, the
+ *  template's and the users' as it stands between two such tokens: its letters, whatever they spell. (One stretch of
+ *  text is one piece, because the tokenizer joins across the border of template and user, as it does in training.) */
 struct PromptPiece {
   std::string text;
-  bool control = false;  // encode with Specials::control
+  bool control = false;
 };
 
 enum class Template : uint8_t { edge, large, gemma3 };
@@ -62,15 +64,30 @@ class ChatFormat {
   Template which_;
 };
 
+/** The message that events make: {role, reasoning_content, content, tool_calls}, what is empty left out. */
+json::object assistant_message(const std::vector<ChatEvent>& events);
+
 /** Streaming parser of an answer: fed with bytes of text and with control ids (by their spelling), so that a
- *  "<channel|>" somebody typed stays text. Gives the same events, joined, for every way of cutting the stream. */
+ *  "<channel|>" somebody typed stays text. Gives the same events, joined, for every way of cutting the stream.
+ *
+ *  White space around the whole text, and around the whole thought, is left out; what looks like the beginning of a
+ *  thought or a call is held back until it is one; deltas are whole UTF-8 characters. A call that cannot be read comes
+ *  out as text, letter by letter. The end of the turn ends the answer: what is fed afterwards is ignored. */
 class ChatParser {
  public:
-  explicit ChatParser(Template which, std::string_view prompt_tail = {});
+  /** `prompt`: the text of the prompt, or its end from the model's turn on ("" for an answer from its beginning), so
+   *  that the parser knows what is already open. Spellings of control tokens count as the tokens. */
+  explicit ChatParser(Template which, std::string_view prompt = {});
+  /** The same, knowing which of them are the template's and which a user typed. */
+  ChatParser(Template which, const std::vector<PromptPiece>& prompt);
   ~ChatParser();
+
   std::vector<ChatEvent> text(std::string_view bytes);
   std::vector<ChatEvent> control(std::string_view piece);
-  std::vector<ChatEvent> finish();
+  std::vector<ChatEvent> finish();  // what was held back
+
+  /** What the prompt had already written of the answer. */
+  const std::vector<ChatEvent>& prefilled() const;
 
  private:
   struct State;

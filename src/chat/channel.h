@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stream of text that is given out without the white space at its two ends, whole UTF-8 characters at a time.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gemma {
+
+class Channel {
+ public:
+  /** What can be given out now that `bytes` have come: all but white space that may turn out to be the end, and a
+   *  character that is not complete. */
+  std::string push(std::string_view bytes);
+  /** The rest: bytes of a character that stays incomplete; white space at the end is dropped. */
+  std::string finish();
+  /** Whether anything has been given out. */
+  bool started() const { return started_; }
+
+ private:
+  std::string held_;
+  bool started_ = false;
+};
+
+}  // namespace gemma
