@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -78,8 +79,9 @@ class Reader {
       if (name == "__metadata__") continue;
       read_tensor(name, entry);
     }
-    std::stable_sort(header_.tensors.begin(), header_.tensors.end(),
-                     [](const TensorRecord& a, const TensorRecord& b) { return a.offset < b.offset; });
+    std::sort(header_.tensors.begin(), header_.tensors.end(), [](const TensorRecord& a, const TensorRecord& b) {
+      return std::tie(a.offset, a.name) < std::tie(b.offset, b.name);
+    });
     check_places(source_, header_.tensors);
     return std::move(header_);
   }

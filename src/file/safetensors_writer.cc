@@ -84,8 +84,10 @@ void SafetensorsWriter::lay_out(int64_t shard_bytes) {
     shard.name = shards_.size() == 1 ? "model.safetensors"
                                      : fmt::format("model-{:05}-of-{:05}.safetensors", s + 1, shards_.size());
     // Wide types first, so that every tensor is aligned to its own type.
-    std::stable_sort(shard.tensors.begin(), shard.tensors.end(),
-                     [&](size_t a, size_t b) { return info(tensors_[a].dtype).bytes > info(tensors_[b].dtype).bytes; });
+    std::sort(shard.tensors.begin(), shard.tensors.end(), [&](size_t a, size_t b) {
+      const int wide_a = info(tensors_[a].dtype).bytes, wide_b = info(tensors_[b].dtype).bytes;
+      return wide_a != wide_b ? wide_a > wide_b : a < b;
+    });
     int64_t offset = 0;
     for (const size_t t : shard.tensors) {
       places_[t] = {s, offset};
