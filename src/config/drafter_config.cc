@@ -15,6 +15,7 @@ constexpr std::string_view kGgufDrafter = "gemma4-assistant", kSuffix = "_assist
 constexpr int kDefaultTarget = 1536, kDefaultCentroids = 2048, kDefaultTop = 32;  // the class defaults of transformers
 
 void read_targets_caches(Config& stack) {
+  stack.softcap.reset();  // drafts are argmaxes: the reference leaves it out
   for (LayerConfig& layer : stack.layers) {
     layer.kv_source = kTargetLayer;
     layer.k_is_v = false;  // the target's business

@@ -70,6 +70,8 @@ class KvCache {
   /** For q rows `rows` of the batch (rising; empty: all of them). Slots are those of all rows of the batch, whatever
    *  `rows`; none where the layer shares a cache. */
   AttentionPlan plan(int layer, const Batch& batch, std::span<const int32_t> rows = {}) const;
+  /** For one row that writes nothing and sees the last `window` keys (0: all) that `sequence` holds: a drafter's. */
+  AttentionPlan plan_last(int layer, SeqId sequence, int window) const;
   /** After the forward pass: lengths move on, pages out of every window go back. */
   void commit(const Batch& batch);
 

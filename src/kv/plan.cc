@@ -81,4 +81,18 @@ AttentionPlan KvCache::plan(int layer, const Batch& batch, std::span<const int32
   return plan;
 }
 
+AttentionPlan KvCache::plan_last(int layer, SeqId id, int window) const {
+  const State& s = *state_;
+  const LayerConfig& l = s.config.layers[static_cast<size_t>(layer)];
+  const auto group = static_cast<size_t>(s.groups.group_of[static_cast<size_t>(layer)]);
+  const int slot = s.groups.slot_of[static_cast<size_t>(layer)];
+  const CachedSequence& sequence = s.at(id);
+  const HeldPages& held = sequence.groups[group];
+  GEMMA_CHECK(sequence.length > 0, "keys to see");
+  const int first_held = held.first_page * s.options.page_size;
+  const int first = std::max(first_held, window > 0 ? sequence.length - window : 0);
+  return {s.pools[group].keys(slot), s.pools[group].values(slot), s.options.page_size, l.kv_heads, l.head_dim,
+          l.attention_scale, {{0, 1, held.pages, held.first_page}}, {{first, sequence.length}}, {}};
+}
+
 }  // namespace gemma

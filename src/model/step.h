@@ -47,6 +47,7 @@ Tensor attend(Context& c, const Step& step, int layer, const Tensor& q);
 Tensor mlp(Context& c, const MlpWeights& w, const Tensor& x);
 /** The dense branch's result `dense` and the experts', each normed, added. */
 Tensor add_experts(Context& c, int layer, const Tensor& residual, const Tensor& dense);
+Tensor feed_forward(Context& c, int layer, const Tensor& x);
 Tensor add_per_layer(Context& c, int layer, const Tensor& x, const Tensor& input);
 void decoder_layer(Context& c, Step& step, int layer);
 

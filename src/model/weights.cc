@@ -90,10 +90,14 @@ Tensor RowSource::read(std::span<const int32_t> ids, Ops& ops) const {
   return ops.upload(record_.dtype, Shape{static_cast<int64_t>(ids.size()), cols()}, bytes);
 }
 
-Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
+int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
   Loader counter(*file, config, ops, widen, Loader::Mode::count);
   read(counter, file, config);
-  require_memory(file->name(), "weights", counter.bytes());
+  return counter.bytes();
+}
+
+Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
+  require_memory(file->name(), "weights", bytes_for(file, config, ops, widen));
   Loader loader(*file, config, ops, widen, Loader::Mode::load);
   return read(loader, file, config);
 }

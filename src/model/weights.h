@@ -79,6 +79,8 @@ struct Weights {
   /** Fails with name, expected and found shape; before anything is read when memory does not suffice. `widen`: every
    *  weight as f32. */
   static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
+  /** The memory that load takes, in bytes; fails as it does, and reads no weight. */
+  static int64_t bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
 };
 
 }  // namespace gemma
