@@ -56,6 +56,17 @@ std::string joined(const std::vector<int32_t>& ids, std::string_view separator) 
   return out;
 }
 
+/** A JSON string without anything that some reader takes for the end of a line. */
+std::string one_line(std::string_view text) {
+  std::string out = json::serialize(json::string(text));
+  for (const auto& [letter, escape] : {std::pair{"\u0085", "\\u0085"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}}) {
+    for (size_t at = 0; (at = out.find(letter, at)) != std::string::npos;) {
+      out.replace(at, std::string_view(letter).size(), escape);
+    }
+  }
+  return out;
+}
+
 json::value parse_line(const std::string& where, std::string_view line) {
   Result<json::value> value = parse_json(line, 8);
   if (!value) fail(where, "{}", value.failure().reason);
@@ -82,7 +93,7 @@ std::string decode_line(const Tokenizer& tokenizer, bool skip_special, const std
     }
     ids.push_back(static_cast<int32_t>(item.get_int64()));
   }
-  return "{\"text\": " + json::serialize(json::string(tokenizer.decode(ids, skip_special))) + "}\n";
+  return "{\"text\": " + one_line(tokenizer.decode(ids, skip_special)) + "}\n";
 }
 
 void run_lines(const Tokenizer& tokenizer, const TokenizeOptions& options, Specials specials) {
@@ -117,7 +128,7 @@ void run_text(const Tokenizer& tokenizer, const TokenizeOptions& options, Specia
   std::string out;
   for (const int32_t id : ids) {
     out += fmt::format("{:>6}  {:<12}  {}\n", id, name_of(tokenizer.kind(id)),
-                       json::serialize(json::string(tokenizer.piece(id))));
+                       one_line(tokenizer.piece(id)));
   }
   print(out);
 }

@@ -49,8 +49,12 @@ PieceKind kind_of(std::string_view where, int64_t type, int32_t id) {
 }
 
 /** Converters mark Gemma 4's channel, tool and quote tokens as user-defined, so that programs which see only text print
- *  them. They are control tokens all the same: ours are told apart by id, and nobody may type them. */
+ *  them, and Gemma 3's image tokens by the same word. They are control tokens all the same: ours are told apart by id,
+ *  and nobody may type them. */
 bool is_control_by_name(std::string_view piece) {
+  for (const char* name : {"<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>"}) {
+    if (piece == name) return true;
+  }
   const bool tag = piece.size() > 3 && piece.front() == '<' && piece.back() == '>';
   return tag && (piece[1] == '|' || piece[piece.size() - 2] == '|');
 }

@@ -9,8 +9,8 @@
 
 namespace gemma {
 
-/** Joins `symbols`, which cover `text` from left to right, in place. A short row is searched over and over, a long one
- *  keeps a queue: O(n log n) at worst, about O(n) in practice. */
+/** Joins `symbols`, which are stretches of `text` side by side, in place. A short row is searched over and over, a long
+ *  one keeps a heap: O(n log n). */
 template <class Joins>
 void merge(const Joins& joins, std::string_view text, std::vector<Symbol>& symbols);
 
