@@ -2,9 +2,12 @@
 // Engine: sequences, their cache, and the scheduler that turns requests into steps of ragged batches. The command line
 // is an engine with one sequence.
 //
-//   Engine engine(model, ops, {});
+//   Engine engine(model, tokenizer, ops, {});
 //   engine.submit(std::move(request), [](const Event& e) { ... });
 //   while (engine.step()) {}
+//
+// A request's events depend on the request alone: not on the requests beside it, the sizes of steps, the number of
+// threads, or whether it had to give up its memory and begin again.
 #pragma once
 
 #include <cstdint>
@@ -32,40 +35,53 @@ class TokenMask {
   virtual bool free() const = 0;  // nothing is forbidden at this place
 };
 
-enum class Finish : uint8_t { stop, length, context, loop, cancelled, error };
+enum class Finish : uint8_t {
+  stop,       // a stop id, a stop string, or a mask that is satisfied
+  length,     // max_tokens
+  context,    // the context is full
+  loop,       // the answer repeats itself (loop_detector.h)
+  cancelled,
+  error,      // Event::error says what
+};
 std::string_view name_of(Finish);
 
 struct Request {
   std::vector<int32_t> prompt;
-  std::vector<MediaRows> media;  // first_row counts in the prompt
+  std::vector<MediaRows> media;  // first_row counts in the prompt; rising
   Sampling sampling;
   int max_tokens = 0;            // 0: up to the context
-  std::vector<std::string> stop; // strings that end the answer, across token borders; not part of the answer
+  /** Strings that end the answer, across token borders; not part of it. One that is the name of a control piece
+   *  ("<turn|>") means that token. */
+  std::vector<std::string> stop;
   int top_logprobs = 0;
   bool prompt_logprobs = false;
-  bool loop_stop = true;         // end with Finish::loop when up to 64 tokens repeat 8 times over 256
+  bool loop_stop = true;         // end with Finish::loop; never under a mask
   std::unique_ptr<TokenMask> mask;
+  uint64_t salt = 0;             // requests share cached prefixes with those of the same salt only
 };
 
 struct Event {
-  int32_t token = -1;            // -1: none in this event (only text held back, or the end)
-  std::string text;              // whole characters, stop strings held back and cut off
+  int32_t token = -1;            // -1: none in this event (the end of what was held back, or an error)
+  /** Whole characters; what may be the beginning of a stop string is held back. Comes before `token` where that is a
+   *  control piece. */
+  std::string text;
   float logprob = 0;
   std::vector<Alternative> top;
   std::optional<Finish> finish;  // the last event of a request
   std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
+  std::string error;             // one line, with Finish::error
 };
 
 struct EngineOptions {
   int context = 0;               // tokens a sequence may hold; 0: the model's, cut to what memory allows
-  int max_sequences = 16;
-  int batch_tokens = 512;        // rows of one step
-  int queue_limit = 256;
-  KvOptions kv;
+  int max_sequences = 16;        // in a step
+  int batch_tokens = 512;        // rows of one step; a picture that must be seen whole may take more
+  int queue_limit = 256;         // requests that wait
+  KvOptions kv;                  // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 
 struct EngineStats {
-  int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, steps = 0;
+  int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, steps = 0, preemptions = 0;
   double prompt_seconds = 0, generate_seconds = 0;
 };
 
@@ -73,21 +89,25 @@ using Ticket = int64_t;  // 0: the queue was full
 
 class Engine {
  public:
+  /** Fails when the context, or the least one that is of use, does not fit the memory. `tokenizer` may be null: then
+   *  events have no text, and only the config's own ids are kept from being sampled. */
   Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,
          EngineOptions options);
-  ~Engine();
+  ~Engine();  // requests that are not finished get no further event
 
-  /** From any thread. The callback runs on the thread that calls step(). */
+  /** From any thread, also from a callback. The callback runs on the thread that calls step(). A request that cannot be
+   *  served gets one event with Finish::error. */
   Ticket submit(Request request, std::function<void(const Event&)> on_event);
-  void cancel(Ticket ticket);  // any thread
-  /** One step: admit, plan, forward, sample, deliver. False when there is nothing to do. One thread. */
+  void cancel(Ticket ticket);  // any thread; of a finished request: nothing
+  /** One step: admit, plan, forward, sample, deliver. False when there was nothing to do. One thread. */
   bool step();
   /** Blocks until step() would have work or `wake` is called. */
   void wait();
-  void wake();
+  void wake();  // any thread
 
   int context() const;
   const EngineStats& stats() const;
+  const KvCache& cache() const;
 
  private:
   struct State;

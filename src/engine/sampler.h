@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Choosing a token. Noise is keyed, not streamed: the token is the argmax of its filtered logits / temperature plus
 // Gumbel noise that is a pure function of (seed, position, token id). The same seed gives the same text, alone or in a
-// batch.
+// batch, and the choice follows the softmax of the filtered logits exactly (the Gumbel-max trick).
+//
+// Order: log-probabilities (of the raw logits) - ids that may not come - repetition penalty, presence and frequency
+// penalty, bias - temperature - top_k - top_p (of what top_k left, renormalised; the token that crosses it stays) -
+// min_p (relative to the best) - noise. Among equals the lower id comes first, everywhere.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/ops.h"
 
 namespace gemma {
@@ -20,9 +26,12 @@ struct Sampling {
   float min_p = 0.0f;
   float repetition_penalty = 1.0f;  // divides positive, multiplies negative logits of ids seen (Keskar et al. 2019)
   float presence_penalty = 0.0f, frequency_penalty = 0.0f;
-  std::map<int32_t, float> bias;
+  std::map<int32_t, float> bias = {};  // added to logits
   uint64_t seed = 0;
 };
+
+/** What is wrong with the settings (range, not a number), by field. */
+std::optional<Failure> problem_with(const Sampling& sampling, int vocab);
 
 struct Alternative {
   int32_t token = 0;
@@ -30,14 +39,23 @@ struct Alternative {
 };
 
 struct Choice {
-  int32_t token = 0;
+  int32_t token = 0;  // -1: none can be chosen (nothing is allowed, or the logits are not numbers)
   float logprob = 0;  // of the raw logits, before filters, penalties and temperature
-  std::vector<Alternative> top;
+  std::vector<Alternative> top;  // best first
 };
 
-/** Pure. logits: one raw row. history: ids that penalties count (prompt and answer). never: ids that may not be chosen
- *  (suppressed, reserved, media), sorted; log-probabilities count them all the same. */
+/** What may be chosen. */
+struct Permitted {
+  std::span<const int32_t> never;      // ids that may not come: suppressed, reserved, media
+  std::span<const uint32_t> allowed;   // a mask: bit set = may come; empty: all
+};
+
+/** Pure. logits: one raw row. history: ids that penalties count (prompt and answer). position: of the token to be
+ *  chosen in its sequence. Log-probabilities count ids that may not come all the same. */
 Choice sample(std::span<const float> logits, const Sampling& sampling, std::span<const int32_t> history,
-              std::span<const int32_t> never, int64_t position, int top_logprobs = 0);
+              const Permitted& permitted, int64_t position, int top_logprobs = 0);
+
+/** log(sum(exp(logits))); NaN when a logit is NaN or infinite, or all are -infinity. */
+double log_sum_exp(std::span<const float> logits);
 
 }  // namespace gemma

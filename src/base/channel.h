@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channel: things that any thread hands to one thread. It has no bound of its own; whoever pushes decides what is too
+// much. A wake-up without anything is kept until the next wait(), so none is lost.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace gemma {
+
+template <class T>
+class Channel {
+ public:
+  void push(T value) {
+    {
+      const std::lock_guard lock(mutex_);
+      values_.push_back(std::move(value));
+    }
+    ready_.notify_one();
+  }
+
+  /** Everything pushed since the last call, in order; empty when there is nothing. Does not block. */
+  std::vector<T> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(values_, {});
+  }
+
+  /** Blocks until there is something to take, or wake() was called since the last wait(). */
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return woken_ || !values_.empty(); });
+    woken_ = false;
+  }
+
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      woken_ = true;
+    }
+    ready_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::vector<T> values_;
+  bool woken_ = false;
+};
+
+}  // namespace gemma

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "engine/engine_state.h"
+#include "engine/memory_plan.h"
+#include "engine/never_sampled.h"
+
+namespace gemma {
+namespace {
+
+EngineOptions resolved(const Config& config, EngineOptions options) {
+  options.max_sequences = std::max(1, options.max_sequences);
+  options.batch_tokens = std::max(options.batch_tokens, options.max_sequences);  // every answer moves on in every step
+  const MemoryPlan memory = plan_memory(config, options, available_memory());
+  options.context = memory.context;
+  options.kv.byte_limit = memory.kv_bytes;
+  return options;
+}
+
+}  // namespace
+
+std::string_view name_of(Finish finish) {
+  switch (finish) {
+    case Finish::stop: return "stop";
+    case Finish::length: return "length";
+    case Finish::context: return "context";
+    case Finish::loop: return "loop";
+    case Finish::cancelled: return "cancelled";
+    case Finish::error: return "error";
+  }
+  return "";
+}
+
+Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Tokenizer> t, Ops& o, EngineOptions opt)
+    : model(std::move(m)), tokenizer(std::move(t)), ops(o), options(resolved(model->config, opt)),
+      cache(model->config, options.kv, ops), never(never_sampled(model->config, tokenizer.get())),
+      mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}
+
+Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,
+               EngineOptions options)
+    : state_(std::make_unique<State>(std::move(model), std::move(tokenizer), ops, options)) {}
+Engine::~Engine() = default;
+
+Ticket Engine::submit(Request request, std::function<void(const Event&)> on_event) {
+  if (state_->queued.fetch_add(1) >= state_->options.queue_limit) {
+    state_->queued.fetch_sub(1);
+    return 0;
+  }
+  auto task = std::make_unique<Task>();
+  const Ticket ticket = task->ticket = state_->next_ticket.fetch_add(1);
+  task->request = std::move(request);
+  task->on_event = std::move(on_event);
+  state_->inbox.push(std::move(task));
+  return ticket;
+}
+
+void Engine::cancel(Ticket ticket) { state_->inbox.push(ticket); }
+
+void Engine::wait() {
+  if (state_->running.empty() && state_->waiting.empty()) state_->inbox.wait();
+}
+void Engine::wake() { state_->inbox.wake(); }
+
+int Engine::context() const { return state_->options.context; }
+const EngineStats& Engine::stats() const { return state_->stats; }
+const KvCache& Engine::cache() const { return state_->cache; }
+
+}  // namespace gemma

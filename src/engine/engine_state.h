@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, step.cc:
+// the scheduler, answer.cc: from logits to events).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/channel.h"
+#include "engine/answer_text.h"
+#include "engine/engine.h"
+#include "engine/loop_detector.h"
+
+namespace gemma {
+
+/** A request on its way. */
+struct Task {
+  Ticket ticket = 0;
+  Request request;
+  std::function<void(const Event&)> on_event;
+
+  std::vector<int32_t> tokens;     // prompt and answer
+  std::vector<int32_t> stop_ids;
+  std::optional<AnswerText> text;
+  LoopDetector loop;
+  std::vector<float> prompt_logprobs;
+  bool started = false;            // the first event is out
+  std::optional<Finish> finished;  // the last event is out
+  std::optional<SeqId> sequence;   // while it runs
+
+  int64_t prompt_size() const { return static_cast<int64_t>(request.prompt.size()); }
+  int64_t answer_size() const { return static_cast<int64_t>(tokens.size()) - prompt_size(); }
+};
+
+/** A row of the batch whose logits somebody wants. */
+struct WantedRow {
+  Task* task;
+  int64_t index;  // of the row's token in the sequence; its logits are about token index + 1
+};
+
+/** A step as planned. */
+struct Work {
+  Batch batch;
+  std::vector<WantedRow> wanted;  // as batch.wanted
+  std::vector<Task*> tasks;       // one a segment
+  int64_t prompt_rows = 0;
+};
+
+struct Engine::State {
+  using Submission = std::unique_ptr<Task>;
+  using Message = std::variant<Submission, Ticket>;  // a ticket: cancel it
+
+  State(std::shared_ptr<const Model> m, std::shared_ptr<const Tokenizer> t, Ops& o, EngineOptions opt);
+
+  const std::shared_ptr<const Model> model;
+  const std::shared_ptr<const Tokenizer> tokenizer;
+  Ops& ops;
+  const EngineOptions options;  // resolved: context and byte limit are numbers
+  KvCache cache;
+  const std::vector<int32_t> never;
+  EngineStats stats;
+
+  // From any thread.
+  Channel<Message> inbox;
+  std::atomic<Ticket> next_ticket{1};
+  std::atomic<int> queued{0};  // submitted, not yet running
+
+  // Of the thread that steps.
+  std::deque<std::unique_ptr<Task>> waiting;
+  std::vector<std::unique_ptr<Task>> running;  // oldest first
+  std::vector<uint32_t> mask_bits;
+  std::vector<float> host_logits;  // where the device's logits are read to
+
+  // intake.cc
+  bool receive();
+  void accept(std::unique_ptr<Task> task);
+  std::optional<Failure> problem_with(const Request& request) const;
+  void cancel(Ticket ticket);
+
+  // step.cc
+  void admit();
+  bool plan(Work& work);
+  Work planned(int64_t rows) const;
+  void add_rows(Work& work, Task& task, int64_t rows) const;
+  int64_t chunk_end(const Task& task, int64_t begin, int64_t end) const;
+  void preempt_youngest();
+  void run(Work& work);
+  void remember(const Task& task);
+  void retire();
+
+  // answer.cc
+  void answer(const Work& work, const Tensor& states);
+  void answer_row(const WantedRow& row, std::span<const float> logits);
+  void draw(Task& task, std::span<const float> logits);
+  std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text);
+  void deliver(Task& task, Event event);
+  void finish(Task& task, Finish why, std::string error = {});
+};
+
+}  // namespace gemma

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much of the memory there is goes to keys and values, and how long a context that makes.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/engine.h"
+
+namespace gemma {
+
+/** Logits are asked for in blocks of so many rows: 16 MB at 262 144 ids. */
+inline constexpr int kLogitRows = 16;
+
+struct MemoryPlan {
+  int context = 0;
+  int64_t kv_bytes = 0;  // the cache's byte limit
+};
+
+/** available: bytes the process may still take (base/memory.h), weights being loaded. A reserve of it stays for the
+ *  activations of a step. Fails, with needed and found, when options.context does not fit, or not even a short one. */
+MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64_t available);
+
+}  // namespace gemma

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/random.h"
+#include "engine/scan.h"
+
+namespace gemma {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr float kGreedy = 1e-6f;  // below this temperature noise could decide between equals only
+
+/** Gumbel noise of one place of one sequence: -log(-log(u)), u uniform in the open interval (0, 1). */
+class Noise {
+ public:
+  Noise(uint64_t seed, int64_t position) : seed_(seed), position_(static_cast<uint64_t>(position)) {}
+
+  double of(int32_t id) const {
+    const double u = (static_cast<double>(bits(id) >> 12) + 0.5) * 0x1p-52;
+    return -std::log(-std::log(u));
+  }
+  /** No smaller than of(id), without a logarithm: with c leading ones 1 - u > 2^-(c + 1), and
+   *  -log(-log(u)) <= -log(1 - u). A hair is added for rounding. */
+  double bound(int32_t id) const { return (std::countl_one(bits(id)) + 1) * 0.693147180559945310 + 1e-9; }
+
+ private:
+  uint64_t bits(int32_t id) const { return keyed_bits(seed_, position_, static_cast<uint64_t>(id)); }
+  uint64_t seed_, position_;
+};
+
+/** Rows as long as the vocabulary. A thread keeps them, so that a token does not ask the system for megabytes. */
+struct Scratch {
+  std::vector<float> scores, weights;
+  std::vector<int32_t> seen;  // all 0 between uses
+  static Scratch& mine() {
+    thread_local Scratch scratch;
+    return scratch;
+  }
+};
+
+/** The logits after everything that comes before the temperature. */
+std::span<const float> adjusted(std::span<const float> logits, const Sampling& s, std::span<const int32_t> history,
+                                const Permitted& permitted) {
+  std::vector<float>& scores = Scratch::mine().scores;
+  scores.assign(logits.begin(), logits.end());
+  const auto inside = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < scores.size(); };
+  if (s.repetition_penalty != 1.0f || s.presence_penalty != 0.0f || s.frequency_penalty != 0.0f) {
+    std::vector<int32_t>& seen = Scratch::mine().seen;
+    seen.resize(scores.size(), 0);
+    for (int32_t id : history) if (inside(id)) ++seen[static_cast<size_t>(id)];
+    for (int32_t id : history) {
+      if (!inside(id) || seen[static_cast<size_t>(id)] == 0) continue;
+      float& x = scores[static_cast<size_t>(id)];
+      const int32_t times = std::exchange(seen[static_cast<size_t>(id)], 0);  // once for each id
+      x = x > 0 ? x / s.repetition_penalty : x * s.repetition_penalty;
+      x -= s.presence_penalty + s.frequency_penalty * static_cast<float>(times);
+    }
+  }
+  for (const auto& [id, value] : s.bias) if (inside(id)) scores[static_cast<size_t>(id)] += value;
+  for (int32_t id : permitted.never) if (inside(id)) scores[static_cast<size_t>(id)] = kNever;
+  if (!permitted.allowed.empty()) {
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if ((permitted.allowed[i / 32] >> (i % 32) & 1) == 0) scores[i] = kNever;
+    }
+  }
+  return scores;
+}
+
+/** Where top_p ends among candidates given best first: the number of them that stay. */
+size_t nucleus(std::span<const Scored> sorted, double temperature, double goal) {
+  double sum = 0;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    sum += std::exp((static_cast<double>(sorted[i].score) - static_cast<double>(sorted[0].score)) / temperature);
+    if (sum >= goal) return i + 1;
+  }
+  return sorted.size();
+}
+
+/** The last candidate, in the order best first, that top_p lets through among all scores. Sums whole bins of scores and
+ *  sorts only the bin in which the sum passes the goal. */
+Scored nucleus_end(std::span<const float> scores, float max, float temperature, float top_p) {
+  constexpr int kBins = 2048;
+  const float bins_per_unit = 32 / temperature;
+  std::vector<float>& weights = Scratch::mine().weights;
+  weights.resize(scores.size());
+  exp_into(scores, max, 1 / temperature, weights);
+  const auto bin_of = [&](float score) {
+    return static_cast<int>(std::min<float>(kBins - 1, (max - score) * bins_per_unit));
+  };
+  std::array<double, kBins> mass{};  // ids that may not come are infinitely far down and weigh nothing
+  for (size_t i = 0; i < scores.size(); ++i) {
+    mass[static_cast<size_t>(bin_of(scores[i]))] += static_cast<double>(weights[i]);
+  }
+  double total = 0, sum = 0;
+  for (double m : mass) total += m;
+  int bin = 0;
+  for (; bin < kBins - 1 && sum + mass[static_cast<size_t>(bin)] < top_p * total; ++bin) {
+    sum += mass[static_cast<size_t>(bin)];
+  }
+  std::vector<Scored> inside;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] > kNever && bin_of(scores[i]) == bin) inside.push_back({static_cast<int32_t>(i), scores[i]});
+  }
+  std::sort(inside.begin(), inside.end(), [](const Scored& a, const Scored& b) { return a.before(b); });
+  for (const Scored& each : inside) {
+    sum += static_cast<double>(weights[static_cast<size_t>(each.id)]);
+    if (sum >= top_p * total) return each;
+  }
+  return inside.empty() ? Scored{std::numeric_limits<int32_t>::max(), kNever} : inside.back();
+}
+
+/** The least score that min_p lets through. */
+float least_score(float max, const Sampling& s) {
+  return s.min_p > 0 ? max + s.temperature * std::log(s.min_p) : std::numeric_limits<float>::lowest();
+}
+
+/** The winner among a few, given best first. */
+int32_t draw_from_few(std::span<const Scored> sorted, const Sampling& s, const Noise& noise) {
+  if (s.top_p < 1) {
+    const double total = [&] {
+      double sum = 0;
+      for (const Scored& each : sorted) {
+        sum += std::exp((static_cast<double>(each.score) - static_cast<double>(sorted[0].score)) / s.temperature);
+      }
+      return sum;
+    }();
+    sorted = sorted.first(nucleus(sorted, s.temperature, s.top_p * total));
+  }
+  const float least = least_score(sorted[0].score, s);
+  int32_t winner = -1;
+  double best_value = 0;
+  for (const Scored& each : sorted) {
+    if (each.score < least) break;
+    const double value = static_cast<double>(each.score) / s.temperature + noise.of(each.id);
+    if (winner >= 0 && (value < best_value || (value == best_value && each.id > winner))) continue;
+    winner = each.id;
+    best_value = value;
+  }
+  return winner;
+}
+
+/** The winner among all. */
+int32_t draw_from_all(std::span<const float> scores, float max, const Sampling& s, const Noise& noise) {
+  Scored end{std::numeric_limits<int32_t>::max(), std::numeric_limits<float>::lowest()};
+  if (s.top_p < 1) end = nucleus_end(scores, max, s.temperature, s.top_p);
+  const float least = std::max(least_score(max, s), end.score);
+  int32_t winner = -1;
+  double best_value = -std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const auto id = static_cast<int32_t>(i);
+    if (scores[i] < least || (scores[i] == end.score && id > end.id)) continue;
+    const double x = static_cast<double>(scores[i]) / s.temperature;
+    if (x + noise.bound(id) < best_value) continue;
+    const double value = x + noise.of(id);
+    if (value <= best_value) continue;
+    winner = id;
+    best_value = value;
+  }
+  return winner;
+}
+
+int32_t choose(std::span<const float> scores, const Sampling& s, int64_t position) {
+  if (s.temperature < kGreedy) {
+    const std::vector<Scored> first = best(scores, 1);
+    return first.empty() ? -1 : first[0].id;
+  }
+  const Noise noise(s.seed, position);
+  if (s.top_k > 0 && static_cast<size_t>(s.top_k) < scores.size()) {
+    const std::vector<Scored> few = best(scores, s.top_k);
+    return few.empty() ? -1 : draw_from_few(few, s, noise);
+  }
+  const float max = largest(scores);
+  return max > kNever ? draw_from_all(scores, max, s, noise) : -1;
+}
+
+}  // namespace
+
+double log_sum_exp(std::span<const float> logits) {
+  const float max = largest(logits);
+  if (!(max > kNever)) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(max) + std::log(sum_of_exp(logits, max, 1.0f));
+}
+
+Choice sample(std::span<const float> logits, const Sampling& sampling, std::span<const int32_t> history,
+              const Permitted& permitted, int64_t position, int top_logprobs) {
+  const double total = log_sum_exp(logits);
+  if (std::isnan(total)) return {-1, std::numeric_limits<float>::quiet_NaN(), {}};
+  const auto logprob = [&](float logit) { return static_cast<float>(static_cast<double>(logit) - total); };
+  Choice choice;
+  for (const Scored& each : best(logits, top_logprobs)) choice.top.push_back({each.id, logprob(each.score)});
+  choice.token = choose(adjusted(logits, sampling, history, permitted), sampling, position);
+  if (choice.token >= 0) choice.logprob = logprob(logits[static_cast<size_t>(choice.token)]);
+  return choice;
+}
+
+std::optional<Failure> problem_with(const Sampling& s, int vocab) {
+  const auto wrong = [](const char* field, const char* expected, float found) {
+    return Failure{field, fmt::format("expected {}, found {}", expected, found)};
+  };
+  const auto within = [](float x, float low, float high) { return x >= low && x <= high; };  // false for NaN
+  constexpr float kMany = 1e4f;
+  if (!within(s.temperature, 0, kMany)) return wrong("temperature", "0 (greedy) or more", s.temperature);
+  if (s.top_k < 0) return wrong("top_k", "0 (all) or more", static_cast<float>(s.top_k));
+  if (!within(s.top_p, 0, 1) || s.top_p == 0) return wrong("top_p", "a number above 0, at most 1", s.top_p);
+  if (!within(s.min_p, 0, 1)) return wrong("min_p", "a number from 0 to 1", s.min_p);
+  if (!within(s.repetition_penalty, 0, kMany) || s.repetition_penalty == 0) {
+    return wrong("repetition_penalty", "a number above 0", s.repetition_penalty);
+  }
+  if (!within(s.presence_penalty, -kMany, kMany)) return wrong("presence_penalty", "a number", s.presence_penalty);
+  if (!within(s.frequency_penalty, -kMany, kMany)) return wrong("frequency_penalty", "a number", s.frequency_penalty);
+  for (const auto& [id, value] : s.bias) {
+    if (id < 0 || id >= vocab) return Failure{"bias", fmt::format("token {}: the vocabulary has {}", id, vocab)};
+    if (!within(value, -kMany, kMany)) return wrong("bias", "a number", value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace gemma

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Passes over one row of logits (262 144 of them), written so that a compiler turns them into vector code: fixed lanes,
+// no calls, no early exits inside a block.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gemma {
+
+struct Scored {
+  int32_t id = 0;
+  float score = 0;
+  /** Best first: by falling score, among equals by rising id. */
+  bool before(const Scored& other) const { return score > other.score || (score == other.score && id < other.id); }
+};
+
+/** The largest value, -infinity for an empty row; NaN when a value is NaN or +infinity. */
+float largest(std::span<const float> values);
+
+/** sum(exp((value - shift) * factor)) for values <= shift, factor > 0; relative error below 1e-6. `shift` finite. */
+double sum_of_exp(std::span<const float> values, float shift, float factor);
+
+/** out[i] = exp((value - shift) * factor), the terms of the sum above. */
+void exp_into(std::span<const float> values, float shift, float factor, std::span<float> out);
+
+/** The k best (fewer when there are fewer above -infinity), best first. */
+std::vector<Scored> best(std::span<const float> values, int k);
+
+}  // namespace gemma

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scheduler: who runs, and which rows a step has. Sequences that answer get a row each, the rest of the rows goes
+// to prompts, oldest first. When pages run out, the youngest gives up its own and is fed again later; keyed noise and
+// rows that do not depend on their batch make that invisible.
+#include <algorithm>
+
+#include "base/memory.h"
+#include "engine/engine_state.h"
+
+namespace gemma {
+namespace {
+
+constexpr size_t kGrowth = 128;  // tokens
+
+PrefixKey key_of(const Task& task) {
+  PrefixKey key{task.tokens, {}, task.request.salt};
+  for (const MediaRows& media : task.request.media) {
+    key.media.push_back({media.first_row, media.rows, media.bidirectional, media.content});
+  }
+  return key;
+}
+
+}  // namespace
+
+bool Engine::step() {
+  State& s = *state_;
+  const bool news = s.receive();
+  s.retire();  // what was cancelled makes room
+  s.admit();
+  Work work;
+  const bool planned = s.plan(work);
+  if (planned) s.run(work);
+  s.retire();
+  return news || planned;
+}
+
+void Engine::State::admit() {
+  while (!waiting.empty() && static_cast<int>(running.size()) < options.max_sequences) {
+    Task& task = *waiting.front();
+    // Room to grow for all, or the newcomer would soon have to give up its pages again.
+    const auto room = static_cast<int64_t>(task.tokens.size() + kGrowth * (running.size() + 1));
+    if (!running.empty() && !cache.has_room(room, options.batch_tokens)) return;
+    task.sequence = cache.create();
+    // Log-probabilities of a prompt need the rows themselves.
+    if (!task.request.prompt_logprobs) stats.reused_tokens += cache.match_prefix(key_of(task), *task.sequence);
+    running.push_back(std::move(waiting.front()));
+    waiting.pop_front();
+    --queued;
+  }
+}
+
+/** Plans the step and finds pages for it; false when nobody has anything to do. */
+bool Engine::State::plan(Work& work) {
+  for (int64_t rows = options.batch_tokens; !running.empty();) {
+    work = planned(rows);
+    if (cache.reserve(work.batch)) return true;
+    if (running.size() > 1) {
+      preempt_youngest();
+    } else if (rows > 1 && work.batch.tokens.size() > 1) {
+      rows = std::min<int64_t>(rows, static_cast<int64_t>(work.batch.tokens.size())) / 2;
+    } else {
+      finish(*running[0], Finish::error,
+             fmt::format("the cache's {} are too few for {} tokens", format_bytes(options.kv.byte_limit),
+                         running[0]->tokens.size()));
+      return false;
+    }
+  }
+  return false;
+}
+
+Work Engine::State::planned(int64_t rows) const {
+  Work work;
+  const auto fed = [&](const Task& task) { return cache.length(*task.sequence); };
+  const auto left = [&](const Task& task) { return static_cast<int64_t>(task.tokens.size()) - fed(task); };
+  for (const auto& task : running) {
+    if (left(*task) == 1) add_rows(work, *task, 1);
+  }
+  for (const auto& task : running) {
+    const int64_t budget = rows - static_cast<int64_t>(work.batch.tokens.size());
+    if (left(*task) == 1 || budget <= 0) continue;
+    const int64_t begin = fed(*task);
+    const int64_t end = chunk_end(*task, begin, begin + std::min(budget, left(*task)));
+    // A block that is longer than what is left for prompts has the next step to itself, longer than any though it be.
+    if (end - begin > budget && work.prompt_rows > 0) continue;
+    work.prompt_rows += end - begin;
+    add_rows(work, *task, end - begin);
+  }
+  return work;
+}
+
+/** Where a chunk begin .. end may end: before a block that `end` would cut, behind it if the chunk begins with it. */
+int64_t Engine::State::chunk_end(const Task& task, int64_t begin, int64_t end) const {
+  for (const MediaRows& media : task.request.media) {
+    if (!media.bidirectional || media.first_row >= end || media.first_row + media.rows <= end) continue;
+    return media.first_row > begin ? media.first_row : media.first_row + media.rows;
+  }
+  return end;
+}
+
+void Engine::State::add_rows(Work& work, Task& task, int64_t rows) const {
+  Batch& batch = work.batch;
+  const auto first = static_cast<int64_t>(batch.tokens.size());
+  const int64_t begin = cache.length(*task.sequence), end = begin + rows;
+  batch.segments.push_back({*task.sequence, first, rows});
+  work.tasks.push_back(&task);
+  for (int64_t i = begin; i < end; ++i) {
+    batch.tokens.push_back(task.tokens[static_cast<size_t>(i)]);
+    batch.positions.push_back(static_cast<int32_t>(i));
+    const bool last = i + 1 == static_cast<int64_t>(task.tokens.size());
+    const bool scored = task.request.prompt_logprobs && i + 1 < task.prompt_size() &&
+                        i >= static_cast<int64_t>(task.prompt_logprobs.size());  // not before it gave up its pages
+    if (!last && !scored) continue;
+    batch.wanted.push_back(static_cast<int32_t>(first + i - begin));
+    work.wanted.push_back({&task, i});
+  }
+  for (const MediaRows& media : task.request.media) {
+    const int64_t from = std::max(begin, media.first_row), to = std::min(end, media.first_row + media.rows);
+    if (from >= to) continue;  // sound may be cut: its rows do not see one another ahead
+    batch.media.push_back({first + from - begin, to - from, media.bidirectional,
+                           media.embedding.slice(from - media.first_row, to - from), media.content});
+  }
+}
+
+void Engine::State::preempt_youngest() {
+  std::unique_ptr<Task> task = std::move(running.back());
+  running.pop_back();
+  cache.release(*task->sequence);
+  task->sequence.reset();
+  waiting.push_front(std::move(task));
+  ++queued;
+  ++stats.preemptions;
+}
+
+void Engine::State::run(Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  Context context{ops, model->config, model->weights, cache};
+  const Tensor states = forward(context, work.batch);
+  cache.commit(work.batch);
+  for (const Task* task : work.tasks) {
+    // The next turn's prompt begins with this one, but perhaps not with its answer: thoughts are taken out.
+    if (cache.length(*task->sequence) == task->prompt_size() && !task->started) remember(*task);
+  }
+  answer(work, states);
+  const auto rows = static_cast<int64_t>(work.batch.tokens.size());
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double share = static_cast<double>(work.prompt_rows) / static_cast<double>(rows);
+  stats.prompt_tokens += work.prompt_rows;
+  stats.prompt_seconds += seconds * share;
+  stats.generate_seconds += seconds * (1 - share);
+  ++stats.steps;
+}
+
+void Engine::State::remember(const Task& task) { cache.remember(key_of(task), *task.sequence); }
+
+/** Lets go of what has ended. */
+void Engine::State::retire() {
+  std::erase_if(running, [&](const std::unique_ptr<Task>& task) {
+    if (!task->finished) return false;
+    if (task->finished != Finish::error) remember(*task);
+    cache.release(*task->sequence);
+    return true;
+  });
+}
+
+}  // namespace gemma
