@@ -15,6 +15,13 @@ constexpr std::array<std::string_view, 16> kPromptOnly{
     "<image|>",    "<|image|>",       "<|audio>",      "<audio|>",   "<|audio|>",    "<|video|>",
     "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<audio_soft_token>"};
 
+/** "<unused42>": some files call these ordinary or user-defined pieces. */
+bool is_reserved(std::string_view piece) {
+  constexpr std::string_view kBegin = "<unused";
+  return piece.starts_with(kBegin) && piece.ends_with('>') && piece.size() > kBegin.size() + 1 &&
+         piece.find_first_not_of("0123456789", kBegin.size()) == piece.size() - 1;
+}
+
 }  // namespace
 
 std::vector<int32_t> never_sampled(const Config& config, const Tokenizer* tokenizer) {
@@ -25,7 +32,9 @@ std::vector<int32_t> never_sampled(const Config& config, const Tokenizer* tokeni
   if (tokenizer != nullptr) {
     for (int32_t id = 0; id < tokenizer->size(); ++id) {
       const PieceKind kind = tokenizer->kind(id);
-      if (kind == PieceKind::unused || kind == PieceKind::unknown) ids.push_back(id);
+      if (kind == PieceKind::unused || kind == PieceKind::unknown || is_reserved(tokenizer->piece(id))) {
+        ids.push_back(id);
+      }
     }
     for (std::string_view piece : kPromptOnly) {
       const std::optional<int32_t> id = tokenizer->find(piece);

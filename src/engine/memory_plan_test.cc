@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/memory_plan.h"
+
+#include <gmock/gmock.h>
+
+namespace gemma {
+namespace {
+
+using testing::HasSubstr;
+
+Config big_config() {
+  Config config;
+  config.dim = 1536;
+  config.vocab = 262144;
+  config.context = 131072;
+  for (int i = 0; i < 10; ++i) {
+    LayerConfig layer;
+    layer.heads = 8;
+    layer.kv_heads = 1;
+    layer.head_dim = 256;
+    layer.window = i % 5 == 4 ? 0 : 512;
+    layer.mlp_width = 6144;
+    layer.kv_source = i;
+    config.layers.push_back(layer);
+  }
+  return config;
+}
+
+std::string error_of(const Config& config, const EngineOptions& options, int64_t available) {
+  try {
+    plan_memory(config, options, available);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+constexpr int64_t kGigabyte = 1'000'000'000;
+
+TEST(MemoryPlan, TheModelsContextWhereItFits) {
+  const MemoryPlan plan = plan_memory(big_config(), {}, 10 * kGigabyte);
+  EXPECT_EQ(plan.context, 131072);
+  EXPECT_GT(plan.kv_bytes, 9 * kGigabyte);
+  EXPECT_LT(plan.kv_bytes, 10 * kGigabyte);  // a step needs some, too
+}
+
+TEST(MemoryPlan, TheLongestContextThatFits) {
+  EngineOptions options;
+  options.kv.byte_limit = 100'000'000;
+  const MemoryPlan plan = plan_memory(big_config(), options, 10 * kGigabyte);
+  EXPECT_EQ(plan.kv_bytes, 100'000'000);
+  EXPECT_GT(plan.context, 1000);
+  EXPECT_LE(KvCache::bytes_for(big_config(), options.kv, plan.context), plan.kv_bytes);
+  EXPECT_GT(KvCache::bytes_for(big_config(), options.kv, plan.context + 64), plan.kv_bytes);
+}
+
+TEST(MemoryPlan, SaysWhatIsNeededAndFound) {
+  EngineOptions options;
+  options.context = 100'000;
+  EXPECT_EQ(plan_memory(big_config(), options, 10 * kGigabyte).context, 100'000);
+  EXPECT_THAT(error_of(big_config(), options, 300'000'000), HasSubstr("100000 tokens need "));
+  options.kv.byte_limit = 1'000'000;
+  EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("kept back by the cache's limit"));
+  options.context = 0;
+  EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("256 tokens need "));
+  EXPECT_THAT(error_of(big_config(), {}, 1000), HasSubstr("256 tokens need "));
+  options.context = 131'073;
+  EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("at most 131072 tokens"));
+}
+
+}  // namespace
+}  // namespace gemma
