@@ -22,39 +22,40 @@ MergeTable::MergeTable(std::string_view where, const MergeList& merges, const Vo
     : slots_(std::bit_ceil(merges.entries.size() * 2 + 2)),
       given_(static_cast<size_t>(vocabulary.size()), false),
       mask_(slots_.size() - 1) {
-  // Half a million merges name three pieces each; hashing a few ahead lets memory fetch the slots meanwhile.
-  struct Look {
-    std::string_view text;
-    uint64_t hash = 0;
-  };
-  constexpr size_t kAhead = 16;
-  std::array<std::array<Look, 3>, kAhead> looks;
-  const std::string_view letters = merges.letters;
-  for (size_t first = 0; first < merges.entries.size(); first += kAhead) {
-    const size_t count = std::min(kAhead, merges.entries.size() - first);
-    for (size_t i = 0; i < count; ++i) {
-      const auto [offset, left, right] = merges.entries[first + i];
-      const std::array<std::string_view, 3> texts = {letters.substr(offset, left), letters.substr(offset + left, right),
-                                                     letters.substr(offset, left + right)};
-      for (size_t part = 0; part < texts.size(); ++part) {
-        looks[i][part] = {texts[part], hash_of(texts[part])};
-        vocabulary.prefetch(looks[i][part].hash);
-      }
-    }
-    for (size_t i = 0; i < count; ++i) {
-      std::array<int32_t, 3> ids;
-      for (size_t part = 0; part < ids.size(); ++part) {
-        const Look& look = looks[i][part];
-        ids[part] = vocabulary.find(look.text, look.hash);
-        if (ids[part] < 0) fail(where, "tokenizer: merge {} needs {}, which is no piece", first + i, shown(look.text));
-      }
-      insert(where, vocabulary, static_cast<uint32_t>(first + i), ids[0], ids[1], ids[2]);
-    }
+  // Half a million merges name three pieces each and go to a table of 16 MB: taking a few at a time through each step
+  // lets memory fetch what the next step reads.
+  constexpr size_t kTogether = 16;
+  std::array<Parts, kTogether> parts;
+  for (size_t first = 0; first < merges.entries.size(); first += kTogether) {
+    const size_t count = std::min(kTogether, merges.entries.size() - first);
+    for (size_t i = 0; i < count; ++i) parts[i] = parts_of(merges, first + i, vocabulary);
+    for (size_t i = 0; i < count; ++i) find_parts(where, first + i, vocabulary, parts[i]);
+    for (size_t i = 0; i < count; ++i) insert(where, first + i, vocabulary, parts[i]);
   }
 }
 
-void MergeTable::insert(std::string_view where, const Vocabulary& vocabulary, uint32_t rank, int32_t left,
-                        int32_t right, int32_t id) {
+MergeTable::Parts MergeTable::parts_of(const MergeList& merges, size_t rank, const Vocabulary& vocabulary) {
+  const auto [offset, left, right] = merges.entries[rank];
+  const std::string_view letters = std::string_view(merges.letters).substr(offset, left + right);
+  Parts parts;
+  parts.texts = {letters.substr(0, left), letters.substr(left), letters};
+  for (size_t i = 0; i < parts.texts.size(); ++i) {
+    parts.hashes[i] = hash_of(parts.texts[i]);
+    vocabulary.prefetch(parts.hashes[i]);
+  }
+  return parts;
+}
+
+void MergeTable::find_parts(std::string_view where, size_t rank, const Vocabulary& vocabulary, Parts& parts) const {
+  for (size_t i = 0; i < parts.texts.size(); ++i) {
+    parts.ids[i] = vocabulary.find(parts.texts[i], parts.hashes[i]);
+    if (parts.ids[i] < 0) fail(where, "tokenizer: merge {} needs {}, which is no piece", rank, shown(parts.texts[i]));
+  }
+  __builtin_prefetch(&slots_[place_of(key_of(parts.ids[0], parts.ids[1]))], 1);
+}
+
+void MergeTable::insert(std::string_view where, size_t rank, const Vocabulary& vocabulary, const Parts& parts) {
+  const auto [left, right, id] = parts.ids;
   for (const int32_t part : {left, right}) {
     if (vocabulary.kind(part) == PieceKind::byte) {
       fail(where, "tokenizer: merge {} joins {}, which stands for a byte and not for letters", rank,
@@ -66,11 +67,11 @@ void MergeTable::insert(std::string_view where, const Vocabulary& vocabulary, ui
   uint64_t at = place_of(key);
   for (; slots_[at].key != kFree; at = (at + 1) & mask_) {
     if (slots_[at].key == key) {
-      fail(where, "tokenizer: merges {} and {} are the same, {} + {}", slots_[at].rank, rank, shown(vocabulary.piece(left)),
-           shown(vocabulary.piece(right)));
+      fail(where, "tokenizer: merges {} and {} are the same, {} + {}", slots_[at].rank, rank,
+           shown(vocabulary.piece(left)), shown(vocabulary.piece(right)));
     }
   }
-  slots_[at] = {key, rank, id};
+  slots_[at] = {key, static_cast<uint32_t>(rank), id};
   given_[static_cast<size_t>(id)] = true;
 }
 

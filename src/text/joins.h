@@ -3,6 +3,7 @@
 // two whose letters together are a piece, by its score (GGUF "llama").
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -69,8 +70,15 @@ class MergeTable {
     const uint64_t mixed = key * 0x9e3779b97f4a7c15ULL;
     return (mixed ^ mixed >> 32) & mask_;
   }
-  void insert(std::string_view where, const Vocabulary& vocabulary, uint32_t rank, int32_t left, int32_t right,
-              int32_t id);
+  struct Parts {  // left, right, and both together
+    std::array<std::string_view, 3> texts;
+    std::array<uint64_t, 3> hashes;
+    std::array<int32_t, 3> ids;
+  };
+  static Parts parts_of(const MergeList& merges, size_t rank, const Vocabulary& vocabulary);
+  void find_parts(std::string_view where, size_t rank, const Vocabulary& vocabulary, Parts& parts) const;
+  void insert(std::string_view where, size_t rank, const Vocabulary& vocabulary, const Parts& parts);
+
 
   std::vector<Slot> slots_;
   std::vector<bool> given_;
