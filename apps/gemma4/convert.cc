@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemma4 convert SRC DST: a Hugging Face folder or a GGUF to GGUF, or a GGUF to a Hugging Face folder.
+#include "convert/convert.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "gemma4/command.h"
+#include "gemma4/progress.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExamples = R"(What DST is, its name says: it ends in .gguf, or it is a folder.
+
+To .gguf, --type is one of
+  bf16, f16                 every matrix in that type
+  q8_0                      8.5 bits a weight, as good as bf16 for most purposes
+  q6_k, q5_k_m              6.6 and about 5.7 bits
+  q4_k_m                    about 4.9 bits: the usual choice
+  q4_0                      4.5 bits, the fastest
+The type of each tensor is the one that llama.cpp's llama-quantize would choose.
+
+To a folder, --type is f32, bf16 or f16; without it the smallest that loses nothing.
+
+Examples:
+  gemma4 convert gemma-4-E2B-it gemma-4-e2b.gguf --type q4_k_m
+  gemma4 convert model-bf16.gguf model-q8_0.gguf --type q8_0
+  gemma4 convert model.gguf hf-folder
+  gemma4 convert model.gguf hf-folder --type bf16)";
+
+constexpr int kInterrupted = 130;
+
+struct ConvertOptions {
+  std::string source, target, type;
+  bool force = false;
+  int threads = 0;
+};
+
+bool wants_gguf(const std::string& target) { return target.ends_with(".gguf"); }
+
+bool same_place(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return fs::exists(a, error) && fs::exists(b, error) && fs::equivalent(a, b, error);
+}
+
+/** The target must not be what is read, nor something that would be lost. */
+void check_target(const ConvertOptions& o, const ModelFile& source) {
+  bool same = same_place(o.source, o.target);
+  for (int i = 0; i < source.sources(); ++i) same = same || same_place(source.source(i).name(), o.target);
+  if (same) fail(o.target, "is the source itself; give another name");
+  std::error_code error;
+  if (!fs::exists(o.target, error)) return;
+  const bool folder = fs::is_directory(o.target, error);
+  if (wants_gguf(o.target) == folder) {
+    fail(o.target, "is {} already, expected {}", folder ? "a folder" : "a file",
+         folder ? "a file (or nothing) where the name ends in .gguf" : "a folder (or nothing): only names in .gguf are files");
+  }
+  if (!o.force) fail(o.target, "exists already (--force replaces it)");
+}
+
+Conversion plan(const ConvertOptions& o, const ModelFile& source) {
+  if (wants_gguf(o.target)) {
+    if (o.type.empty()) fail_usage("--type", "needed where the target is a .gguf: one of {}", file_type_names());
+    const auto type = file_type_named(o.type);
+    if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
+    return Conversion::to_gguf(source, *type);
+  }
+  if (o.type.empty()) return Conversion::to_folder(source, std::nullopt);
+  if (o.type != "f32" && o.type != "bf16" && o.type != "f16") {
+    fail_usage("--type", "expected f32, bf16 or f16 where the target is a folder, found '{}'", o.type);
+  }
+  return Conversion::to_folder(source, dtype_named(o.type));
+}
+
+void run(const ConvertOptions& o) {
+  const auto start = std::chrono::steady_clock::now();
+  const ModelFile source = ModelFile::open(o.source);
+  check_target(o, source);
+  const Conversion conversion = plan(o, source);
+  for (const std::string& note : conversion.notes()) fmt::print(stderr, "gemma4: note: {}\n", note);
+
+  const InterruptGuard interrupt;
+  Progress progress("converting", conversion.bytes_to_read(), Progress::Unit::bytes);
+  StreamOptions options{o.threads, [&](int64_t bytes) { progress.add(bytes); }, [] { return InterruptGuard::interrupted(); }};
+  const auto written = conversion.run(o.target, options, o.force);
+  progress.finish();
+  if (!written) {
+    fmt::print(stderr, "gemma4: interrupted; nothing was written\n");
+    return set_exit_status(kInterrupted);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  fmt::print(stderr, "{}: {} from {}, {:.1f} s ({}/s)\n", o.target, format_bytes(*written),
+             format_bytes(conversion.bytes_to_read()), seconds,
+             format_bytes(static_cast<int64_t>(static_cast<double>(conversion.bytes_to_read()) / seconds)));
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand("convert", "Write a model in another form: GGUF of any type, or a Hugging Face folder");
+  command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")->required();
+  command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
+  command->add_option("--type", options->type, "Type of the weights (see below)");
+  command->add_flag("--force", options->force, "Replace what is there");
+  command->add_option("--threads", options->threads, "Threads (0: one per core)")->check(CLI::Range(0, 1024));
+  command->footer(kExamples);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace gemma::app

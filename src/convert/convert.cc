@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "convert/convert.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "config/names.h"
+#include "convert/gguf_keys.h"
+#include "convert/hf_files.h"
+#include "convert/inventory.h"
+#include "file/safetensors_writer.h"
+
+namespace gemma {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kQuantizationVersion = 2;  // of ggml's block formats
+constexpr int64_t kShardBytes = 5'000'000'000;
+
+std::string plural(size_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+
+bool is_media(std::string_view name) {
+  for (std::string_view part : {"vision", "audio", "multi_modal", "embed_image"}) {
+    if (name.find(part) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+/** A folder that takes its final name when it is whole, and is removed when it is not. */
+class NewFolder {
+ public:
+  NewFolder(std::string path, bool replace) : path_(std::move(path)) {
+    while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+    in_place_ = replace && fs::exists(path_);
+    current_ = in_place_ ? path_ : fmt::format("{}.{}.partial", path_, ::getpid());
+    std::error_code error;
+    fs::create_directory(current_, error);
+    if (error && !in_place_) fail(path_, "cannot create the folder: {}", error.message());
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+  ~NewFolder() {
+    std::error_code ignored;
+    if (!done_ && !in_place_) fs::remove_all(current_, ignored);
+  }
+  const std::string& current() const { return current_; }
+
+  void finish() {
+    std::error_code error;
+    if (!in_place_) fs::rename(current_, path_, error);
+    if (error) fail(path_, "cannot give the finished folder this name: {}", error.message());
+    done_ = true;
+  }
+
+ private:
+  std::string path_, current_;
+  bool in_place_ = false, done_ = false;
+};
+
+void write_text(const std::string& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace
+
+// ---- to GGUF ----
+
+Conversion Conversion::to_gguf(const ModelFile& source, FileType type) {
+  Conversion c(source);
+  c.config_ = Config::from(source);
+  if (source.format() == FileFormat::gguf) {
+    c.plan_from_gguf(type);
+  } else {
+    c.plan_from_folder(type);
+  }
+  c.keys_.set("general.quantization_version", kQuantizationVersion);
+  c.keys_.set("general.file_type", int64_t{gguf_file_type(type)});
+  return c;
+}
+
+void Conversion::plan_from_folder(FileType type) {
+  add_model_keys(*source_, *config_, keys_);
+  if (!add_tokenizer_keys(*source_, *config_, keys_)) {
+    notes_.push_back("no tokenizer.json beside the weights: the file will hold no tokenizer");
+  }
+  const std::vector<ItemOfModel> items = inventory(*source_, *config_);
+  for (const ItemOfModel& item : items) {
+    const std::string name = gguf_name(item.name).value();
+    OutputTensor out{{name, unquantized_type(name, item.stored.shape, item.stored.dtype), item.stored.shape}, item.stored,
+                     0, {}};
+    if (config_->generation == 3 && is_shifted_norm(item.name)) out.add = 1;
+    outputs_.push_back(std::move(out));
+  }
+  if (std::vector<float> divisors = rope_divisors(*config_); !divisors.empty()) {
+    const Shape shape{std::ssize(divisors)};
+    outputs_.push_back({{std::string(kRopeFreqs), DType::f32, shape}, {}, 0, std::move(divisors)});
+  }
+  size_t media = 0;
+  for (const std::string& name : left_out(*source_, items)) {
+    if (is_media(name)) {
+      ++media;
+    } else if (name.find("lm_head") == std::string::npos) {
+      notes_.push_back(fmt::format("tensor '{}' is not part of the model and is left out", name));
+    }
+  }
+  if (media > 0) {
+    notes_.push_back(fmt::format("{} of vision and audio left out: the result reads text only", plural(media, "tensor")));
+  }
+  const auto moe = std::find_if(config_->layers.begin(), config_->layers.end(), [](const auto& l) { return l.moe; });
+  apply_types(type, static_cast<int>(config_->layers.size()), moe == config_->layers.end() ? 0 : moe->moe->experts);
+}
+
+void Conversion::plan_from_gguf(FileType type) {
+  inventory(*source_, *config_);  // is it whole?
+  for (const Metadata::Entry& entry : source_->metadata().entries()) {
+    if (!entry.first.starts_with("split.")) keys_.set(entry.first, entry.second, entry.type);
+  }
+  for (const TensorRecord& record : source_->tensors()) {
+    outputs_.push_back({{record.name, record.dtype, record.shape},
+                        {record.name, record.dtype, record.shape, {{&record, 0, record.shape.rows()}}},
+                        0,
+                        {}});
+  }
+  const auto& keys = source_->metadata();
+  const std::string arch = keys.string("general.architecture").value_or("");
+  apply_types(type, static_cast<int>(config_->layers.size()),
+              static_cast<int>(keys.integer(arch + ".expert_count").value_or(0)));
+  size_t again = 0;
+  for (const OutputTensor& out : outputs_) {
+    again += is_quantized(out.from.dtype) && out.from.dtype != out.tensor.dtype;
+  }
+  if (again > 0) {
+    notes_.push_back(fmt::format("{} quantized already and get another type: errors add up, a bf16 or f16 source is better",
+                                 again == 1 ? "1 tensor is" : fmt::format("{} tensors are", again)));
+  }
+}
+
+void Conversion::apply_types(FileType type, int layers, int experts) {
+  std::vector<NewTensor> tensors;
+  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
+  const std::vector<DType> types = choose_types(type, layers, experts, tensors);
+  for (size_t i = 0; i < types.size(); ++i) outputs_[i].tensor.dtype = types[i];
+}
+
+std::optional<int64_t> Conversion::run_gguf(const std::string& path, const StreamOptions& options) const {
+  std::vector<NewTensor> tensors;
+  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
+  GgufWriter writer(path, keys_, std::move(tensors));
+  const bool whole = stream(*source_, outputs_, options,
+                            [&](size_t t, int64_t at, std::span<const std::byte> bytes) { writer.write(t, at, bytes); });
+  if (!whole) return std::nullopt;
+  writer.finish();
+  return writer.file_bytes();
+}
+
+// ---- to a folder ----
+
+namespace {
+
+/** What the matrices are stored as: bf16 or f16 when all are, else f32, which holds every type's values exactly. */
+DType lossless_type(const std::vector<OutputTensor>& outputs) {
+  std::optional<DType> type;
+  for (const OutputTensor& out : outputs) {
+    if (out.tensor.shape.rank < 2 || out.tensor.name.find("router") != std::string::npos) continue;
+    if (type.value_or(out.from.dtype) != out.from.dtype) return DType::f32;
+    type = out.from.dtype;
+  }
+  return type == DType::bf16 || type == DType::f16 ? *type : DType::f32;
+}
+
+}  // namespace
+
+Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> dtype) {
+  if (source.format() != FileFormat::gguf) {
+    fail(source.name(), "is a Hugging Face checkpoint already: give a target that ends in .gguf, or a GGUF source");
+  }
+  Conversion c(source);
+  c.folder_ = true;
+  c.config_ = Config::from(source);
+  for (ItemOfModel& item : inventory(source, *c.config_)) {
+    const bool head = item.name == "lm_head.weight";
+    OutputTensor out{{head ? item.name : "model." + item.name, DType::f32, item.stored.shape}, std::move(item.stored), 0, {}};
+    if (c.config_->generation == 3 && is_shifted_norm(item.name)) out.add = -1;
+    c.outputs_.push_back(std::move(out));
+  }
+  c.dtype_ = dtype.value_or(lossless_type(c.outputs_));
+  for (OutputTensor& out : c.outputs_) out.tensor.dtype = c.dtype_;
+  hf_config(source.name(), *c.config_, c.dtype_);  // can it be said?
+  return c;
+}
+
+std::optional<int64_t> Conversion::run_folder(const std::string& path, const StreamOptions& options) const {
+  std::vector<NewTensor> tensors;
+  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
+  SafetensorsWriter writer(path, std::move(tensors), kShardBytes);
+  const bool whole = stream(*source_, outputs_, options,
+                            [&](size_t t, int64_t at, std::span<const std::byte> bytes) { writer.write(t, at, bytes); });
+  if (!whole) return std::nullopt;
+  writer.finish();
+  write_text(path + "/config.json", write_json(hf_config(source_->name(), *config_, dtype_), 2) + "\n");
+  write_text(path + "/generation_config.json", write_json(hf_generation_config(*config_), 2) + "\n");
+  if (source_->metadata().string("tokenizer.ggml.model").value_or("none") != "none") {
+    AtomicFile tokenizer(path + "/tokenizer.json");
+    std::string buffer;
+    const auto flush = [&] {
+      tokenizer.write(buffer);
+      buffer.clear();
+    };
+    write_hf_tokenizer(
+        *source_, *config_,
+        [&](std::string_view text) {
+          buffer += text;
+          if (buffer.size() > (size_t{1} << 20)) flush();
+        },
+        [&](std::string_view text) { write_text(path + "/tokenizer_config.json", text); });
+    flush();
+    tokenizer.commit();
+  }
+  return writer.total_bytes();
+}
+
+std::optional<int64_t> Conversion::run(const std::string& path, const StreamOptions& options, bool replace) const {
+  if (!folder_) return run_gguf(path, options);
+  NewFolder folder(path, replace);
+  const auto bytes = run_folder(folder.current(), options);
+  if (bytes) folder.finish();
+  return bytes;
+}
+
+}  // namespace gemma

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkpoint in another form: to GGUF (from a Hugging Face folder or another GGUF), or from GGUF to a folder that
+// transformers loads. Text only: vision and audio tensors are left out (notes() says so).
+//
+//   const Conversion c = Conversion::to_gguf(file, FileType::q4_k_m);
+//   c.run("model.gguf", {});
+//
+// The bytes written depend on the source and the type alone. Output appears under its name when it is whole.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "convert/file_type.h"
+#include "convert/stream.h"
+
+namespace gemma {
+
+class Conversion {
+ public:
+  /** `source` outlives the conversion. Fails when the source is not a whole text model. */
+  static Conversion to_gguf(const ModelFile& source, FileType type);
+  /** dtype: f32, bf16 or f16; without one the smallest that loses nothing. */
+  static Conversion to_folder(const ModelFile& source, std::optional<DType> dtype);
+
+  int64_t bytes_to_read() const { return source_bytes(outputs_); }
+  const std::vector<OutputTensor>& outputs() const { return outputs_; }
+  /** What a person should know: what was left out or is lossy. */
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /** Bytes written; nullopt when cancelled, and then nothing is left behind. A folder must not exist unless `replace`. */
+  std::optional<int64_t> run(const std::string& path, const StreamOptions& options, bool replace = false) const;
+
+ private:
+  explicit Conversion(const ModelFile& source) : source_(&source) {}
+  void plan_from_folder(FileType type);
+  void plan_from_gguf(FileType type);
+  void apply_types(FileType type, int layers, int experts);
+  std::optional<int64_t> run_gguf(const std::string& path, const StreamOptions& options) const;
+  std::optional<int64_t> run_folder(const std::string& path, const StreamOptions& options) const;
+
+  const ModelFile* source_;
+  bool folder_ = false;
+  Metadata keys_;                        // of a GGUF
+  std::optional<Config> config_;
+  DType dtype_ = DType::f32;             // of a folder
+  std::vector<OutputTensor> outputs_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace gemma

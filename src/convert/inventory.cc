@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "convert/inventory.h"
+
+#include <set>
+
+#include "base/error.h"
+
+namespace gemma {
+namespace {
+
+class Lister {
+ public:
+  Lister(const ModelFile& file, const Config& config) : file_(file), config_(config), map_(file, config) {}
+
+  std::vector<ItemOfModel> list() {
+    const int64_t dim = config_.dim, vocab = config_.vocab, ple = config_.per_layer_dim;
+    const auto layers = static_cast<int64_t>(config_.layers.size());
+    need("embed_tokens.weight", {vocab, dim});
+    if (!config_.tied_head) need("lm_head.weight", {vocab, dim});
+    if (ple > 0) {
+      need("embed_tokens_per_layer.weight", {vocab, layers * ple});
+      need("per_layer_model_projection.weight", {layers * ple, dim});
+      need("per_layer_projection_norm.weight", {ple});
+    }
+    for (size_t i = 0; i < config_.layers.size(); ++i) layer(i);
+    need("norm.weight", {dim});
+    return std::move(items_);
+  }
+
+ private:
+  void layer(size_t i) {
+    const LayerConfig& l = config_.layers[i];
+    head_ = fmt::format("layers.{}.", i);
+    const int64_t dim = config_.dim, width = l.mlp_width, ple = config_.per_layer_dim;
+    need("input_layernorm.weight", {dim});
+    attention(l, l.kv_source == static_cast<int>(i));
+    need("post_attention_layernorm.weight", {dim});
+    need("pre_feedforward_layernorm.weight", {dim});
+    need("mlp.gate_proj.weight", {width, dim});
+    need("mlp.up_proj.weight", {width, dim});
+    need("mlp.down_proj.weight", {dim, width});
+    if (l.moe) experts(*l.moe);
+    need("post_feedforward_layernorm.weight", {dim});
+    if (ple > 0) {
+      need("per_layer_input_gate.weight", {ple, dim});
+      need("per_layer_projection.weight", {dim, ple});
+      need("post_per_layer_input_norm.weight", {dim});
+    }
+    if (l.layer_scalar) need("layer_scalar", {1});
+    head_.clear();
+  }
+
+  void attention(const LayerConfig& l, bool owns_cache) {
+    const int64_t dim = config_.dim, d = l.head_dim, q = l.heads * d, kv = l.kv_heads * d;
+    need("self_attn.q_proj.weight", {q, dim});
+    take("self_attn.k_proj.weight", {kv, dim}, owns_cache);
+    take("self_attn.v_proj.weight", {kv, dim}, owns_cache && !l.k_is_v);
+    need("self_attn.o_proj.weight", {dim, q});
+    need("self_attn.q_norm.weight", {d});
+    take("self_attn.k_norm.weight", {d}, owns_cache);
+  }
+
+  void experts(const MoeConfig& moe) {
+    const int64_t dim = config_.dim, n = moe.experts, width = moe.width;
+    need("router.proj.weight", {n, dim});
+    need("router.scale", {dim});
+    need("router.per_expert_scale", {n});
+    need("experts.gate_up_proj", {n, 2 * width, dim});
+    need("experts.down_proj", {n, dim, width});
+    need("post_feedforward_layernorm_1.weight", {dim});
+    need("pre_feedforward_layernorm_2.weight", {dim});
+    need("post_feedforward_layernorm_2.weight", {dim});
+  }
+
+  void need(std::string_view name, Shape shape) { take(name, shape, true); }
+
+  void take(std::string_view name, Shape shape, bool required) {
+    const std::string full = head_ + std::string(name);
+    std::optional<StoredTensor> found = map_.find(full);
+    if (!found) {
+      if (required) fail(file_.name(), "tensor '{}' is missing (expected {})", map_.name_in_file(full), shape.str());
+      return;
+    }
+    const bool scalar = shape == Shape{1} && found->shape.count() == 1;
+    if (!scalar && !(found->shape == shape)) {
+      fail(file_.name(), "tensor '{}': expected shape {}, found {}", found->name, shape.str(), found->shape.str());
+    }
+    found->shape = shape;
+    items_.push_back({full, std::move(*found)});
+  }
+
+  const ModelFile& file_;
+  const Config& config_;
+  const TensorMap map_;
+  std::string head_;
+  std::vector<ItemOfModel> items_;
+};
+
+}  // namespace
+
+std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config) { return Lister(file, config).list(); }
+
+std::vector<std::string> left_out(const ModelFile& file, const std::vector<ItemOfModel>& items) {
+  std::set<std::string_view> taken;
+  for (const ItemOfModel& item : items) taken.insert(item.stored.name);
+  std::vector<std::string> names;
+  for (const TensorRecord& record : file.tensors()) {
+    if (!taken.contains(record.name)) names.push_back(record.name);
+  }
+  return names;
+}
+
+}  // namespace gemma
