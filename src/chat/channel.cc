@@ -2,6 +2,7 @@
 #include "chat/channel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/utf8.h"
 #include "chat/template_value.h"
@@ -40,11 +41,15 @@ std::string Channel::push(std::string_view bytes) {
   return out;
 }
 
+std::string Channel::settle() {
+  if (incomplete_tail(held_) == 0) return {};
+  started_ = true;
+  return std::exchange(held_, {});
+}
+
 std::string Channel::finish() {
-  std::string rest;
-  if (incomplete_tail(held_) > 0) rest = held_;
+  std::string rest = settle();
   held_.clear();
-  if (!rest.empty()) started_ = true;
   return rest;
 }
 

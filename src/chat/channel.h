@@ -12,6 +12,8 @@ class Channel {
   /** What can be given out now that `bytes` have come: all but white space that may turn out to be the end, and a
    *  character that is not complete. */
   std::string push(std::string_view bytes);
+  /** A control token stands here: a character that is not complete never will be, and is given out. */
+  std::string settle();
   /** The rest: bytes of a character that stays incomplete; white space at the end is dropped. */
   std::string finish();
   /** Whether anything has been given out. */

@@ -106,6 +106,8 @@ struct ChatParser::State {
 
   void control(std::string_view piece) {
     if (mode == Mode::done) return;
+    if (mode == Mode::content) give<TextDelta>(content.settle());
+    if (mode == Mode::thought) give<ThoughtDelta>(thought.settle());
     if (mode == Mode::channel_name || mode == Mode::call_head) held_was_text();
     if (ends_answer(which, piece)) return finish();
     if (mode == Mode::thought) {

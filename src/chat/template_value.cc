@@ -177,7 +177,7 @@ std::vector<const json::key_value_pair*> sorted_members(const json::object& obje
   std::vector<std::pair<std::string, const json::key_value_pair*>> keyed;
   keyed.reserve(object.size());
   for (const json::key_value_pair& pair : object) keyed.emplace_back(lower_case(pair.key()), &pair);
-  std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(keyed.begin(), keyed.end());  // equal keys by their place in the object, which is one array
   std::vector<const json::key_value_pair*> members;
   members.reserve(keyed.size());
   for (const auto& [key, pair] : keyed) members.push_back(pair);

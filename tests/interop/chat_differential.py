@@ -7,7 +7,8 @@
 
 A template is a Jinja file, or a tokenizer_config.json with a "chat_template". Needs Python 3.9 and jinja2. Where the
 template gives a prompt, ours must be the same; where it fails, ours must fail. Prints the first differences and counts,
-and exits with 1 when there is any.
+and exits with 1 when there is any. With --write FOLDER the rows go to FOLDER/random_NAME.jsonl with what the template
+gives, and nothing is compared: so were those of tests/golden/chat made (--rounds 150 --seed 7).
 """
 import argparse
 import json
@@ -235,7 +236,8 @@ class Conversations:
             role = "assistant" if i % 2 else "user"
             if self.maybe(0.02):
                 role = self.r.choice(["tool", "user", "assistant", "system", "model"])
-            messages.append({"role": role, "content": self.content()})
+            content = self.content()
+            messages.append({"role": role, "content": self.words() if content is None and self.maybe(0.9) else content})
         return messages
 
     def row(self, template):
@@ -273,10 +275,21 @@ def reference(template, row):
         return {"error": f"{type(error).__name__}: {error}"}
 
 
+def random_rows(name, rounds, seed):
+    conversations = Conversations(seed)
+    return [row for row in (conversations.row(name) for _ in range(rounds)) if not dropped_in_silence(row)]
+
+
+def write(folder, name, path, rounds, seed):
+    template = compiled(path)
+    with open(f"{folder}/random_{name}.jsonl", "w", encoding="ascii") as file:
+        for row in random_rows(name, rounds, seed):
+            file.write(json.dumps({**row, **reference(template, row)}) + "\n")
+
+
 def compare(program, name, path, rounds, seed):
     template = compiled(path)
-    conversations = Conversations(seed)
-    rows = [row for row in (conversations.row(name) for _ in range(rounds)) if not dropped_in_silence(row)]
+    rows = random_rows(name, rounds, seed)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     result = subprocess.run([*program, "chat-format", "render", "--template", name], input=lines, capture_output=True,
                             encoding="utf-8", check=True)
@@ -297,7 +310,8 @@ def compare(program, name, path, rounds, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gemma4", required=True, help="the program")
+    parser.add_argument("--gemma4", default="gemma4", help="the program")
+    parser.add_argument("--write", metavar="FOLDER")
     parser.add_argument("--template", action="append", required=True, help="NAME=FILE", metavar="NAME=FILE")
     parser.add_argument("--rounds", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
@@ -305,6 +319,9 @@ def main():
     different = 0
     for entry in arguments.template:
         name, path = entry.split("=", 1)
+        if arguments.write:
+            write(arguments.write, name, path, arguments.rounds, arguments.seed)
+            continue
         different += compare(arguments.gemma4.split(), name, path, arguments.rounds, arguments.seed)
     sys.exit(1 if different else 0)
 
