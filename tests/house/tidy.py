@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """clang-format and clang-tidy on the files that a change touches. Needs ./bootstrap --lint.
 
-usage: tidy.py [--base COMMIT | --all | FILE...] [--fix]
+usage: tidy.py [--base COMMIT | --all | FILE...] [--fix] [--format-only]
 
   (nothing)      what differs from the last commit, and what that commit changed
   --base COMMIT  what differs from COMMIT
   --all          every file (some minutes)
   --fix          lets clang-format rewrite what it would change
+  --format-only  clang-format alone
 """
 import argparse
 import json
@@ -32,7 +33,7 @@ def chosen_files(options):
     if options.files:
         names = [os.path.relpath(name, ROOT) for name in options.files]
     elif options.all:
-        names = output_of("git", "ls-files").split("\n")
+        names = [os.path.relpath(path, ROOT) for top in ("src", "apps", "tests") for path in (ROOT / top).rglob("*")]
     else:
         names = output_of("git", "diff", "--name-only", options.base or "HEAD~1").split("\n")
         names += output_of("git", "ls-files", "--others", "--exclude-standard").split("\n")
@@ -57,20 +58,24 @@ def compiled_files():
     return {os.path.relpath(entry["file"], ROOT) for entry in entries}
 
 
+def check_tidy_of(files):
+    subprocess.run(["cmake", "--preset", "lint", "-B", BUILD], cwd=ROOT, capture_output=True, check=True)
+    compiled = compiled_files()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [line for lines in pool.map(check_tidy, [f for f in files if f in compiled]) for line in lines]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*")
     parser.add_argument("--base")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--fix", action="store_true")
+    parser.add_argument("--format-only", action="store_true")
     options = parser.parse_args()
     files = chosen_files(options)
     findings = check_format(files, options.fix) if files else []
-    subprocess.run(["cmake", "--preset", "lint", "-B", BUILD], cwd=ROOT, capture_output=True, check=True)
-    sources = [file for file in files if file in compiled_files()]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for lines in pool.map(check_tidy, sources):
-            findings += lines
+    findings += [] if options.format_only else check_tidy_of(files)
     findings = list(dict.fromkeys(findings))  # a header is seen by many
     print("\n".join([*findings, f"{len(files)} files, {len(findings)} findings"]))
     return 1 if findings else 0
