@@ -58,7 +58,7 @@ GOOD = {
     "file_length": [("src/a/x.cc", "\n" * 500), ("src/a/x.h", "\n" * 150), ("src/cpu/kernels/x.cc", "\n" * 800)],
     "form": [("src/a/x.cc", "x" * 120 + "\n"), ("docs/x.md", "x" * 200 + " \n")],
     "file_name": [("src/a/my_file2.cc", ""), ("docs/Read.md", "")],
-    "machine_paths": [("docs/x.md", "apps/gemma4/run/work.cc net" + "/work/x\n"), ("docs/x.md", "PyPI, npm\n")],
+    "machine_paths": [("docs/x.md", "network" + lint.MACHINE_PATHS[0] + "x\n"), ("docs/x.md", "PyPI, npm\n")],
     "unfinished": [("docs/x.md", "TO" "DO\n"), ("src/a/x.cc", "// a todo list; XXXL\n")],
 }
 
