@@ -31,7 +31,8 @@ function(gemma_module)
   target_link_libraries(gemma_${M_NAME} PUBLIC ${M_DEPS} ${M_LIBS} PRIVATE $<BUILD_INTERFACE:gemma_options>)
   set_property(GLOBAL APPEND PROPERTY GEMMA4_MODULES ${M_NAME})
   install(TARGETS gemma_${M_NAME} EXPORT gemma4Targets)
-  install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemma4 FILES_MATCHING PATTERN "*.h")
+  install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemma4 FILES_MATCHING PATTERN "*.h"
+    PATTERN "testing" EXCLUDE)
 
   if(GEMMA4_TESTS AND tests)
     add_executable(gemma_${M_NAME}_test ${tests})
