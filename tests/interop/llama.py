@@ -29,11 +29,12 @@ class Llama:
     def __init__(self, path, context=512):
         import llama_cpp as lib
         self.lib = lib
-        self.log = lib.llama_log_callback(lambda level, text, data: None)
+        self.log = lib.llama_log_callback(lambda level, text, data: print(text.decode(),end="",file=sys.stderr) if level>=3 else None)
         lib.llama_log_set(self.log, ctypes.c_void_p(0))
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = 0
+        params.use_extra_bufts = False  # weights as the file has them, not repacked for AMX and the like
         self.model = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise SystemExit(f"{path}: llama.cpp cannot load it")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conversation in a terminal."""
+import json
+import unittest
+
+from support import MODEL, ProgramTest, Terminal
+
+
+class Chat(ProgramTest):
+    def start(self, *args, columns=100, **env):
+        terminal = Terminal(["run", MODEL, *args], dict(self.env, **env), self.folder, columns)
+        terminal.expect(r"/help lists commands")
+        terminal.expect("> ")
+        return terminal
+
+    def test_a_conversation(self):
+        t = self.start()
+        t.send("What is the capital of France? Answer with one word.\n")
+        t.expect("Paris")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.send("/retry\n")
+        t.expect("Paris")
+        t.expect("> ")
+        t.send("/save talk.json\n")
+        t.expect("2 messages kept in talk.json")
+        t.send("/reset\n")
+        t.expect("a new conversation")
+        t.send("/load talk.json\n")
+        t.expect("2 messages from talk.json")
+        t.send("/stats\n")
+        t.expect(r"read \d+ tokens at .* wrote \d+ at")
+        t.send("/help\n")
+        t.expect("/system TEXT")
+        t.send("/nonsense\n")
+        t.expect("unknown command /nonsense")
+        t.send("/load nowhere.json\n")
+        t.expect("nowhere.json: cannot open")
+        t.send("/think\n")
+        t.expect("no thoughts")
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+        saved = json.loads((self.folder / "talk.json").read_text())
+        self.assertEqual([m["role"] for m in saved], ["user", "assistant"])
+        self.assertEqual(saved[1]["content"], "Paris")
+
+    def test_ctrl_c_stops_the_answer_and_not_the_program(self):
+        t = self.start("--no-loop-stop", "--temperature", "1", "--seed", "3", "--min-p", "0", "--logit-bias", "108=-100",
+                       "--logit-bias", "107=-100", "--logit-bias", "1=-100")
+        t.send("Count to a million.\n")
+        t.expect("\n.*[a-z0-9]{2,}")
+        t.send("\x03")
+        t.expect("stopped")
+        t.expect("> ")
+        t.send("\x03")  # at the prompt: the line is given up
+        t.expect("> ")
+        t.send("What is the capital of France? Answer with one word.\n")
+        t.expect(r"\d+ tokens")
+        t.expect("> ")
+        t.send("\x04")
+        self.assertEqual(t.status(), 0)
+
+    def test_lines_are_edited_and_remembered(self):
+        t = self.start()
+        t.send("/statz\x7fs\n")  # backspace
+        t.expect("loaded in")
+        t.expect("> ")
+        t.send("\x1b[A\n")  # up: the last line again
+        t.expect("loaded in")
+        t.expect("> ")
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+        again = self.start()
+        again.send("\x1b[A\x1b[A\n")  # from the history of the first program: /exit, then /stats
+        again.expect("loaded in")
+        again.send("/exit\n")
+        self.assertEqual(again.status(), 0)
+
+    def test_plain_and_narrow_terminals(self):
+        t = self.start(columns=20, NO_COLOR="1")
+        t.send("What is the capital of France? Answer with one word.\n")
+        t.expect("Paris")
+        found = t.expect(r"\d+ tokens.*?> ")
+        self.assertNotIn("\x1b[2m", found.group(0))
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
+    def test_a_line_may_go_on(self):
+        t = self.start()
+        t.send("What is the capital of France? \\\n")
+        t.expect(r"\. ")
+        t.send("Answer with one word.\n")
+        t.expect("Paris")
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
