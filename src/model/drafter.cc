@@ -95,7 +95,11 @@ Tensor ordered_logits(Ops& ops, const Drafter& d, const Tensor& y) {
 
 std::shared_ptr<const Drafter> Drafter::load(const std::string& path, const Config& target, Ops& ops,
                                              Model::Options options) {
-  const ModelFile file = ModelFile::open(path);
+  return load(ModelFile::open(path), target, ops, options);
+}
+
+std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config& target, Ops& ops,
+                                             Model::Options options) {
   auto drafter = std::make_shared<Drafter>();
   drafter->config = DrafterConfig::from(file);
   drafter->config.check_target(file.name(), target);

@@ -23,6 +23,8 @@ struct Drafter {
   /** Fails with name, expected and found; also when the drafter does not fit `target`. */
   static std::shared_ptr<const Drafter> load(const std::string& path, const Config& target, Ops& ops,
                                              Model::Options options);
+  static std::shared_ptr<const Drafter> load(const ModelFile& file, const Config& target, Ops& ops,
+                                             Model::Options options);
 };
 
 /** One drafted token and what it was chosen from. */

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with a checkpoint's tensors is said by name; what is not needed is not read.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "golden.h"
+#include "model/model.h"
+
+namespace gemma::parity {
+namespace {
+
+using testing::HasSubstr;
+
+std::string error_of(const std::string& folder, const std::function<void(Config&)>& change) {
+  const auto file = open(golden(folder));
+  Config config = Config::from(*file);
+  change(config);
+  try {
+    Model::load(file, std::move(config), cpu_ops(), {});
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Weights, TensorsOfAnotherShapeAreNamed) {
+  EXPECT_THAT(error_of("e_text", [](Config& c) { c.layers[6].mlp_width = 96; }),
+              HasSubstr("tensor 'model.layers.6.mlp.gate_proj.weight': expected shape [96, 64], found [192, 64]"));
+  EXPECT_THAT(error_of("e_text", [](Config& c) { c.vocab = 500; }), HasSubstr("expected shape [500, 64]"));
+  EXPECT_THAT(error_of("e_text/hub_style", [](Config& c) { c.per_layer_dim = 8; }),
+              HasSubstr("tensor 'model.language_model.embed_tokens_per_layer.weight'"));
+  EXPECT_THAT(error_of("moe_text", [](Config& c) { c.layers[2].moe->experts = 9; }),
+              HasSubstr("tensor 'model.layers.2.router.proj.weight': expected shape [9, 64], found [8, 64]"));
+}
+
+TEST(Weights, MissingTensorsAreNamed) {
+  EXPECT_THAT(error_of("dense_text", [](Config& c) { c.layers[5].k_is_v = false; }),
+              HasSubstr("tensor 'model.layers.5.self_attn.v_proj.weight' is missing (expected [64, 64])"));
+  EXPECT_THAT(error_of("dense_text", [](Config& c) { c.per_layer_dim = 4; }),
+              HasSubstr("tensor 'model.embed_tokens_per_layer.weight' is missing"));
+}
+
+TEST(Weights, SharedLayersHaveNoKeysOfTheirOwn) {
+  const auto model = load("e_text/hub_style", "config.json", false);  // whose file has them
+  EXPECT_TRUE(model->weights.layers[5].attention.k.w.defined());
+  EXPECT_FALSE(model->weights.layers[6].attention.k.w.defined());
+  EXPECT_FALSE(model->weights.layers[6].attention.v.w.defined());
+}
+
+TEST(Weights, TheScaleOfTheEmbeddingIsRoundedAsItIsStored) {
+  const Config plain = Config::from(*open(golden("unified_text")));
+  EXPECT_FLOAT_EQ(plain.embedding_scale, 6.9282032f);  // sqrt(48)
+  EXPECT_EQ(load("unified_text", "config.json", false)->config.embedding_scale, plain.embedding_scale);
+  EXPECT_EQ(load("unified_text/hub_style", "config.json", false)->config.embedding_scale, 6.9375f);  // stored as bf16
+  EXPECT_EQ(load("unified_text/hub_style", "config.json", true)->config.embedding_scale, plain.embedding_scale);
+}
+
+TEST(Weights, NormsOfGemma3AreNormalised) {
+  const auto model = load("gemma3_text", "config.json", false);
+  const auto file = open(golden("gemma3_text"));
+  const TensorRecord& record = *file->find("model.norm.weight");
+  std::vector<float> stored(static_cast<size_t>(record.shape.count()));
+  file->read(record, std::as_writable_bytes(std::span(stored)));
+  const auto loaded = model->weights.norm.data<float>();
+  for (size_t i = 0; i < stored.size(); ++i) EXPECT_EQ(loaded[i], stored[i] + 1.0f);
+}
+
+TEST(Weights, RowsOfTheUnloadedTableAreThoseOfTheFile) {
+  const auto model = load("e_text", "config.json", false);
+  const RowSource& rows = model->weights.per_layer_rows;
+  EXPECT_EQ(rows.rows(), 512);
+  EXPECT_EQ(rows.cols(), 160);
+  const std::vector<int32_t> ids{511, 0, 511};
+  const Tensor read = rows.read(ids, cpu_ops());
+  const auto file = open(golden("e_text"));
+  const TensorRecord& record = *file->find("model.embed_tokens_per_layer.weight");
+  std::vector<float> last(160);
+  file->read_rows(record, 511, 1, std::as_writable_bytes(std::span(last)));
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), read.data<float>().begin()));
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), read.data<float>().begin() + 320));
+}
+
+}  // namespace
+}  // namespace gemma::parity
