@@ -2,6 +2,7 @@
 // The best of each row of logits and its log-sum-exp, in blocks of fixed size that are joined in order.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "cpu/cpu_ops.h"
@@ -11,7 +12,7 @@
 namespace gemma::cpu {
 namespace {
 
-constexpr int64_t kBlockSize = 16384;  // a multiple of the 32 bits of a mask word
+constexpr int64_t kBlockSize = 1024;  // a multiple of the 32 bits of a mask word
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 struct Choice {
@@ -25,25 +26,16 @@ struct Choice {
 struct Block {
   float max = kNone;
   double sum = 0;
-  std::vector<Choice> best;
 };
 
-/** The k best of values that are above -infinity (a masked id has -infinity), in any order. */
-std::vector<Choice> best_of(std::span<const float> values, int64_t first_id, int k) {
-  std::vector<Choice> heap;  // the worst kept one in front
-  heap.reserve(static_cast<size_t>(std::min<int64_t>(k, static_cast<int64_t>(values.size()))));
-  float bar = kNone;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!(values[i] > bar)) continue;
-    if (static_cast<int>(heap.size()) == k) {
-      std::pop_heap(heap.begin(), heap.end());
-      heap.pop_back();
-    }
-    heap.push_back({values[i], static_cast<int32_t>(first_id + static_cast<int64_t>(i))});
-    std::push_heap(heap.begin(), heap.end());
-    if (static_cast<int>(heap.size()) == k) bar = heap.front().value;
-  }
-  return heap;
+/** A value that the k best all reach: the k-th largest of the maxima of blocks, each of which is one value. */
+float reached_by_best(std::span<const Block> blocks, int k) {
+  if (static_cast<int64_t>(blocks.size()) < k) return kNone;
+  std::vector<float> maxima;
+  for (const Block& block : blocks) maxima.push_back(block.max);
+  const auto kth = maxima.begin() + (k - 1);
+  std::nth_element(maxima.begin(), kth, maxima.end(), std::greater<>());
+  return *kth;
 }
 
 void apply_mask(const float* logits, std::span<const uint32_t> words, int64_t n, float* out) {
@@ -52,15 +44,21 @@ void apply_mask(const float* logits, std::span<const uint32_t> words, int64_t n,
   }
 }
 
-Candidates join(std::span<Block> blocks, float max, int k) {
+/** The k best of a row, from the blocks that can hold one of them. */
+Candidates best_of(const float* values, int64_t n, std::span<const Block> blocks, float max, int k) {
   Candidates result;
   double sum = 0;
-  std::vector<Choice> best;
-  for (const Block& block : blocks) {
-    sum += block.sum;
-    best.insert(best.end(), block.best.begin(), block.best.end());
-  }
+  for (const Block& block : blocks) sum += block.sum;
   result.log_sum_exp = max == kNone ? static_cast<double>(kNone) : static_cast<double>(max) + std::log(sum);
+  const float bar = reached_by_best(blocks, k);
+  std::vector<Choice> best;
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    if (!(blocks[b].max >= bar)) continue;
+    const int64_t first = static_cast<int64_t>(b) * kBlockSize;
+    for (int64_t i = first; i < std::min(n, first + kBlockSize); ++i) {
+      if (values[i] >= bar && values[i] > kNone) best.push_back({values[i], static_cast<int32_t>(i)});
+    }
+  }
   const size_t count = std::min(best.size(), static_cast<size_t>(k));
   std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count), best.end());
   for (size_t i = 0; i < count; ++i) {
@@ -87,7 +85,7 @@ std::vector<Candidates> CpuOps::candidates(const Tensor& logits, std::span<const
   const float* raw = logits.data<float>().data();
   std::vector<Block> blocks(static_cast<size_t>(rows * per_row));
   const auto for_blocks = [&](auto body) {
-    threads_.parallel_for(rows * per_row, 2, [&](int64_t begin, int64_t end) {
+    threads_.parallel_for(rows * per_row, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = i / per_row, at = i % per_row * kBlockSize;
         body(blocks[static_cast<size_t>(i)], row, at, std::min(kBlockSize, n - at));
@@ -110,13 +108,14 @@ std::vector<Candidates> CpuOps::candidates(const Tensor& logits, std::span<const
     const float largest = max[static_cast<size_t>(row)];
     if (largest == kNone) return;
     block.sum = kernels_.sum_exp(values + row * n + at, count, largest);
-    block.best = best_of({values + row * n + at, static_cast<size_t>(count)}, at, k);
   });
-  std::vector<Candidates> result;
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto at = static_cast<size_t>(row * per_row);
-    result.push_back(join(std::span(blocks).subspan(at, static_cast<size_t>(per_row)), max[static_cast<size_t>(row)], k));
-  }
+  std::vector<Candidates> result(static_cast<size_t>(rows));
+  threads_.parallel_for(rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const auto mine = std::span<const Block>(blocks).subspan(static_cast<size_t>(row * per_row), static_cast<size_t>(per_row));
+      result[static_cast<size_t>(row)] = best_of(values + row * n, n, mine, max[static_cast<size_t>(row)], k);
+    }
+  });
   return result;
 }
 

@@ -72,14 +72,19 @@ class CpuOpsTest : public testing::TestWithParam<const Kernels*> {
   template <class F>
   Tensor with_any_threads(F f) {
     Tensor first;
-    for (int n = 1; n <= 4; ++n) {
-      ThreadPool pool(n);
-      CpuOps ops(pool, *GetParam());
+    for (ThreadPool* pool : pools()) {
+      CpuOps ops(*pool, *GetParam());
       const Tensor y = f(ops);
-      if (n == 1) first = y;
-      EXPECT_TRUE(same_bits(first, y)) << n << " threads";
+      if (pool->size() == 1) first = y;
+      EXPECT_TRUE(same_bits(first, y)) << pool->size() << " threads";
     }
     return first;
+  }
+
+  /** Pools of one to four threads. */
+  static std::vector<ThreadPool*> pools() {
+    static ThreadPool one(1), two(2), three(3), four(4);
+    return {&one, &two, &three, &four};
   }
 };
 
@@ -126,7 +131,8 @@ TEST_P(CpuOpsTest, LinearGivesARowTheSameBitsInAnyBatchAndWithAnyThreads) {
     std::vector<Tensor> alone;
     for (int64_t i = 0; i < 33; ++i) alone.push_back(ops_.linear(x.slice(i, 1), w));
     for (int64_t rows : {2, 3, 5, 6, 7, 11, 12, 13, 24, 25, 33}) {
-      const Tensor y = with_any_threads([&](CpuOps& ops) { return ops.linear(x.slice(0, rows), w); });
+      const auto product = [&](CpuOps& ops) { return ops.linear(x.slice(0, rows), w); };
+      const Tensor y = rows == 5 || rows == 33 ? with_any_threads(product) : product(ops_);
       for (int64_t i = 0; i < rows; ++i) {
         ASSERT_TRUE(same_bits(y.slice(i, 1), alone[static_cast<size_t>(i)])) << info(type).name << ' ' << rows << ' ' << i;
       }
@@ -358,7 +364,7 @@ TEST_P(CpuOpsTest, RopeTablesAreNotMixedUp) {
 // ---- ends ----
 
 TEST_P(CpuOpsTest, CandidatesAreTheBestAndTheLogSumExp) {
-  for (int64_t n : {1, 40, 16384, 70001}) {
+  for (int64_t n : {1, 40, 1024, 30001}) {
     const Tensor logits = random_tensor({3, n}, 40, 5.0f);
     const auto values = values_of(logits);
     for (bool with_mask : {false, true}) {

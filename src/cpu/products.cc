@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kWidenRows = 12;
 // Unpacked weight rows and activations of a pass: together they fit a second-level cache of 1 MiB, or most of one of 512
 // KiB, with room for what streams through.
-constexpr int64_t kPanelFloats = 65536;
-constexpr int64_t kActivationFloats = 131072;
+constexpr int64_t kPanelFloats = 131072;
+constexpr int64_t kActivationFloats = 262144;
 // Multiply-adds that pay for waking another thread.
 constexpr int64_t kShare = 65536;
 

@@ -41,9 +41,11 @@ inline void dot_strip(const std::byte* w, int64_t stride, const float* x, int64_
       for (size_t line = 0; line < sizeof(typename Read::Block); line += 64) {
         __builtin_prefetch(at + line + kPrefetchBytes);
       }
+      typename V::F s = sum[r];
       Read::template walk<V>(*reinterpret_cast<const typename Read::Block*>(at), [&](int l, typename V::F values) {
-        sum[r] = V::fma(values, V::load(x + i + l), sum[r]);
+        s = V::fma(values, V::load(x + i + l), s);
       });
+      sum[r] = s;
     }
   }
   V::template store_sums<W>(y, sum);
@@ -56,19 +58,20 @@ void dot_blocks(const WeightRows& w, const float* x, int64_t n, float* y) {
   for (; r < w.rows; ++r) dot_strip<V, Read, 1>(w.data + r * w.stride, w.stride, x, n, y + r);
 }
 
-/** X rows of activations with W rows of weights. */
+/** Columns begin .. end - 1 of X rows of activations with W rows of weights. Sums of a row that is not at its end yet wait
+ *  in `partial`, lane by lane, so that cutting a row changes no bit. */
 template <class V, class T, int X, int W>
-inline void product_tile(const std::byte* w, int64_t stride, const float* x, int64_t x_stride, int64_t n, float* y,
-                         int64_t y_stride) {
+inline void product_tile(const std::byte* w, int64_t stride, const float* x, int64_t x_stride, int64_t begin, int64_t end,
+                         int64_t n, float* partial, float* y, int64_t y_stride) {
   using F = typename V::F;
   F sum[X][W];
   const T* row[W];
   for (int c = 0; c < W; ++c) {
     row[c] = reinterpret_cast<const T*>(w + c * stride);
-    for (int r = 0; r < X; ++r) sum[r][c] = V::zero();
+    for (int r = 0; r < X; ++r) sum[r][c] = begin == 0 ? V::zero() : V::load(partial + (r * W + c) * V::kLanes);
   }
-  int64_t i = 0;
-  for (; i + V::kLanes <= n; i += V::kLanes) {
+  int64_t i = begin;
+  for (; i + V::kLanes <= end; i += V::kLanes) {
     F weights[W];
     for (int c = 0; c < W; ++c) weights[c] = V::load(row[c] + i);
     for (int r = 0; r < X; ++r) {
@@ -76,23 +79,46 @@ inline void product_tile(const std::byte* w, int64_t stride, const float* x, int
       for (int c = 0; c < W; ++c) sum[r][c] = V::fma(weights[c], values, sum[r][c]);
     }
   }
-  if (i < n) {
+  if (i < end) {
     for (int r = 0; r < X; ++r) {
-      const F values = V::load_first(x + r * x_stride + i, n - i);
-      for (int c = 0; c < W; ++c) sum[r][c] = V::fma(V::load_first(row[c] + i, n - i), values, sum[r][c]);
+      const F values = V::load_first(x + r * x_stride + i, end - i);
+      for (int c = 0; c < W; ++c) sum[r][c] = V::fma(V::load_first(row[c] + i, end - i), values, sum[r][c]);
     }
   }
-  for (int r = 0; r < X; ++r) V::template store_sums<W>(y + r * y_stride, sum[r]);
+  if (end == n) {
+    for (int r = 0; r < X; ++r) V::template store_sums<W>(y + r * y_stride, sum[r]);
+  } else {
+    for (int r = 0; r < X; ++r) {
+      for (int c = 0; c < W; ++c) V::store(partial + (r * W + c) * V::kLanes, sum[r][c]);
+    }
+  }
 }
+
+// Columns of a pass over a panel: X rows of activations stay in the first-level cache while weights stream past.
+inline constexpr int64_t kPassColumns = 1024;
+// Tiles of weight rows in a panel.
+inline constexpr int kPanelTiles = 12;
 
 /** X rows of activations with all rows of weights. */
 template <class V, class T, int X>
 void product_strip(const WeightRows& w, const float* x, int64_t x_stride, int64_t n, float* y, int64_t y_stride) {
-  int64_t c = 0;
-  for (; c + V::kTileW <= w.rows; c += V::kTileW) {
-    product_tile<V, T, X, V::kTileW>(w.data + c * w.stride, w.stride, x, x_stride, n, y + c, y_stride);
+  constexpr int kTile = X * V::kTileW * V::kLanes, kHeight = kPanelTiles * V::kTileW;
+  alignas(64) float partial[kPanelTiles * kTile];
+  const int64_t whole = w.rows / V::kTileW * V::kTileW;
+  for (int64_t first = 0; first < whole; first += kHeight) {
+    const int64_t last = first + kHeight < whole ? first + kHeight : whole;
+    for (int64_t begin = 0; begin < n; begin += kPassColumns) {
+      const int64_t end = begin + kPassColumns < n ? begin + kPassColumns : n;
+      float* waiting = partial;
+      for (int64_t c = first; c < last; c += V::kTileW, waiting += kTile) {
+        product_tile<V, T, X, V::kTileW>(w.data + c * w.stride, w.stride, x, x_stride, begin, end, n, waiting, y + c,
+                                         y_stride);
+      }
+    }
   }
-  for (; c < w.rows; ++c) product_tile<V, T, X, 1>(w.data + c * w.stride, w.stride, x, x_stride, n, y + c, y_stride);
+  for (int64_t c = whole; c < w.rows; ++c) {
+    product_tile<V, T, X, 1>(w.data + c * w.stride, w.stride, x, x_stride, 0, n, n, nullptr, y + c, y_stride);
+  }
 }
 
 /** The strip of `rows` rows, 1..X. */

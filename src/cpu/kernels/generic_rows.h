@@ -125,23 +125,28 @@ struct Rows {
     return best;
   }
 
-  /** y = exp(x - shift); returns the sum. */
-  static float exp_and_sum(const float* x, int64_t n, float shift, float* y) {
+  /** y = f(x - shift); returns the sum. */
+  template <class Function>
+  static float map_and_sum(const float* x, int64_t n, float shift, float* y, Function f) {
     F sum = V::zero();
     const F s = V::set(shift);
     for_vectors<V>(
         n,
         [&](int64_t i) {
-          const F e = exp<V>(V::sub(V::load(x + i), s));
-          V::store(y + i, e);
-          sum = V::add(sum, e);
+          const F value = f(V::sub(V::load(x + i), s));
+          V::store(y + i, value);
+          sum = V::add(sum, value);
         },
         [&](int64_t i, int64_t rest) {
-          V::store_first(y + i, exp<V>(V::sub(V::load_first(x + i, rest), s)), rest);
+          V::store_first(y + i, f(V::sub(V::load_first(x + i, rest), s)), rest);
           sum = V::add(sum, V::load_first(y + i, rest));
         });
     return V::sum(sum);
   }
+  static float exp_and_sum(const float* x, int64_t n, float shift, float* y) {
+    return map_and_sum(x, n, shift, y, exp<V>);
+  }
+  static F normal_exp(F x) { return V::where_less(x, V::set(kLeastExponent), V::zero(), exp<V>(x)); }
 
   static void softmax(const float* x, int64_t n, float* y) {
     const F sum = V::set(exp_and_sum(x, n, max(x, n), y));
@@ -164,13 +169,13 @@ struct Rows {
     const float now = block > before ? block : before;
     const float correction = before == now ? 1.0f : exp_of(before - now);
     const float shift = now == -__builtin_inff() ? 0.0f : now;
-    *total = *total * correction + exp_and_sum(scores, n, shift, scores);
+    *total = *total * correction + map_and_sum(scores, n, shift, scores, normal_exp);
     *largest = now;
     return correction;
   }
   static float exp_of(float x) {
     float y[V::kLanes];
-    V::store(y, exp<V>(V::set(x)));
+    V::store(y, normal_exp(V::set(x)));
     return y[0];
   }
 

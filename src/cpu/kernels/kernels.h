@@ -27,6 +27,10 @@ struct WeightRows {
   int64_t rows = 0;
 };
 
+/** e^-87 is about the least normal f32. A softmax has a weight of 1 in it, beside which such a weight is nothing; as a
+ *  denormal it would make every multiplication by it a hundred times slower. */
+inline constexpr float kLeastExponent = -87.0f;
+
 struct Kernels {
   const char* name = "";
 
@@ -59,7 +63,8 @@ struct Kernels {
 
   // ---- attention ----
   /** One block of keys joins a running softmax: scores become exp(score - new max), `max` and `sum` move on, and what
-   *  was summed before must be multiplied by the result. max = -infinity and sum = 0 at the start. */
+   *  was summed before must be multiplied by the result. max = -infinity and sum = 0 at the start. Below kLeastExponent
+   *  an exponential is zero. */
   float (*online_softmax)(float* scores, int64_t n, float* max, float* sum) = nullptr;
   /** acc_r = acc_r * correction[r] + sum over keys j of p_r[j] * v_j; v rows of n values, contiguous. f32, bf16. */
   void (*weighted_sum[kDTypes])(const float* p, int64_t p_stride, const float* correction, int64_t rows,

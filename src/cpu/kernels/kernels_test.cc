@@ -384,6 +384,22 @@ TEST_P(Table, OnlineSoftmaxOfNothingVisible) {
   EXPECT_EQ(more[2], 1.0f);
 }
 
+TEST_P(Table, OnlineSoftmaxMakesNoDenormals) {
+  float scores[] = {0.0f, -86.9f, -87.1f, -95.0f, kNan}, max = 0, sum = 0;
+  k_.online_softmax(scores, 4, &max, &sum);
+  EXPECT_GT(scores[1], 0.0f);
+  EXPECT_EQ(scores[2], 0.0f);
+  EXPECT_EQ(scores[3], 0.0f);
+  EXPECT_NEAR(sum, 1.0f, 1e-6);
+  k_.online_softmax(scores, 5, &max, &sum);
+  EXPECT_TRUE(std::isnan(scores[4]));
+  EXPECT_TRUE(std::isnan(sum));
+  float larger[] = {90.0f};
+  max = 0.0f, sum = 1.0f;
+  EXPECT_EQ(k_.online_softmax(larger, 1, &max, &sum), 0.0f);
+  EXPECT_EQ(sum, 1.0f);
+}
+
 TEST_P(Table, RopeRotatesTheFirstPairs) {
   for (int64_t half : {1, 4, 16, 36, 128}) {
     for (int64_t pairs : {int64_t{0}, half / 4, half / 2 + 1, half}) {

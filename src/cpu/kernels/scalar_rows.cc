@@ -76,13 +76,15 @@ void rope(const float* x, const float* cosine, const float* sine, int64_t pairs,
   }
 }
 
+float normal_exp(float x) { return x < kLeastExponent ? 0.0f : std::exp(x); }
+
 float online_softmax(float* scores, int64_t n, float* largest, float* total) {
   const float before = *largest, block = max(scores, n);
   const float now = block > before ? block : before;
-  const float correction = before == now ? 1.0f : std::exp(before - now);
+  const float correction = before == now ? 1.0f : normal_exp(before - now);
   const float shift = now == -std::numeric_limits<float>::infinity() ? 0.0f : now;
   double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(scores[i] = std::exp(scores[i] - shift));
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(scores[i] = normal_exp(scores[i] - shift));
   *total = *total * correction + static_cast<float>(sum);
   *largest = now;
   return correction;
