@@ -84,13 +84,16 @@ std::string read_file(const std::string& path, int64_t limit) {
 
 AtomicFile::AtomicFile(const std::string& path)
     : path_(path), temporary_(fmt::format("{}.{}.partial", path, ::getpid())) {
+  fd_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+  if (fd_ >= 0) return;
   fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail_system(path_, "create");
+  named_ = true;
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) ::close(fd_);
-  if (!committed_) ::unlink(temporary_.c_str());
+  if (named_) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -111,8 +114,16 @@ void AtomicFile::reserve(int64_t bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_system(path_, "write");
+  if (!named_) {  // a link cannot replace a file that is there, a rename can
+    ::unlink(temporary_.c_str());
+    const std::string self = fmt::format("/proc/self/fd/{}", fd_);
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      fail_system(path_, "name the finished file");
+    }
+    named_ = true;
+  }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system(path_, "rename the finished file to this name");
-  committed_ = true;
+  named_ = false;
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     ::fsync(folder);

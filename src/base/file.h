@@ -35,8 +35,9 @@ class File {
 /** The whole file as a string; fails when it is larger than `limit` bytes. */
 std::string read_file(const std::string& path, int64_t limit = int64_t{1} << 31);
 
-/** Writes beside `path` under a temporary name and takes the name `path` on commit() (fsync, rename, fsync of the
- *  folder). Without commit the temporary file is removed, so a crash never leaves half a file under the final name. */
+/** Writes a file that has no name before commit(), which gives it the name `path` in one step (fsync, link and rename,
+ *  fsync of the folder): not even a killed process leaves half a file. Where the file system knows no files without a
+ *  name, it is called NAME.PID.partial until then, and removed without commit. */
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);
@@ -55,7 +56,7 @@ class AtomicFile {
   std::string path_, temporary_;
   int fd_ = -1;
   int64_t end_ = 0;
-  bool committed_ = false;
+  bool named_ = false;  // temporary_ is there
 };
 
 }  // namespace gemma

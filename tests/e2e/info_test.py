@@ -83,8 +83,8 @@ class Info(ProgramTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("1 of 163 tensors hold numbers that are NaN or infinite, the first is 'model.norm.weight'",
                       done.stderr.decode())
-        self.assertEqual(json.loads(done.stdout)["verify"]["bad"],
-                         [{"tensor": "model.norm.weight", "type": "f32", "nan": 1, "infinite": 1, "blocks": 0, "first": 1}])
+        bad = {"tensor": "model.norm.weight", "type": "f32", "nan": 1, "infinite": 1, "blocks": 0, "first": 1}
+        self.assertEqual(json.loads(done.stdout)["verify"]["bad"], [bad])
         done = self.run_program("info", path.parent, "--verify")
         self.assertRegex(done.stdout.decode(), r"model.norm.weight +f32 +1 NaN, 1 infinite +first at value 1")
 
@@ -99,7 +99,7 @@ class Info(ProgramTest):
             "magic.gguf": (b"GGUX" + start[4:100], "not a model file: expected GGUF or safetensors, found a file that"),
             "old.gguf": (gguf(version=1), "GGUF version 1 is not supported"),
             "new.gguf": (gguf(version=9), "unknown GGUF version 9: expected 2 or 3"),
-            "iq2.gguf": (gguf(gguf_tensor("a", 17), 1, data=b"x" * 999), "tensor 'a': type IQ2_XS is not supported: take"),
+            "iq2.gguf": (gguf(gguf_tensor("a", 17), 1, data=b"x" * 999), "tensor 'a': type IQ2_XS is not supported"),
             "far.gguf": (gguf(gguf_tensor("a", 0, 2**40), 1), "tensor 'a' at byte .*: needs 4398046511104 bytes"),
             "product.gguf": (gguf(gguf_tensor("a", 0, 2**62), 1), "tensor 'a': .* overflow"),
             "counts.gguf": (gguf(count=2**62), "4611686018427387904 tensors, but the file of 32 bytes has room for"),
@@ -121,7 +121,8 @@ class Info(ProgramTest):
         self.assertIn("Examples:", self.out("info", "--help"))
 
     def test_a_name_cannot_speak_to_the_terminal(self):
-        self.assertIn("unknown type 77", self.error("info", self.write("n.gguf", gguf(gguf_tensor("a\x1b[2J\n", 77), 1))))
+        path = self.write("n.gguf", gguf(gguf_tensor("a\x1b[2J\n", 77), 1))
+        self.assertIn(r"tensor 'a\x1b[2J\x0a': unknown type 77", self.error("info", path))
 
     def test_the_name_is_bold_in_a_terminal(self):
         terminal = Terminal(["info", MODEL], self.env, self.folder)
