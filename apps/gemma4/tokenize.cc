@@ -73,13 +73,15 @@ json::value parse_line(const std::string& where, std::string_view line) {
   return std::move(value).value();
 }
 
-std::string encode_line(const Tokenizer& tokenizer, Specials specials, const std::string& where, std::string_view line) {
+std::string encode_line(const Tokenizer& tokenizer, Specials specials, const std::string& where,
+                        std::string_view line) {
   const json::value value = parse_line(where, line);
   if (!value.is_string()) fail(where, "expected a JSON string, found {}", std::string(json::to_string(value.kind())));
   return "{\"ids\": [" + joined(tokenizer.encode(value.get_string(), specials), ", ") + "]}\n";
 }
 
-std::string decode_line(const Tokenizer& tokenizer, bool skip_special, const std::string& where, std::string_view line) {
+std::string decode_line(const Tokenizer& tokenizer, bool skip_special, const std::string& where,
+                        std::string_view line) {
   const json::value value = parse_line(where, line);
   if (!value.is_array()) {
     fail(where, "expected a JSON array of ids, found {}", std::string(json::to_string(value.kind())));
@@ -109,12 +111,18 @@ void run_lines(const Tokenizer& tokenizer, const TokenizeOptions& options, Speci
 
 std::string_view name_of(PieceKind kind) {
   switch (kind) {
-    case PieceKind::normal: return "normal";
-    case PieceKind::control: return "control";
-    case PieceKind::user_defined: return "user-defined";
-    case PieceKind::byte: return "byte";
-    case PieceKind::unused: return "unused";
-    case PieceKind::unknown: return "unknown";
+    case PieceKind::normal:
+      return "normal";
+    case PieceKind::control:
+      return "control";
+    case PieceKind::user_defined:
+      return "user-defined";
+    case PieceKind::byte:
+      return "byte";
+    case PieceKind::unused:
+      return "unused";
+    case PieceKind::unknown:
+      return "unknown";
   }
   return "";
 }
@@ -127,8 +135,7 @@ void run_text(const Tokenizer& tokenizer, const TokenizeOptions& options, Specia
   if (!options.pieces) return print(joined(ids, " ") + "\n");
   std::string out;
   for (const int32_t id : ids) {
-    out += fmt::format("{:>6}  {:<12}  {}\n", id, name_of(tokenizer.kind(id)),
-                       one_line(tokenizer.piece(id)));
+    out += fmt::format("{:>6}  {:<12}  {}\n", id, name_of(tokenizer.kind(id)), one_line(tokenizer.piece(id)));
   }
   print(out);
 }
@@ -147,7 +154,8 @@ void add_tokenize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "Turn text into tokens, and tokens into text");
   command->add_option("MODEL", options->model, "A GGUF, a Hugging Face folder, or a tokenizer.json")->required();
   CLI::Option* text = command->add_option("TEXT", options->text, "The text; without it, standard input is read");
-  CLI::Option* lines = command->add_flag("--jsonl", options->jsonl, "A JSON string a line in, {\"ids\": [...]} a line out");
+  CLI::Option* lines =
+      command->add_flag("--jsonl", options->jsonl, "A JSON string a line in, {\"ids\": [...]} a line out");
   command
       ->add_option("--specials", options->specials,
                    "What \"<bos>\" in a text is: its letters (text) or the token (control)")
@@ -156,7 +164,9 @@ void add_tokenize(CLI::App& app) {
   CLI::Option* decode =
       command->add_flag("--decode", options->decode, "A JSON array of ids a line in, {\"text\": ...} a line out");
   command->add_flag("--skip-special", options->skip_special, "With --decode: leave control tokens out")->needs(decode);
-  command->add_flag("--pieces", options->pieces, "One token a line: id, kind, piece")->excludes(lines)->excludes(decode);
+  command->add_flag("--pieces", options->pieces, "One token a line: id, kind, piece")
+      ->excludes(lines)
+      ->excludes(decode);
   command->footer(kExamples);
   command->callback([options, text] {
     options->has_text = text->count() > 0;

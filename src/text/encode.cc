@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text to ids: whole pieces are cut out, blanks become marks, and each stretch between is joined up from its characters.
-// A stretch is one single word to the model's rules, a book as much as a line; cutting it where no piece can reach across
-// (Neighbours) gives the same ids, makes the parts short, and lets parts met before be looked up.
+// Text to ids: whole pieces are cut out, blanks become marks, and each stretch between is joined up from its
+// characters. A stretch is one single word to the model's rules, a book as much as a line; cutting it where no piece
+// can reach across (Neighbours) gives the same ids, makes the parts short, and lets parts met before be looked up.
 #include <bit>
 
 #include "base/utf8.h"
@@ -125,12 +125,12 @@ class Encoding {
     memory = {text, static_cast<uint32_t>(first), static_cast<uint32_t>(out_.size() - first)};
   }
 
-  /** Joins a part from left to right, a window at a time, so that time and memory stay in proportion however long it is.
-   *  This is exact. Joining never undoes a border, so where the whole has one both sides are as if alone. And symbols
-   *  side by side are the result of the whole if each two neighbours are the result of their own letters: the first join
-   *  across a border would be the best choice among those two's letters as well. So the symbols `done_` for what lies
-   *  before hold, but for the last few, which are joined anew with the letters that follow; more of them when the border
-   *  before them does not hold. */
+  /** Joins a part from left to right, a window at a time, so that time and memory stay in proportion however long it
+   * is. This is exact. Joining never undoes a border, so where the whole has one both sides are as if alone. And
+   * symbols side by side are the result of the whole if each two neighbours are the result of their own letters: the
+   * first join across a border would be the best choice among those two's letters as well. So the symbols `done_` for
+   * what lies before hold, but for the last few, which are joined anew with the letters that follow; more of them when
+   * the border before them does not hold. */
   void join(std::string_view part) {
     const bool marked = tables_.mark_blanks && part.find(' ') != std::string_view::npos;
     if (marked) marked_.clear(), append_marked(marked_, part);
@@ -194,8 +194,8 @@ class Encoding {
 }  // namespace
 
 std::vector<int32_t> encode_text(const TokenizerTables& tables, std::string_view text, Specials specials) {
-  return std::visit(
-      [&](const auto& joins) { return Encoding(tables, joins, text.size()).run(text, specials); }, *tables.joins);
+  return std::visit([&](const auto& joins) { return Encoding(tables, joins, text.size()).run(text, specials); },
+                    *tables.joins);
 }
 
 }  // namespace gemma

@@ -54,7 +54,8 @@ TinyTokenizer random_tokenizer(std::mt19937& random, const std::vector<std::stri
   std::map<std::string, bool> known;
   for (const std::string& letter : letters) tiny.pieces.push_back(letter), known[letter] = true;
   for (int tries = 0; tiny.pieces.size() < pieces && tries < 10000; ++tries) {
-    const std::string left = tiny.pieces[random() % tiny.pieces.size()], right = tiny.pieces[random() % tiny.pieces.size()];
+    const std::string left = tiny.pieces[random() % tiny.pieces.size()],
+                      right = tiny.pieces[random() % tiny.pieces.size()];
     if (left.size() + right.size() > 24) continue;
     if (!known[left + right]) tiny.pieces.push_back(left + right), known[left + right] = true;
     tiny.merges.emplace_back(left, right);
@@ -89,10 +90,12 @@ TEST(Encode, EqualsThePlainMergeByRank) {
     for (const auto& merge : tiny.merges) ranks.emplace(merge, static_cast<double>(ranks.size()));
     for (const size_t length : {3, 30, 63, 64, 65, 200, 700}) {
       const std::string text = random_text(random, letters, length);
-      ASSERT_EQ(spelled(*tokenizer, text), plain_encode(text, [&](const std::string& left, const std::string& right) {
-                  const auto rank = ranks.find({left, right});
-                  return rank == ranks.end() ? kNone : rank->second;
-                })) << "round " << round << ": " << text;
+      ASSERT_EQ(spelled(*tokenizer, text), plain_encode(text,
+                                                        [&](const std::string& left, const std::string& right) {
+                                                          const auto rank = ranks.find({left, right});
+                                                          return rank == ranks.end() ? kNone : rank->second;
+                                                        }))
+          << "round " << round << ": " << text;
     }
   }
 }

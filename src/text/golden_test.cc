@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The goldens of the reference tokenizer (tests/golden/tokenizer) through every loader that can read the pieces. They
-// need Gemma 3's own files, which ./bootstrap fetches; the Gemma 4 form is made of them by renaming, as the goldens were.
+// need Gemma 3's own files, which ./bootstrap fetches; the Gemma 4 form is made of them by renaming, as the goldens
+// were.
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -37,9 +38,9 @@ std::string_view text_of(const json::object& row, std::string_view key, std::str
 
 /** Texts and ids whose result through a loader is the file's own and not the golden's. */
 struct Exceptions {
-  std::set<std::string> control, text;  // texts, encoded with Specials::control and Specials::text
-  std::function<bool(int32_t)> printed; // ids that this file leaves out and the golden prints
-  int32_t missing = -1;                 // an id this file does not have
+  std::set<std::string> control, text;   // texts, encoded with Specials::control and Specials::text
+  std::function<bool(int32_t)> printed;  // ids that this file leaves out and the golden prints
+  int32_t missing = -1;                  // an id this file does not have
 };
 
 void check_encode(const Tokenizer& tokenizer, const json::value& rows, const Exceptions& exceptions) {
@@ -48,7 +49,8 @@ void check_encode(const Tokenizer& tokenizer, const json::value& rows, const Exc
     const json::object& row = item.as_object();
     const std::string text(text_of(row, "text"));
     const std::vector<int32_t> ids = ids_of(row.at("ids"));
-    const std::vector<int32_t> as_text = row.contains("ids_special_as_text") ? ids_of(row.at("ids_special_as_text")) : ids;
+    const std::vector<int32_t> as_text =
+        row.contains("ids_special_as_text") ? ids_of(row.at("ids_special_as_text")) : ids;
     EXPECT_EQ(tokenizer.encode(text, Specials::control) != ids, exceptions.control.contains(text)) << text;
     EXPECT_EQ(tokenizer.encode(text, Specials::text) != as_text, exceptions.text.contains(text)) << text;
     for (const int32_t id : tokenizer.encode(text)) EXPECT_NE(tokenizer.kind(id), PieceKind::control) << text;
@@ -108,7 +110,8 @@ struct Gemma4Pieces {
       }
     }
     for (const json::value& merge : model.at("merges").as_array()) {
-      merges.push_back(fmt::format("{} {}", std::string_view(merge.at(0).as_string()), std::string_view(merge.at(1).as_string())));
+      merges.push_back(
+          fmt::format("{} {}", std::string_view(merge.at(0).as_string()), std::string_view(merge.at(1).as_string())));
     }
   }
 
@@ -119,14 +122,16 @@ struct Gemma4Pieces {
     for (size_t id = 0; id < pieces.size(); ++id) vocab[pieces[id]] = static_cast<int64_t>(id);
     json::array joins(merges.begin(), merges.end());
     const json::value replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
-    return json::serialize(json::object{
-        {"added_tokens", added}, {"normalizer", replace},
-        {"model", {{"type", "BPE"}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", joins}}}});
+    return json::serialize(
+        json::object{{"added_tokens", added},
+                     {"normalizer", replace},
+                     {"model", {{"type", "BPE"}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", joins}}}});
   }
 
   Metadata to_metadata() const {
-    const std::set<std::string> visible = {"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>",
-                                           "<tool_response|>", "<|\"|>"};  // converters make them user-defined
+    const std::set<std::string> visible = {
+        "<|channel>",       "<channel|>",       "<|tool_call>", "<tool_call|>",
+        "<|tool_response>", "<tool_response|>", "<|\"|>"};  // converters make them user-defined
     std::vector<int64_t> types(pieces.size(), 1);
     for (size_t id = 0; id < pieces.size(); ++id) {
       if (pieces[id].size() == 6 && pieces[id].starts_with("<0x")) types[id] = 6;
@@ -142,7 +147,6 @@ struct Gemma4Pieces {
 };
 
 TEST(Golden, Gemma3TokenizerJson) {
-  if (!std::filesystem::exists(kGemma3Json)) GTEST_SKIP() << "no " << kGemma3Json << " (./bootstrap fetches it)";
   const auto tokenizer = Tokenizer::from_json(kGemma3Json, read_file(kGemma3Json));
   EXPECT_EQ(tokenizer->size(), 262145);
   EXPECT_TRUE(tokenizer->add_bos());
@@ -152,12 +156,12 @@ TEST(Golden, Gemma3TokenizerJson) {
     if (tokenizer->kind(id) == PieceKind::normal || tokenizer->kind(id) == PieceKind::byte) continue;
     const std::string piece(tokenizer->piece(id));
     ASSERT_EQ(tokenizer->encode(piece, Specials::control), std::vector{id}) << piece;
-    ASSERT_EQ(tokenizer->encode("a" + piece + "b", Specials::control), (std::vector<int32_t>{236746, id, 236763})) << piece;
+    ASSERT_EQ(tokenizer->encode("a" + piece + "b", Specials::control), (std::vector<int32_t>{236746, id, 236763}))
+        << piece;
   }
 }
 
 TEST(Golden, Gemma4InBothForms) {
-  if (!std::filesystem::exists(kGemma3Json)) GTEST_SKIP() << "no " << kGemma3Json << " (./bootstrap fetches it)";
   const json::value goldens = golden("gemma4.json");
   const Gemma4Pieces pieces(kGemma3Json, goldens.at("special_tokens").as_object());
   check_all(*Tokenizer::from_json("tokenizer.json", pieces.to_json()), goldens);
@@ -167,7 +171,6 @@ TEST(Golden, Gemma4InBothForms) {
 }
 
 TEST(Golden, Gemma3Gguf) {
-  if (!std::filesystem::exists(kGemma3Gguf)) GTEST_SKIP() << "no " << kGemma3Gguf << " (./bootstrap fetches it)";
   const auto tokenizer = Tokenizer::from(ModelFile::open(kGemma3Gguf));
   EXPECT_EQ(tokenizer->size(), 262144);
   EXPECT_TRUE(tokenizer->add_bos());

@@ -13,8 +13,8 @@
 namespace gemma {
 
 void MergeList::add(std::string_view left, std::string_view right) {
-  entries.push_back({static_cast<uint32_t>(letters.size()), static_cast<uint32_t>(left.size()),
-                     static_cast<uint32_t>(right.size())});
+  entries.push_back(
+      {static_cast<uint32_t>(letters.size()), static_cast<uint32_t>(left.size()), static_cast<uint32_t>(right.size())});
   letters.append(left).append(right);
 }
 

@@ -79,7 +79,6 @@ class MergeTable {
   void find_parts(std::string_view where, size_t rank, const Vocabulary& vocabulary, Parts& parts) const;
   void insert(std::string_view where, size_t rank, const Vocabulary& vocabulary, const Parts& parts);
 
-
   std::vector<Slot> slots_;
   std::vector<bool> given_;
   uint64_t mask_ = 0;

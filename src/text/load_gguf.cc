@@ -38,13 +38,20 @@ Vocabulary make_vocabulary(std::string_view where, const std::vector<std::string
 /** GGUF's numbers for the kinds of pieces. */
 PieceKind kind_of(std::string_view where, int64_t type, int32_t id) {
   switch (type) {
-    case 1: return PieceKind::normal;
-    case 2: return PieceKind::unknown;
-    case 3: return PieceKind::control;
-    case 4: return PieceKind::user_defined;
-    case 5: return PieceKind::unused;
-    case 6: return PieceKind::byte;
-    default: fail(where, "'{}' of id {}: expected 1 .. 6, found {}", kTypes, id, type);
+    case 1:
+      return PieceKind::normal;
+    case 2:
+      return PieceKind::unknown;
+    case 3:
+      return PieceKind::control;
+    case 4:
+      return PieceKind::user_defined;
+    case 5:
+      return PieceKind::unused;
+    case 6:
+      return PieceKind::byte;
+    default:
+      fail(where, "'{}' of id {}: expected 1 .. 6, found {}", kTypes, id, type);
   }
 }
 
@@ -52,7 +59,8 @@ PieceKind kind_of(std::string_view where, int64_t type, int32_t id) {
  *  them, and Gemma 3's image tokens by the same word. They are control tokens all the same: ours are told apart by id,
  *  and nobody may type them. */
 bool is_control_by_name(std::string_view piece) {
-  for (const char* name : {"<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>"}) {
+  for (const char* name :
+       {"<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>"}) {
     if (piece == name) return true;
   }
   const bool tag = piece.size() > 3 && piece.front() == '<' && piece.back() == '>';

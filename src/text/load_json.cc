@@ -51,8 +51,7 @@ class Reader {
   }
   void refuse(std::string_view key, bool bad) const {
     if (bad) {
-      fail(where_, "{} is {}: no Gemma tokenizer has that, and this program cannot do it", name(key),
-           brief(at(key)));
+      fail(where_, "{} is {}: no Gemma tokenizer has that, and this program cannot do it", name(key), brief(at(key)));
     }
   }
 
@@ -169,7 +168,9 @@ Vocabulary make_vocabulary(std::string_view where, TokenizerJson& file, const st
   const auto most = static_cast<int64_t>(file.pieces.size() + added.size());
   std::vector<Vocabulary::Span> spans(static_cast<size_t>(most));
   int64_t size = 0;
-  const auto text_of = [&](Vocabulary::Span span) { return std::string_view(file.letters).substr(span.offset, span.length); };
+  const auto text_of = [&](Vocabulary::Span span) {
+    return std::string_view(file.letters).substr(span.offset, span.length);
+  };
   const auto place = [&](int64_t id, std::string_view text) -> Vocabulary::Span& {
     if (id < 0 || id >= most) {
       fail(where, "tokenizer: piece {} has id {} (ids must be 0 .. {} without holes)", shown(text), id, most - 1);

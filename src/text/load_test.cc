@@ -69,7 +69,8 @@ TEST(LoadJson, WrongTypes) {
   const auto with = [](std::string_view key, const json::value& value) {
     return bent([&](json::object&, json::object& model) { model[key] = value; });
   };
-  EXPECT_THAT(with("vocab", json::array{}), HasSubstr("model.vocab: expected an object of pieces and ids, found an array"));
+  EXPECT_THAT(with("vocab", json::array{}),
+              HasSubstr("model.vocab: expected an object of pieces and ids, found an array"));
   EXPECT_THAT(with("vocab", nullptr), HasSubstr("model.vocab: expected an object of pieces and ids, found null"));
   EXPECT_THAT(with("vocab", json::object{}), HasSubstr("model.vocab: expected pieces"));
   EXPECT_THAT(with("vocab", "x"), HasSubstr("found a string"));
@@ -88,8 +89,9 @@ TEST(LoadJson, WrongTypes) {
   EXPECT_THAT(bent([](json::object&, json::object& model) { model["vocab"].as_object()["h"] = 1.5; }),
               HasSubstr("found a number that is no integer for \"h\""));
   EXPECT_THAT(bent([](json::object& root, json::object&) { root["added_tokens"] = 1; }), HasSubstr("added_tokens"));
-  EXPECT_THAT(bent([](json::object& root, json::object&) { root["added_tokens"].as_array()[1].as_object()["id"] = "x"; }),
-              HasSubstr("added_tokens[1].id: expected an integer, found string"));
+  EXPECT_THAT(
+      bent([](json::object& root, json::object&) { root["added_tokens"].as_array()[1].as_object()["id"] = "x"; }),
+      HasSubstr("added_tokens[1].id: expected an integer, found string"));
 }
 
 TEST(LoadJson, MergesInTheOlderSpelling) {
@@ -102,9 +104,11 @@ TEST(LoadJson, MergesInTheOlderSpelling) {
 TEST(LoadJson, AnyOrderOfKeys) {
   const json::object root = small_tokenizer().to_json();
   const json::object& model = root.at("model").as_object();
-  const std::string text = fmt::format(R"({{"model": {{"merges": {}, "other": {{"vocab": [1], "merges": 2}}, "vocab": {},
-      "byte_fallback": true}}, "vocab": 5, "added_tokens": {}}})", json::serialize(model.at("merges")),
-      json::serialize(model.at("vocab")), json::serialize(root.at("added_tokens")));
+  const std::string text =
+      fmt::format(R"({{"model": {{"merges": {}, "other": {{"vocab": [1], "merges": 2}}, "vocab": {},
+      "byte_fallback": true}}, "vocab": 5, "added_tokens": {}}})",
+                  json::serialize(model.at("merges")), json::serialize(model.at("vocab")),
+                  json::serialize(root.at("added_tokens")));
   EXPECT_EQ(json_failure(text), "(no failure)");
 }
 
@@ -121,10 +125,12 @@ TEST(LoadJson, HolesAndDuplicates) {
               testing::AnyOf(HasSubstr("without holes"), HasSubstr("has no piece")));
   EXPECT_THAT(bent([](json::object& root, json::object&) {
                 root["added_tokens"].as_array()[1].as_object()["content"] = "<other>";
-              }), HasSubstr("id 1 is both \"<eos>\" and the added token \"<other>\""));
+              }),
+              HasSubstr("id 1 is both \"<eos>\" and the added token \"<other>\""));
   EXPECT_THAT(bent([](json::object& root, json::object&) {  // a name that has another id
                 root["added_tokens"].as_array().push_back({{"id", 299}, {"content", "hello"}});
-              }), HasSubstr("have the same piece \"hello\""));
+              }),
+              HasSubstr("have the same piece \"hello\""));
   std::string text = json::serialize(small_tokenizer().to_json());
   text.replace(text.find("\"he\":"), 4, "\"h\"");  // "h" twice
   EXPECT_THAT(json_failure(text), HasSubstr("have the same piece \"h\""));
@@ -166,8 +172,9 @@ TEST(LoadJson, WhatGemmaDoesNotHaveIsRefusedByName) {
   EXPECT_THAT(root_with("normalizer", {{"type", "NFKC"}}), HasSubstr("normalizer: expected the replacement"));
   EXPECT_THAT(root_with("pre_tokenizer", {{"type", "ByteLevel"}}), HasSubstr("found type \"ByteLevel\""));
   EXPECT_THAT(root_with("decoder", {{"type", "ByteLevel"}}), HasSubstr("decoder: expected"));
-  EXPECT_THAT(bent([](json::object& root, json::object&) { root["added_tokens"].as_array()[0].as_object()["lstrip"] = true; }),
-              HasSubstr("added_tokens[0].lstrip is true"));
+  EXPECT_THAT(
+      bent([](json::object& root, json::object&) { root["added_tokens"].as_array()[0].as_object()["lstrip"] = true; }),
+      HasSubstr("added_tokens[0].lstrip is true"));
 }
 
 TEST(LoadJson, WhatGemmaHasIsTaken) {
@@ -178,9 +185,11 @@ TEST(LoadJson, WhatGemmaHasIsTaken) {
   json::object root = small_tokenizer().to_json();
   root["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array{replace}}};
   root["pre_tokenizer"] = split;
-  root["decoder"] = {{"type", "Sequence"}, {"decoders", json::array{back, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}};
+  root["decoder"] = {{"type", "Sequence"},
+                     {"decoders", json::array{back, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}};
   EXPECT_FALSE(Tokenizer::from_json("tokenizer.json", json::serialize(root))->add_bos());
-  root["post_processor"] = {{"type", "TemplateProcessing"}, {"single", json::array{bos, {{"Sequence", {{"id", "A"}}}}}}};
+  root["post_processor"] = {{"type", "TemplateProcessing"},
+                            {"single", json::array{bos, {{"Sequence", {{"id", "A"}}}}}}};
   EXPECT_TRUE(Tokenizer::from_json("tokenizer.json", json::serialize(root))->add_bos());
 }
 
@@ -193,7 +202,8 @@ TEST(LoadGguf, MissingKeysAndWrongTypes) {
   EXPECT_THAT(without("llama", "tokenizer.ggml.scores"), HasSubstr("no key 'tokenizer.ggml.scores'"));
   EXPECT_THAT(without("gemma4", "tokenizer.ggml.merges"), HasSubstr("no key 'tokenizer.ggml.merges'"));
   EXPECT_EQ(without("gemma4", "tokenizer.ggml.scores"), "(no failure)");
-  EXPECT_THAT(bent_keys("gpt2", [](Metadata&) {}), HasSubstr("expected 'llama' or 'gemma4' (Gemma's tokenizers), found \"gpt2\""));
+  EXPECT_THAT(bent_keys("gpt2", [](Metadata&) {}),
+              HasSubstr("expected 'llama' or 'gemma4' (Gemma's tokenizers), found \"gpt2\""));
   const auto with = [](const std::string& model, const char* key, MetaValue value) {
     return bent_keys(model, [&](Metadata& keys) { keys.set(key, std::move(value)); });
   };
@@ -213,7 +223,8 @@ TEST(LoadGguf, CountsTypesScores) {
       keys.set("tokenizer.ggml.token_type", types);
     });
   };
-  EXPECT_THAT(with_types(size - 1, 1), HasSubstr("'tokenizer.ggml.token_type' has 298 entries, 'tokenizer.ggml.tokens' has 299"));
+  EXPECT_THAT(with_types(size - 1, 1),
+              HasSubstr("'tokenizer.ggml.token_type' has 298 entries, 'tokenizer.ggml.tokens' has 299"));
   EXPECT_THAT(with_types(size + 1, 1), HasSubstr("has 300 entries"));
   EXPECT_THAT(with_types(size, 0), HasSubstr("of id 298: expected 1 .. 6, found 0"));
   EXPECT_THAT(with_types(size, 6), HasSubstr("says that id 298 is a byte, but its piece is \"<unused0>\""));
@@ -249,7 +260,8 @@ TEST(LoadGguf, PiecesAndMerges) {
       keys.set("tokenizer.ggml.merges", merges);
     });
   };
-  EXPECT_THAT(with_merge("h"), HasSubstr("'tokenizer.ggml.merges'[20]: expected two pieces with a blank between, found \"h\""));
+  EXPECT_THAT(with_merge("h"),
+              HasSubstr("'tokenizer.ggml.merges'[20]: expected two pieces with a blank between, found \"h\""));
   EXPECT_THAT(with_merge("h "), HasSubstr("expected two pieces"));
   EXPECT_THAT(with_merge(""), HasSubstr("expected two pieces"));
   EXPECT_THAT(with_merge("h zz"), HasSubstr("merge 20 needs \"zz\""));

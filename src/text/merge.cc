@@ -30,7 +30,8 @@ void merge_short(const Joins& joins, std::string_view text, std::vector<Symbol>&
     int32_t least = priorities[0];
     for (size_t i = 1; i < pairs; ++i) least = std::min(least, priorities[i]);
     if (least == signed_of(kNever)) break;
-    const auto best = static_cast<size_t>(std::find(priorities.begin(), priorities.begin() + pairs, least) - priorities.begin());
+    const auto best =
+        static_cast<size_t>(std::find(priorities.begin(), priorities.begin() + pairs, least) - priorities.begin());
     symbols[best].id = ids[best];
     symbols[best].end = symbols[best + 1].end;
     --pairs;

@@ -32,9 +32,9 @@ struct TokenizerTables {
   WholePieces whole_normalised;  // searched in what is left, once its blanks are marks
   std::optional<std::variant<MergeTable, ScoreTable>> joins;
   Neighbours neighbours;
-  bool mark_blanks = true;   // ' ' becomes U+2581 before letters are joined
-  bool newline_runs = false; // a run of newlines is joined by itself, and taken whole where it is a piece
-  bool blank_first = false;  // a blank is put before the text and after each whole piece
+  bool mark_blanks = true;    // ' ' becomes U+2581 before letters are joined
+  bool newline_runs = false;  // a run of newlines is joined by itself, and taken whole where it is a piece
+  bool blank_first = false;   // a blank is put before the text and after each whole piece
   bool add_bos = false;
 };
 

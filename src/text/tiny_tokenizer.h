@@ -20,10 +20,10 @@ struct TinyTokenizer {
     std::string content;
     bool special = false, normalized = false;
   };
-  std::vector<std::string> pieces;                             // ids from kFirst on
-  std::vector<std::pair<std::string, std::string>> merges;     // by rank
-  std::vector<double> scores;                                  // of `pieces`, for "llama"
-  std::vector<Added> added;                                    // names of pieces, or new ones with the ids that follow
+  std::vector<std::string> pieces;                          // ids from kFirst on
+  std::vector<std::pair<std::string, std::string>> merges;  // by rank
+  std::vector<double> scores;                               // of `pieces`, for "llama"
+  std::vector<Added> added;                                 // names of pieces, or new ones with the ids that follow
 
   std::vector<std::string> all() const {
     std::vector<std::string> out = {"<pad>", "<eos>", "<bos>", "<unk>"};
@@ -39,8 +39,13 @@ struct TinyTokenizer {
     json::array list, joins;
     for (size_t id = 0; id < names.size(); ++id) vocab[names[id]] = static_cast<int64_t>(id);
     const auto add = [&](const Added& token, int64_t id) {
-      list.push_back({{"id", id}, {"content", token.content}, {"special", token.special}, {"single_word", false},
-                      {"lstrip", false}, {"rstrip", false}, {"normalized", token.normalized}});
+      list.push_back({{"id", id},
+                      {"content", token.content},
+                      {"special", token.special},
+                      {"single_word", false},
+                      {"lstrip", false},
+                      {"rstrip", false},
+                      {"normalized", token.normalized}});
     };
     for (int64_t id = 0; id < 4; ++id) add({names[static_cast<size_t>(id)], true, false}, id);
     auto next = static_cast<int64_t>(names.size());
@@ -82,15 +87,19 @@ struct TinyTokenizer {
 /** A few letters, words and controls: enough to see every rule at work. */
 inline TinyTokenizer small_tokenizer() {
   TinyTokenizer tiny;
-  for (const char* piece : {"h", "e", "l", "o", "w", "r", "d", "\u2581", "\n", "a", "b", "é", "<", ">", "|", "t", "u", "n",
-                            "he", "ll", "hell", "hello", "\u2581w", "or", "\u2581wor", "ld", "\u2581world", "\u2581\u2581",
-                            "\n\n", "aa", "ab", "tu", "tur", "turn", "<|", "<|turn", "|>", "<|turn>", "<unused0>"}) {
+  for (const char* piece : {"h",      "e",       "l",       "o",         "w",   "r",           "d",
+                            "\u2581", "\n",      "a",       "b",         "é",   "<",           ">",
+                            "|",      "t",       "u",       "n",         "he",  "ll",          "hell",
+                            "hello",  "\u2581w", "or",      "\u2581wor", "ld",  "\u2581world", "\u2581\u2581",
+                            "\n\n",   "aa",      "ab",      "tu",        "tur", "turn",        "<|",
+                            "<|turn", "|>",      "<|turn>", "<unused0>"}) {
     tiny.pieces.push_back(piece);
     tiny.scores.push_back(-static_cast<double>(tiny.pieces.size()));
   }
-  tiny.merges = {{"h", "e"}, {"l", "l"}, {"he", "ll"}, {"hell", "o"}, {"\u2581", "w"}, {"o", "r"}, {"\u2581w", "or"},
-                 {"l", "d"}, {"\u2581wor", "ld"}, {"\u2581", "\u2581"}, {"\n", "\n"}, {"a", "a"}, {"a", "b"}, {"t", "u"},
-                 {"tu", "r"}, {"tur", "n"}, {"<", "|"}, {"<|", "turn"}, {"|", ">"}, {"<|turn", ">"}};
+  tiny.merges = {{"h", "e"},   {"l", "l"},        {"he", "ll"},   {"hell", "o"},       {"\u2581", "w"},
+                 {"o", "r"},   {"\u2581w", "or"}, {"l", "d"},     {"\u2581wor", "ld"}, {"\u2581", "\u2581"},
+                 {"\n", "\n"}, {"a", "a"},        {"a", "b"},     {"t", "u"},          {"tu", "r"},
+                 {"tur", "n"}, {"<", "|"},        {"<|", "turn"}, {"|", ">"},          {"<|turn", ">"}};
   tiny.added = {{"<|turn>", true, false}, {"\n\n", false, false}, {"<unused0>", false, false}};
   return tiny;
 }

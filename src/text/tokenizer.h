@@ -54,8 +54,8 @@ class Tokenizer {
    *  skip_control leaves control pieces out. Unknown ids are refused. */
   std::string decode(std::span<const int32_t> ids, bool skip_control = false) const;
 
-  int size() const;                                   // ids are 0 .. size - 1
-  std::string_view piece(int32_t id) const;           // as the file spells it ("▁the", "<0x0A>", "<|turn>")
+  int size() const;                          // ids are 0 .. size - 1
+  std::string_view piece(int32_t id) const;  // as the file spells it ("▁the", "<0x0A>", "<|turn>")
   PieceKind kind(int32_t id) const;
   std::optional<int32_t> find(std::string_view piece) const;
   /** The bytes an id stands for in running text ("▁the" -> " the", "<0x0A>" -> "\n"); "" for control pieces. */

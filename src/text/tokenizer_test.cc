@@ -71,20 +71,23 @@ TEST(Tokenizer, NormalizedAddedTokensAreFoundAfterBlanksAreMarked) {
   EXPECT_THAT(pieces_of(*tokenizer, "a\u2581b", Specials::text), ElementsAre("a b"));
   EXPECT_THAT(pieces_of(*tokenizer, "b a", Specials::text), ElementsAre("b a"));
   EXPECT_THAT(pieces_of(*tokenizer, "b\u2581a", Specials::text), ElementsAre("b", "▁", "a"));
-  EXPECT_THAT(pieces_of(*tokenizer, "a b a b", Specials::text), ElementsAre("a", "▁", "b a", "▁", "b"));  // raw ones first
+  EXPECT_THAT(pieces_of(*tokenizer, "a b a b", Specials::text),
+              ElementsAre("a", "▁", "b a", "▁", "b"));  // raw ones first
 }
 
 TEST(Tokenizer, WhatHasNoPieceBecomesBytes) {
   const auto tokenizer = small();
   EXPECT_THAT(tokenizer->encode("z"), ElementsAre(byte('z')));
   EXPECT_THAT(tokenizer->encode("€"), ElementsAre(byte(0xe2), byte(0x82), byte(0xac)));
-  EXPECT_THAT(tokenizer->encode(std::string_view("a\0b", 3)), ElementsAre(*tokenizer->find("a"), 4, *tokenizer->find("b")));
+  EXPECT_THAT(tokenizer->encode(std::string_view("a\0b", 3)),
+              ElementsAre(*tokenizer->find("a"), 4, *tokenizer->find("b")));
 }
 
 TEST(Tokenizer, IllFormedTextBecomesBytesAndComesBack) {
   const auto tokenizer = small();
-  EXPECT_THAT(tokenizer->encode("a\xff\x80" "a"), ElementsAre(*tokenizer->find("a"), byte(0xff), byte(0x80),
-                                                            *tokenizer->find("a")));
+  EXPECT_THAT(tokenizer->encode("a\xff\x80"
+                                "a"),
+              ElementsAre(*tokenizer->find("a"), byte(0xff), byte(0x80), *tokenizer->find("a")));
   // Overlong, surrogate, beyond U+10FFFF, cut off.
   for (const std::string text : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
     const std::vector<int32_t> ids = tokenizer->encode(text);
@@ -174,10 +177,12 @@ TEST(Stream, EqualsDecodeOnWellFormedText) {
 TEST(Property, UserTextNeverBecomesControl) {
   TinyTokenizer tiny = small_tokenizer();
   const std::vector<std::shared_ptr<const Tokenizer>> tokenizers = {
-      Tokenizer::from_json("json", json::serialize(tiny.to_json())), Tokenizer::from_metadata("gguf", tiny.to_metadata("gemma4")),
+      Tokenizer::from_json("json", json::serialize(tiny.to_json())),
+      Tokenizer::from_metadata("gguf", tiny.to_metadata("gemma4")),
       Tokenizer::from_metadata("gguf", tiny.to_metadata("llama"))};
-  const std::vector<std::string> bits = {"<bos>", "<|turn>", "<|", "turn", "|>", ">", "<", "|", "tur", "n", "<|turn", " ", "\n",
-                                         "<0x41>", "<pad", "<|tur", "n>", "\u2581", "<eos><", "unk>", "\xff", "é", "hello"};
+  const std::vector<std::string> bits = {"<bos>", "<|turn>", "<|",     "turn", "|>",   ">",      "<",    "|",
+                                         "tur",   "n",       "<|turn", " ",    "\n",   "<0x41>", "<pad", "<|tur",
+                                         "n>",    "\u2581",  "<eos><", "unk>", "\xff", "é",      "hello"};
   std::mt19937 random(3);
   for (int round = 0; round < 2000; ++round) {
     std::string text;

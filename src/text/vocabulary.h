@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pieces of a tokenizer: id -> spelling and kind, spelling -> id. One arena of letters and one flat hash table, since
-// a quarter of a million small strings must be there before the first answer.
+// The pieces of a tokenizer: id -> spelling and kind, spelling -> id. One arena of letters and one flat hash table,
+// since a quarter of a million small strings must be there before the first answer.
 #pragma once
 
 #include <array>
@@ -27,8 +27,8 @@ class Vocabulary {
     uint32_t offset = 0, length = 0;  // in the arena
   };
 
-  /** `spans` by id, into `arena`. Kinds are normal, or byte where the spelling is <0xNN>, until set_kind(). Fails when a
-   *  piece is empty, not UTF-8, there twice, or when one of the 256 byte pieces is missing. */
+  /** `spans` by id, into `arena`. Kinds are normal, or byte where the spelling is <0xNN>, until set_kind(). Fails when
+   * a piece is empty, not UTF-8, there twice, or when one of the 256 byte pieces is missing. */
   Vocabulary(std::string_view where, std::string arena, std::vector<Span> spans);
 
   int size() const { return static_cast<int>(spans_.size()); }
@@ -57,8 +57,8 @@ class Vocabulary {
 
  private:
   struct Slot {
-    uint32_t tag = 0;   // upper half of the hash
-    int32_t id = -1;    // -1: free
+    uint32_t tag = 0;  // upper half of the hash
+    int32_t id = -1;   // -1: free
   };
   void index(std::string_view where);
   void index_character(int32_t id);

@@ -5,10 +5,10 @@
     python tests/bench/tokenizer_speed.py --gemma4 build/release/apps/gemma4 \
         --model third_party/tokenizer-gemma3/tokenizer.json [--text FILE]... [--piece 100000] [--megabytes 1]
 
-Prose is cut into texts of --piece characters. Ours is timed as a user meets it: the program, its JSON lines in and out,
-less the time it takes for one empty text (start and loading). Theirs is timed without loading, one encode() a text. Both
-run on one thread and are given in processor seconds, the best of a few runs, so that other work on the machine counts
-little. The ids must be equal. Then single long words of 100 kB and 1 MB, and how the time grows.
+Prose is cut into texts of --piece characters. Ours is timed as a user meets it: the program, its JSON lines in and
+out, less the time it takes for one empty text (start and loading). Theirs is timed without loading, one encode() a
+text. Both run on one thread and are given in processor seconds, the best of a few runs, so that other work on the
+machine counts little. The ids must be equal. Then single long words of 100 kB and 1 MB, and how the time grows.
 """
 import argparse
 import json
@@ -66,10 +66,14 @@ def prose(args):
 
 def long_words(size):
     rng = random.Random(size)
+
+    def text(letter, count):
+        return "".join(chr(letter()) for _ in range(count))
+
     return {"one letter": "a" * size, "blanks": " " * size, "newlines": "\n" * size,
-            "emoji": "".join(chr(0x1F300 + rng.randrange(0x300)) for _ in range(size // 4)),
-            "letters": "".join(chr(97 + rng.randrange(26)) for _ in range(size)),
-            "characters": "".join(chr(rng.choice([rng.randint(1, 0x7f), rng.randint(0x80, 0xd7ff)])) for _ in range(size // 2))}
+            "emoji": text(lambda: 0x1F300 + rng.randrange(0x300), size // 4),
+            "letters": text(lambda: 97 + rng.randrange(26), size),
+            "characters": text(lambda: rng.choice([rng.randint(1, 0x7f), rng.randint(0x80, 0xd7ff)]), size // 2)}
 
 
 def main():
@@ -92,8 +96,8 @@ def main():
     mine, my_ids = ours(args, texts)
     his, his_ids = theirs(tokenizer, texts)
     same = my_ids == his_ids
-    print(f"prose, {size:.2f} MB in {len(texts)} texts: {size / (mine - load):.1f} MB/s, tokenizers {size / his:.2f} MB/s; "
-          f"ids {'equal' if same else 'DIFFER'}")
+    print(f"prose, {size:.2f} MB in {len(texts)} texts: {size / (mine - load):.1f} MB/s, "
+          f"tokenizers {size / his:.2f} MB/s; ids {'equal' if same else 'DIFFER'}")
 
     small, large = long_words(100_000), long_words(1_000_000)
     for name in small:
