@@ -14,11 +14,13 @@
 namespace gemma::app {
 namespace {
 
-constexpr const char* kLines = R"(A line in is a JSON object, a line out is its answer, in order and at once. A line that cannot be served
+constexpr const char* kLines =
+    R"(A line in is a JSON object, a line out is its answer, in order and at once. A line that cannot be served
 is answered by {"error": ...} and the next one is read; blank lines are passed over. The exit status is 0
 when every line was answered, whatever the answers.)";
 
-constexpr const char* kRenderHelp = R"(messages: as for chat completions (role, content, tool_calls, tool_call_id, reasoning_content, ...);
+constexpr const char* kRenderHelp =
+    R"(messages: as for chat completions (role, content, tool_calls, tool_call_id, reasoning_content, ...);
 tools: an array or null; kwargs: add_generation_prompt, enable_thinking, preserve_thinking, false where
 not given.
 
@@ -28,7 +30,8 @@ Example: gemma4 chat-format render --template edge < conversations.jsonl
   {"messages": [{"role": "user", "content": 5}]}
   -> {"error": "messages[0].content: expected a string, an array of parts or null, found a number"})";
 
-constexpr const char* kParseHelp = R"(prefix: the prompt, or its end from the model's turn on; text: the answer. The spellings of control
+constexpr const char* kParseHelp =
+    R"(prefix: the prompt, or its end from the model's turn on; text: the answer. The spellings of control
 tokens count as the tokens. Fields that would be empty are left out.
 
 Example: gemma4 chat-format parse --template large < answers.jsonl
@@ -49,8 +52,8 @@ Result<json::object> render(Template which, TemplateValue row) {
   options.enable_thinking = is_truthy(member(kwargs, "enable_thinking"));
   options.preserve_thinking = is_truthy(member(kwargs, "preserve_thinking"));
   const json::array no_tools;
-  const auto pieces = ChatFormat(which).render(messages->get_array(), is_array(tools) ? tools->get_array() : no_tools,
-                                               options);
+  const auto pieces =
+      ChatFormat(which).render(messages->get_array(), is_array(tools) ? tools->get_array() : no_tools, options);
   if (!pieces) return pieces.failure();
   return json::object{{"prompt", ChatFormat::text_of(pieces.value())}};
 }
@@ -113,7 +116,8 @@ void add_chat_format(CLI::App& app) {
   CLI::App* command = app.add_subcommand("chat-format", "Conversations to prompts, answers to messages: JSON lines");
   command->require_subcommand(1);
   command->footer(fmt::format("{}\n\nrender: {}\n\nparse: {}", kLines, kRenderHelp, kParseHelp));
-  add_action(*command, "render", R"({messages, tools, kwargs} -> {"prompt": text} or {"error": reason})", kRenderHelp, render);
+  add_action(*command, "render", R"({messages, tools, kwargs} -> {"prompt": text} or {"error": reason})", kRenderHelp,
+             render);
   add_action(*command, "parse", R"({prefix, text} -> {"message": {...}} or {"error": reason})", kParseHelp, parse);
 }
 

@@ -19,10 +19,14 @@ class Reader {
     skip_blanks();
     if (at_quote()) return delimited_string();
     switch (peek()) {
-      case '{': return depth > 0 ? object(depth - 1) : std::nullopt;
-      case '[': return depth > 0 ? array(depth - 1) : std::nullopt;
-      case '"': return json_string();
-      default: return word();
+      case '{':
+        return depth > 0 ? object(depth - 1) : std::nullopt;
+      case '[':
+        return depth > 0 ? array(depth - 1) : std::nullopt;
+      case '"':
+        return json_string();
+      default:
+        return word();
     }
   }
 
@@ -102,7 +106,8 @@ class Reader {
   /** A number, true, false, null. */
   std::optional<json::value> word() {
     std::string literal;
-    for (char c = peek(); c != '\0' && std::string_view(",:{}[]\" \t\r\n").find(c) == std::string_view::npos; c = peek()) {
+    for (char c = peek(); c != '\0' && std::string_view(",:{}[]\" \t\r\n").find(c) == std::string_view::npos;
+         c = peek()) {
       literal += take();
     }
     std::optional<json::value> value = parsed(literal);
@@ -174,7 +179,7 @@ class Reader {
   }
 
   const std::vector<PromptPiece>& pieces_;
-  size_t piece_ = 0;   // never a text that has been read to its end
+  size_t piece_ = 0;  // never a text that has been read to its end
   size_t offset_ = 0;
 };
 

@@ -14,8 +14,8 @@ namespace gemma {
 
 inline constexpr std::string_view kQuote = "<|\"|>";
 
-/** `pieces`: what stands between "call:NAME" and "<tool_call|>", from the brace on; text and control tokens. nullopt when
- *  it is not one object and nothing behind it. Integers of any size are kept (base/json.h). */
+/** `pieces`: what stands between "call:NAME" and "<tool_call|>", from the brace on; text and control tokens. nullopt
+ * when it is not one object and nothing behind it. Integers of any size are kept (base/json.h). */
 std::optional<json::object> parse_call_arguments(const std::vector<PromptPiece>& pieces);
 
 }  // namespace gemma

@@ -36,9 +36,16 @@ struct ChatOptions {
 };
 
 /** What a streamed answer is made of. */
-struct TextDelta { std::string text; };
-struct ThoughtDelta { std::string text; };
-struct ToolCall { std::string name; json::object arguments; };
+struct TextDelta {
+  std::string text;
+};
+struct ThoughtDelta {
+  std::string text;
+};
+struct ToolCall {
+  std::string name;
+  json::object arguments;
+};
 using ChatEvent = std::variant<TextDelta, ThoughtDelta, ToolCall>;
 
 class ChatFormat {
@@ -47,13 +54,19 @@ class ChatFormat {
 
   /** Which template a checkpoint's own text is. `recognised` false: none of ours, and `which` is the nearest
    *  (per-layer embeddings -> edge, else large). */
-  struct Choice { Template which; bool recognised; bool present; };
+  struct Choice {
+    Template which;
+    bool recognised;
+    bool present;
+  };
   static Choice choose(const ModelFile& file, bool has_per_layer_embeddings, int generation);
 
   Template which() const { return which_; }
 
-  /** messages: the OpenAI-shaped array the templates take ({role, content, tool_calls, ...}); tools: array or null.
-   *  The failure names the field. */
+  /** messages: the OpenAI-shaped array the templates take ({role, content, tool_calls, ...}). Places of media are
+   * control pieces ("<|image|>"). Gemma 3's template has no place for tools and thoughts and leaves them out. What a
+   * template fails on, and what it would drop in silence because of a wrong shape, is a failure that names the field.
+   * Integers beyond 64 bits keep their digits when the JSON was parsed with BigIntegers::keep. */
   Result<std::vector<PromptPiece>> render(const json::array& messages, const json::array& tools,
                                           const ChatOptions& options) const;
   /** Pieces joined: what the Jinja template prints. */

@@ -31,7 +31,7 @@ bool has_all(const std::string& text, const std::array<std::string_view, N>& mar
 
 // What every published revision of a template has, without blanks, and no other template all of.
 constexpr std::array<std::string_view, 6> kGemma4Marks = {
-    "macroformat_function_declaration(", "macrostrip_thinking(", "'<|turn>system\\n'", "'<turn|>\\n'",
+    "macroformat_function_declaration(",    "macrostrip_thinking(", "'<|turn>system\\n'", "'<turn|>\\n'",
     "'<|tool_call>call:'+function['name']", "'<|turn>model\\n'"};
 constexpr std::array<std::string_view, 5> kGemma3Marks = {
     "first_user_prefix", "'<start_of_turn>'+role+'", "'<end_of_turn>", "(message['role']=='user')!=(loop.index0%2==0)",
@@ -43,8 +43,8 @@ std::optional<Template> recognise(std::string_view text) {
   if (!has_all(condensed_text, kGemma4Marks)) return std::nullopt;
   // The large models' generation prompt ends in an empty thought.
   const size_t end = condensed_text.rfind("add_generation_prompt");
-  const bool empty_thought = end != std::string::npos &&
-                             condensed_text.find("<|channel>thought\\n<channel|>", end) != std::string::npos;
+  const bool empty_thought =
+      end != std::string::npos && condensed_text.find("<|channel>thought\\n<channel|>", end) != std::string::npos;
   return empty_thought ? Template::large : Template::edge;
 }
 

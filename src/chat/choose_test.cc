@@ -42,7 +42,8 @@ ModelFile gguf(std::string_view chat_template) {
   const auto key = [&](std::string_view name, std::string_view value) {
     return text(name) + little_endian(8, 4) + text(value);
   };
-  std::string bytes = "GGUF" + little_endian(3, 4) + little_endian(0, 8) + little_endian(chat_template.empty() ? 1 : 2, 8);
+  std::string bytes =
+      "GGUF" + little_endian(3, 4) + little_endian(0, 8) + little_endian(chat_template.empty() ? 1 : 2, 8);
   bytes += key("general.architecture", "gemma4");
   if (!chat_template.empty()) bytes += key("tokenizer.chat_template", chat_template);
   return open_bytes("model.gguf", bytes);

@@ -95,12 +95,20 @@ struct ChatParser::State {
   void text(std::string_view bytes) {
     if (bytes.empty()) return;
     switch (mode) {
-      case Mode::content: return give<TextDelta>(content.push(bytes));
-      case Mode::thought: return give<ThoughtDelta>(thought.push(bytes));
-      case Mode::channel_name: hold(bytes); return decide_channel();
-      case Mode::call_head: hold(bytes); return decide_call();
-      case Mode::call_arguments: return hold(bytes);
-      case Mode::done: return;
+      case Mode::content:
+        return give<TextDelta>(content.push(bytes));
+      case Mode::thought:
+        return give<ThoughtDelta>(thought.push(bytes));
+      case Mode::channel_name:
+        hold(bytes);
+        return decide_channel();
+      case Mode::call_head:
+        hold(bytes);
+        return decide_call();
+      case Mode::call_arguments:
+        return hold(bytes);
+      case Mode::done:
+        return;
     }
   }
 
@@ -188,7 +196,8 @@ struct ChatParser::State {
 
 ChatParser::ChatParser(Template which, std::string_view prompt) : ChatParser(which, pieces_of(which, prompt)) {}
 
-ChatParser::ChatParser(Template which, const std::vector<PromptPiece>& prompt) : state_(std::make_unique<State>(which)) {
+ChatParser::ChatParser(Template which, const std::vector<PromptPiece>& prompt)
+    : state_(std::make_unique<State>(which)) {
   for (const PromptPiece& piece : answer_part(which, prompt)) {
     piece.control ? state_->control(piece.text) : state_->text(piece.text);
   }

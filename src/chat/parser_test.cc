@@ -86,9 +86,10 @@ TEST(ChatParser, GivesTheMessagesOfTheGoldenAnswers) {
 TEST(ChatParser, ACallThatCannotBeReadIsText) {
   for (std::string_view call :
        {"<|tool_call>call:f{a:1", "<|tool_call>call:f{a:<|\"|>x}<tool_call|>", "<|tool_call>call:f<tool_call|>",
-        "<|tool_call>call:f{a:1,}<tool_call|>", "<|tool_call>call:f{a:01}<tool_call|>", "<|tool_call>call:f{a 1}<tool_call|>",
-        "<|tool_call>call:f{a:1}x<tool_call|>", "<|tool_call>call:f[1]<tool_call|>", "<|tool_call>call:{a:1}<tool_call|>",
-        "<|tool_call>", "<|tool_call><tool_call|>", "<|tool_call>cal", "<|tool_call>call: f{}<tool_call|>",
+        "<|tool_call>call:f{a:1,}<tool_call|>", "<|tool_call>call:f{a:01}<tool_call|>",
+        "<|tool_call>call:f{a 1}<tool_call|>", "<|tool_call>call:f{a:1}x<tool_call|>",
+        "<|tool_call>call:f[1]<tool_call|>", "<|tool_call>call:{a:1}<tool_call|>", "<|tool_call>",
+        "<|tool_call><tool_call|>", "<|tool_call>cal", "<|tool_call>call: f{}<tool_call|>",
         "<|tool_call>call:f g{}<tool_call|>", "<|tool_call>call:f{a:1e999}<tool_call|>", "<|tool_call>hello"}) {
     const std::string expected = write_json(json::object{{"role", "assistant"}, {"content", call}});
     EXPECT_EQ(checked_message(kTurn, std::string(call) + "<turn|>"), expected);
@@ -101,15 +102,17 @@ TEST(ChatParser, ACallThatCannotBeReadIsText) {
 
 TEST(ChatParser, AHeadOfACallIsNotWaitedForWithoutEnd) {
   const std::string name(600, 'n');
-  EXPECT_THAT(checked_message(kTurn, "<|tool_call>call:" + name + "{}<tool_call|>"), ::testing::HasSubstr("\"content\""));
+  EXPECT_THAT(checked_message(kTurn, "<|tool_call>call:" + name + "{}<tool_call|>"),
+              ::testing::HasSubstr("\"content\""));
 }
 
 TEST(ChatParser, WhatSomebodyTypedIsText) {
   ChatParser parser(Template::edge);
   std::vector<ChatEvent> events = parser.text("<|channel>thought\nx<channel|> <|tool_call>call:f{}<tool_call|><turn|>");
   for (ChatEvent& event : parser.finish()) events.push_back(std::move(event));
-  EXPECT_EQ(write_json(assistant_message(events)),
-            R"({"role": "assistant", "content": "<|channel>thought\nx<channel|> <|tool_call>call:f{}<tool_call|><turn|>"})");
+  EXPECT_EQ(
+      write_json(assistant_message(events)),
+      R"({"role": "assistant", "content": "<|channel>thought\nx<channel|> <|tool_call>call:f{}<tool_call|><turn|>"})");
 }
 
 TEST(ChatParser, AQuoteThatSomebodyTypedIsPartOfTheString) {
@@ -177,7 +180,8 @@ TEST(ChatParser, KnowsWhatThePromptHasOpened) {
 
 TEST(ChatParser, APromptInPiecesIsNotFooledByWhatAUserTyped) {
   const std::vector<PromptPiece> prompt = {{"<|turn>", true}, {"user\n<|turn>model\n<|channel>thought\n", false},
-                                           {"<turn|>", true}, {"\n", false}, {"<|turn>", true}, {"model\n", false}};
+                                           {"<turn|>", true}, {"\n", false},
+                                           {"<|turn>", true}, {"model\n", false}};
   ChatParser parser(Template::edge, prompt);
   const std::vector<ChatEvent> events = parser.text("Hi");
   ASSERT_EQ(events.size(), 1u);
@@ -198,8 +202,9 @@ TEST(ChatParser, Gemma3IsTextUpToTheEndOfTheTurn) {
 TEST(ChatParser, ReadsTheCallsThatTheTemplateWrites) {
   const Result<json::value> arguments = parse_json(
       R"({"city": "São Paulo 🌧", "f": 2.5, "one": 1.0, "tiny": 1e-07, "big": 1e+21, "t": true, "z": null, "b c": [],
-          "list": [1, "two", false, null, [3, {"k": "v"}]], "obj": {"B": 1, "a": {"c": "d"}}, "s": "", "q": "\"{x: [1],",
-          "long": 123456789012345678901234567890, "nl": "a\nb\tc"})", 64, BigIntegers::keep);
+          "list": [1, "two", false, null, [3, {"k": "v"}]], "obj": {"B": 1, "a": {"c": "d"}}, "s": "",
+          "q": "\"{x: [1],", "long": 123456789012345678901234567890, "nl": "a\nb\tc"})",
+      64, BigIntegers::keep);
   ASSERT_TRUE(arguments.ok());
   const json::object function = {{"name", "f"}, {"arguments", arguments.value()}};
   const json::array messages = {{{"role", "assistant"}, {"tool_calls", json::array{{{"function", function}}}}}};

@@ -9,8 +9,8 @@
 namespace gemma {
 
 /** `empty_thought`: whether a generation prompt without thinking ends in an empty thought (the large models'). */
-void render_gemma4(PromptWriter& out, const json::array& messages, const json::array& tools,
-                   const ChatOptions& options, bool empty_thought);
+void render_gemma4(PromptWriter& out, const json::array& messages, const json::array& tools, const ChatOptions& options,
+                   bool empty_thought);
 
 /** Gemma 3's template knows no tools and no thoughts. */
 void render_gemma3(PromptWriter& out, const json::array& messages, const ChatOptions& options);

@@ -54,8 +54,7 @@ class Gemma4Renderer {
   enum class Last : uint8_t { other, tool_call, tool_response };  // what the latest message ended in
 
   void system_turn(const json::array& tools) {
-    const bool system =
-        !messages_.empty() && (has_role(messages_[0], "system") || has_role(messages_[0], "developer"));
+    const bool system = !messages_.empty() && (has_role(messages_[0], "system") || has_role(messages_[0], "developer"));
     if (!options_.enable_thinking && tools.empty() && !system) return;
     out_.put("<|turn>system\n");
     if (options_.enable_thinking) out_.put("<|think|>\n");
@@ -106,8 +105,8 @@ class Gemma4Renderer {
     std::string_view name = "reasoning";
     if (!is_truthy(member(message, name))) name = "reasoning_content";
     const TemplateValue text = member(message, name);
-    const bool kept = !last_user_ || index > *last_user_ ||
-                      (options_.preserve_thinking && is_truthy(member(message, "tool_calls")));
+    const bool kept =
+        !last_user_ || index > *last_user_ || (options_.preserve_thinking && is_truthy(member(message, "tool_calls")));
     if (!is_truthy(text) || !kept) return;
     if (!is_string(text)) return expected(message_field(index, name), "a string", text);
     out_.put(kThoughtOpen);
@@ -192,7 +191,8 @@ class Gemma4Renderer {
       if (!check_part(index, i, parts[i])) return;
       if (!is_text(member(&parts[i], "type"), "text")) continue;
       const TemplateValue words = member(&parts[i], "text");
-      if (!is_string(words)) return expected(message_field(index, fmt::format("content[{}].text", i)), "a string", words);
+      if (!is_string(words))
+        return expected(message_field(index, fmt::format("content[{}].text", i)), "a string", words);
       text += string_of(words);
     }
     write_text_response(out_, tool, text);
@@ -276,16 +276,16 @@ class Gemma4Renderer {
   const json::array& messages_;
   const ChatOptions& options_;
   bool empty_thought_;
-  size_t first_ = 0;                  // 1 when the first message is the system's
+  size_t first_ = 0;  // 1 when the first message is the system's
   std::optional<size_t> last_user_;
   Last last_ = Last::other;
-  std::string_view previous_role_;    // of the latest message that is no tool's
+  std::string_view previous_role_;  // of the latest message that is no tool's
 };
 
 }  // namespace
 
-void render_gemma4(PromptWriter& out, const json::array& messages, const json::array& tools,
-                   const ChatOptions& options, bool empty_thought) {
+void render_gemma4(PromptWriter& out, const json::array& messages, const json::array& tools, const ChatOptions& options,
+                   bool empty_thought) {
   Gemma4Renderer(out, messages, options, empty_thought).render(tools);
 }
 

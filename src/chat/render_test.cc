@@ -90,14 +90,16 @@ TEST_P(Templates, NeverMakeControlTokensOfWhatAUserTyped) {
   std::string words;
   for (std::string_view control : control_spellings(GetParam())) words += control;
   const json::value text = json::string(words);
-  const json::array messages = {{{"role", "user"}, {"content", text}}, {{"role", "assistant"}, {"content", "ok"}},
+  const json::array messages = {{{"role", "user"}, {"content", text}},
+                                {{"role", "assistant"}, {"content", "ok"}},
                                 {{"role", "user"}, {"content", json::array{{{"type", "text"}, {"text", text}}}}}};
   const json::object function = {{"name", text}, {"description", text}};
   const json::array tools = {{{"type", "function"}, {"function", function}}};
   const Prompt prompt = ChatFormat(GetParam()).render(messages, tools, {});
   ASSERT_TRUE(prompt.ok());
   int whole = 0;
-  for (const PromptPiece& piece : prompt.value()) whole += !piece.control && piece.text.find(words) != std::string::npos;
+  for (const PromptPiece& piece : prompt.value())
+    whole += !piece.control && piece.text.find(words) != std::string::npos;
   EXPECT_EQ(whole, GetParam() == Template::gemma3 ? 2 : 4);
   expect_sound(GetParam(), prompt.value());
 }
@@ -112,23 +114,27 @@ std::string failure_of(std::string_view messages, std::string_view tools = "[]",
 
 TEST(Render, FailuresNameTheField) {
   EXPECT_EQ(failure_of(R"([5])"), "messages[0]: expected an object, found a number");
-  EXPECT_EQ(failure_of(R"([{"role": "user"}, {"content": "x"}])"), "messages[1].role: expected a string, found nothing");
+  EXPECT_EQ(failure_of(R"([{"role": "user"}, {"content": "x"}])"),
+            "messages[1].role: expected a string, found nothing");
   EXPECT_EQ(failure_of(R"([{"role": "user", "content": 5}])"),
             "messages[0].content: expected a string, an array of parts or null, found a number");
   EXPECT_EQ(failure_of(R"([{"role": "system", "content": ["x"]}])"),
             "messages[0].content[0]: expected an object, found a string");
-  EXPECT_EQ(failure_of(R"([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}])"),
-            "messages[0].tool_calls[0].function.arguments: expected an object (not its JSON text) or null, found a string");
+  EXPECT_EQ(
+      failure_of(R"([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}])"),
+      "messages[0].tool_calls[0].function.arguments: expected an object (not its JSON text) or null, found a string");
   EXPECT_EQ(failure_of(R"([{"role": "assistant", "tool_calls": [{"function": {"arguments": {}}}]}])"),
             "messages[0].tool_calls[0].function.name: expected a string, found nothing");
   EXPECT_EQ(failure_of("[]", R"([{"function": {"parameters": {"properties": [1]}}}])"),
             "tools[0].function.parameters.properties: expected an object, found an array");
-  EXPECT_EQ(failure_of("[]", R"([{"function": {"parameters": {"properties": {"a": {"type": "object", "required": 1}}}}}])"),
-            "tools[0].function.parameters.properties.a.required: expected an array of names, found a number");
+  EXPECT_EQ(
+      failure_of("[]", R"([{"function": {"parameters": {"properties": {"a": {"type": "object", "required": 1}}}}}])"),
+      "tools[0].function.parameters.properties.a.required: expected an array of names, found a number");
   EXPECT_EQ(failure_of("[]", R"(["x"])"), "tools[0].function: expected an object, found nothing");
   EXPECT_EQ(failure_of("[]", "[]", Template::gemma3), "messages: expected at least one message, found none");
-  EXPECT_EQ(failure_of(R"([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}])", "[]", Template::gemma3),
-            "messages[1].role: turns must alternate user, assistant, user, ...: expected 'assistant', found 'user'");
+  EXPECT_EQ(
+      failure_of(R"([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}])", "[]", Template::gemma3),
+      "messages[1].role: turns must alternate user, assistant, user, ...: expected 'assistant', found 'user'");
 }
 
 TEST(Render, TheFirstFailureIsTold) {

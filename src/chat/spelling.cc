@@ -5,11 +5,12 @@ namespace gemma {
 namespace {
 
 constexpr std::string_view kGemma4[] = {
-    "<bos>", "<eos>", "<pad>", "<|turn>", "<turn|>", "<|think|>", "<|channel>", "<channel|>", "<|tool>", "<tool|>",
-    "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", "<|\"|>", "<|image|>", "<|audio|>",
-    "<|video|>", "<|image>", "<image|>", "<|audio>", "<audio|>"};
-constexpr std::string_view kGemma3[] = {"<bos>", "<eos>", "<pad>", "<start_of_turn>", "<end_of_turn>",
-                                        "<start_of_image>", "<end_of_image>"};
+    "<bos>",      "<eos>",     "<pad>",     "<|turn>",      "<turn|>",      "<|think|>",        "<|channel>",
+    "<channel|>", "<|tool>",   "<tool|>",   "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>",
+    "<|\"|>",     "<|image|>", "<|audio|>", "<|video|>",    "<|image>",     "<image|>",         "<|audio>",
+    "<audio|>"};
+constexpr std::string_view kGemma3[] = {
+    "<bos>", "<eos>", "<pad>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"};
 
 /** The control spelling that starts `text`, or "". */
 std::string_view control_at(std::string_view text, std::span<const std::string_view> controls) {

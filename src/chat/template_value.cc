@@ -103,14 +103,22 @@ TemplateValue member(TemplateValue value, std::string_view key) {
 bool is_truthy(TemplateValue value) {
   if (!value) return false;
   switch (value->kind()) {
-    case json::kind::null: return false;
-    case json::kind::bool_: return value->get_bool();
-    case json::kind::int64: return value->get_int64() != 0;
-    case json::kind::uint64: return value->get_uint64() != 0;
-    case json::kind::double_: return value->get_double() != 0;
-    case json::kind::string: return !value->get_string().empty();
-    case json::kind::array: return !value->get_array().empty();
-    case json::kind::object: return !value->get_object().empty();
+    case json::kind::null:
+      return false;
+    case json::kind::bool_:
+      return value->get_bool();
+    case json::kind::int64:
+      return value->get_int64() != 0;
+    case json::kind::uint64:
+      return value->get_uint64() != 0;
+    case json::kind::double_:
+      return value->get_double() != 0;
+    case json::kind::string:
+      return !value->get_string().empty();
+    case json::kind::array:
+      return !value->get_array().empty();
+    case json::kind::object:
+      return !value->get_object().empty();
   }
   return false;
 }
@@ -130,15 +138,21 @@ bool is_text(TemplateValue value, std::string_view text) { return is_string(valu
 std::string printed(TemplateValue value) {
   if (!value) return "";
   switch (value->kind()) {
-    case json::kind::null: return "None";
-    case json::kind::bool_: return value->get_bool() ? "True" : "False";
-    case json::kind::int64: return fmt::format("{}", value->get_int64());
-    case json::kind::uint64: return fmt::format("{}", value->get_uint64());
-    case json::kind::double_: return printed_double(value->get_double());
+    case json::kind::null:
+      return "None";
+    case json::kind::bool_:
+      return value->get_bool() ? "True" : "False";
+    case json::kind::int64:
+      return fmt::format("{}", value->get_int64());
+    case json::kind::uint64:
+      return fmt::format("{}", value->get_uint64());
+    case json::kind::double_:
+      return printed_double(value->get_double());
     case json::kind::string:
       if (const auto digits = digits_of_big_integer(*value)) return std::string(*digits);
       return std::string(string_of(value));
-    default: return representation(*value);
+    default:
+      return representation(*value);
   }
 }
 
@@ -188,12 +202,18 @@ std::string_view kind_of(TemplateValue value) {
   if (!value) return "nothing";
   if (digits_of_big_integer(*value)) return "a number";
   switch (value->kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
-    default: return "a number";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
+    default:
+      return "a number";
   }
 }
 

@@ -20,9 +20,9 @@ std::string shown(std::string_view text) {
 }
 
 TEST(TemplateValue, PrintsNumbersLikePython) {
-  for (const char* same : {"0", "-7", "18446744073709551615", "123456789012345678901234567890", "-9223372036854775809", "0.1",
-                           "1.0", "-0.0", "1e-07", "0.0001", "1e+16", "1e+21", "1.5e+300", "123456789012345.6", "5e-324",
-                           "1234567890123456.0", "1.7976931348623157e+308"}) {
+  for (const char* same : {"0", "-7", "18446744073709551615", "123456789012345678901234567890", "-9223372036854775809",
+                           "0.1", "1.0", "-0.0", "1e-07", "0.0001", "1e+16", "1e+21", "1.5e+300", "123456789012345.6",
+                           "5e-324", "1234567890123456.0", "1.7976931348623157e+308"}) {
     EXPECT_EQ(shown(same), same);
   }
   EXPECT_EQ(shown("1E5"), "100000.0");
@@ -43,8 +43,8 @@ TEST(TemplateValue, TruthIsPythons) {
     const json::value value = parsed(text);
     EXPECT_FALSE(is_truthy(&value)) << text;
   }
-  for (const char* text : {"true", "-1", "18446744073709551615", "0.1", "\"0\"", "[0]", "{\"a\":0}",
-                           "99999999999999999999"}) {
+  for (const char* text :
+       {"true", "-1", "18446744073709551615", "0.1", "\"0\"", "[0]", "{\"a\":0}", "99999999999999999999"}) {
     const json::value value = parsed(text);
     EXPECT_TRUE(is_truthy(&value)) << text;
   }

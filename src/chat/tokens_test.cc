@@ -23,10 +23,12 @@ std::shared_ptr<const Tokenizer> letters(std::span<const std::string_view> contr
   for (char c = ' ' + 1; c < 127; ++c) add(std::string(1, c));
   for (std::string_view piece : {"\n", "\u2581", "\nx"}) add(piece);
   const json::object blanks = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
-  const json::object model = {{"type", "BPE"}, {"unk_token", "<unk>"}, {"byte_fallback", true}, {"fuse_unk", true},
-                              {"vocab", vocab}, {"merges", json::array{json::array{"\n", "x"}}}};
-  return Tokenizer::from_json("letters", write_json(json::object{{"added_tokens", added}, {"normalizer", blanks},
-                                                                 {"pre_tokenizer", nullptr}, {"model", model}}));
+  const json::object model = {{"type", "BPE"},         {"unk_token", "<unk>"},
+                              {"byte_fallback", true}, {"fuse_unk", true},
+                              {"vocab", vocab},        {"merges", json::array{json::array{"\n", "x"}}}};
+  return Tokenizer::from_json(
+      "letters", write_json(json::object{
+                     {"added_tokens", added}, {"normalizer", blanks}, {"pre_tokenizer", nullptr}, {"model", model}}));
 }
 
 std::vector<int32_t> tokens(Template which, const Tokenizer& tokenizer, std::string_view user) {
@@ -36,7 +38,9 @@ std::vector<int32_t> tokens(Template which, const Tokenizer& tokenizer, std::str
   return ChatFormat::tokens_of(pieces.value(), tokenizer);
 }
 
-int count(const std::vector<int32_t>& ids, int32_t id) { return static_cast<int>(std::count(ids.begin(), ids.end(), id)); }
+int count(const std::vector<int32_t>& ids, int32_t id) {
+  return static_cast<int>(std::count(ids.begin(), ids.end(), id));
+}
 
 class TokensOf : public ::testing::TestWithParam<Template> {};
 

@@ -33,7 +33,7 @@ class Commas {
   bool first_ = true;
 };
 
-/** What the loops of the template walk over: items of an array, keys of an object, characters of a string. */
+/** Names between quotes. (The template would also walk over the letters of a string and the keys of an object.) */
 void write_quoted_items(PromptWriter& out, TemplateValue list, const std::string& field) {
   Commas commas(out);
   if (is_array(list)) {

@@ -91,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::vector<PromptPiece> pieces = pieces_of(which, gemma::fuzz::text(data + 2, size - 2));
   uint32_t seed = data[1];
   const Joined whole = parse(which, prompt, pieces, [] { return size_t{1} << 20; });
-  const Joined cut = parse(which, prompt, pieces, [&] { return 1 + (seed = seed * 1664525 + 1013904223) / (1u << 29); });
+  const Joined cut =
+      parse(which, prompt, pieces, [&] { return 1 + (seed = seed * 1664525 + 1013904223) / (1u << 29); });
   if (cut != whole || (whole.calls.empty() && !lost_nothing(which, pieces, whole))) __builtin_trap();
   return 0;
 }
