@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace gemma::cpu {
 
@@ -35,8 +35,8 @@ int BufferPool::size_class(int64_t bytes) {
 int64_t BufferPool::class_bytes(int index) { return int64_t{64} * (4 + index % 4) << (index / 4); }
 
 BufferPool::~BufferPool() {
-  for (const std::vector<std::byte*>& list : free_) {
-    for (std::byte* data : list) std::free(data);
+  for (int index = 0; index < kClasses; ++index) {
+    for (std::byte* data : free_[static_cast<size_t>(index)]) give_back_memory(data, class_bytes(index));
   }
 }
 
@@ -45,7 +45,7 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
   std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
   std::byte* data;
   if (list.empty()) {
-    data = static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(class_bytes(index))));
+    data = take_memory(class_bytes(index));
     if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
   } else {
     data = list.back();
@@ -56,7 +56,7 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
 }
 
 void BufferPool::give_back(std::byte* data, int index) {
-  if (kept_ + class_bytes(index) > keep_bytes_) return std::free(data);
+  if (kept_ + class_bytes(index) > keep_bytes_) return give_back_memory(data, class_bytes(index));
   kept_ += class_bytes(index);
   free_[static_cast<size_t>(index)].push_back(data);
 }

@@ -204,7 +204,7 @@ template <class V, class T, int R, int C>
 inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys, int64_t n,
                           float* acc, int64_t count) {
   using F = typename V::F;
-  auto load = [count](const auto* at) {
+  auto load = [&](const auto* at) {
     if constexpr (C == 1) return V::load_first(at, count);
     return V::load(at);
   };

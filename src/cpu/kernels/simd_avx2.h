@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "cpu/kernels/simd.h"
 
 namespace gemma::cpu {
@@ -24,9 +26,9 @@ struct Avx2 {
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static F load_first(const float* p, int64_t n) { return _mm256_maskload_ps(p, first(n)); }
   static F load(const Bf16* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
-  static F load_first(const Bf16* p, int64_t n) { return widen(words(&p->bits, n)); }
+  static F load_first(const Bf16* p, int64_t n) { return widen(words(p, n)); }
   static F load(const F16* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
-  static F load_first(const F16* p, int64_t n) { return _mm256_cvtph_ps(words(&p->bits, n)); }
+  static F load_first(const F16* p, int64_t n) { return _mm256_cvtph_ps(words(p, n)); }
   static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
   static void store_first(float* p, F x, int64_t n) { _mm256_maskstore_ps(p, first(n), x); }
 
@@ -114,9 +116,9 @@ struct Avx2 {
   static F widen(__m128i bits) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
   }
-  static __m128i words(const uint16_t* p, int64_t n) {
+  static __m128i words(const void* p, int64_t n) {
     uint16_t w[8] = {};
-    for (int64_t i = 0; i < n; ++i) w[i] = p[i];
+    std::memcpy(w, p, static_cast<size_t>(n) * sizeof *w);
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(w));
   }
   static F power(__m256i n) {
