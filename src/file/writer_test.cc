@@ -107,6 +107,20 @@ TEST(GgufWriter, TheSameBytesEveryTime) {
   EXPECT_EQ(read_file(folder / "1.gguf"), read_file(folder / "3.gguf"));
 }
 
+TEST(GgufWriter, TheSameBytesAsTheReferencePackage) {
+  const std::string path = std::string(GEMMA4_GOLDEN) + "/files/every_key_and_type.gguf";
+  const ModelFile file = ModelFile::open(path);
+  std::vector<NewTensor> tensors;
+  for (const TensorRecord& t : file.tensors()) tensors.push_back({t.name, t.dtype, t.shape});
+  EXPECT_EQ(tensors.size(), 7u);
+  EXPECT_EQ(file.find("t.q4_k")->shape, (Shape{2, 256}));
+  TempFolder folder;
+  GgufWriter writer(folder / "m.gguf", file.metadata(), tensors);
+  for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, read(file, tensors[i].name));
+  writer.finish();
+  EXPECT_EQ(read_file(folder / "m.gguf"), read_file(path));
+}
+
 TEST(GgufWriter, LeavesNothingWhenItDoesNotFinish) {
   TempFolder folder;
   {
