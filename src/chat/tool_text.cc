@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <vector>
 
+#include "base/utf8.h"
 #include "chat/letter_case.h"
 
 namespace gemma {
@@ -33,16 +36,30 @@ class Commas {
   bool first_ = true;
 };
 
-/** Names between quotes. (The template would also walk over the letters of a string and the keys of an object.) */
-void write_quoted_items(PromptWriter& out, TemplateValue list, const std::string& field) {
-  Commas commas(out);
+/** What a loop of the template walks over: the items of an array, the keys of an object, the characters of a string. */
+std::optional<std::vector<std::string>> items_of(TemplateValue list) {
+  std::vector<std::string> items;
   if (is_array(list)) {
-    for (const json::value& item : list->get_array()) {
-      commas.next();
-      write_quoted(out, printed(&item));
+    for (const json::value& item : list->get_array()) items.push_back(printed(&item));
+  } else if (is_mapping(list)) {
+    for (const json::key_value_pair& pair : list->get_object()) items.emplace_back(pair.key());
+  } else if (is_string(list)) {
+    for (std::string_view rest = string_of(list); !rest.empty(); rest.remove_prefix(items.back().size())) {
+      items.emplace_back(rest.substr(0, static_cast<size_t>(std::max(utf8::length(rest), 1))));
     }
   } else {
-    out.fail(field, fmt::format("expected an array of names, found {}", kind_of(list)));
+    return std::nullopt;
+  }
+  return items;
+}
+
+void write_quoted_items(PromptWriter& out, TemplateValue list, const std::string& field) {
+  const auto items = items_of(list);
+  if (!items) return out.fail(field, fmt::format("expected an array of names, found {}", kind_of(list)));
+  Commas commas(out);
+  for (const std::string& item : *items) {
+    commas.next();
+    write_quoted(out, item);
   }
 }
 
@@ -53,12 +70,13 @@ void write_properties(PromptWriter& out, const json::object& properties, bool le
 void write_item_type(PromptWriter& out, TemplateValue type, const std::string& field) {
   out.put("type:");
   if (is_string(type)) return write_quoted(out, upper_case(string_of(type)));
-  if (!is_array(type)) return out.fail(field, fmt::format("expected a string or an array, found {}", kind_of(type)));
+  const auto names = items_of(type);
+  if (!names) return out.fail(field, fmt::format("expected a string or an array, found {}", kind_of(type)));
   out.put("[");
   Commas commas(out);
-  for (const json::value& name : type->get_array()) {
+  for (const std::string& name : *names) {
     commas.next();
-    write_quoted(out, upper_case(printed(&name)));
+    write_quoted(out, upper_case(name));
   }
   out.put("]");
 }

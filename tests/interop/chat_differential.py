@@ -132,7 +132,7 @@ class Conversations:
 
     def required(self, properties):
         names = list(properties or {})
-        return self.r.choice([names, names[:1], [], [1, None, "x"]])
+        return self.r.choice([names, names[:1], [], names, [1, None, "x"], {"a": 1}, "é🌧", 0, True])
 
     def properties(self, depth):
         return {self.r.choice(self.KEYS): self.schema(depth) if self.maybe(0.95) else self.value(1)
