@@ -63,7 +63,8 @@ void check_target(const ConvertOptions& o, const ModelFile& source) {
   const bool folder = fs::is_directory(o.target, error);
   if (wants_gguf(o.target) == folder) {
     fail(o.target, "is {} already, expected {}", folder ? "a folder" : "a file",
-         folder ? "a file (or nothing) where the name ends in .gguf" : "a folder (or nothing): only names in .gguf are files");
+         folder ? "a file (or nothing) where the name ends in .gguf"
+                : "a folder (or nothing): only names in .gguf are files");
   }
   if (!o.force) fail(o.target, "exists already (--force replaces it)");
 }
@@ -91,7 +92,8 @@ void run(const ConvertOptions& o) {
 
   const InterruptGuard interrupt;
   Progress progress("converting", conversion.bytes_to_read(), Progress::Unit::bytes);
-  StreamOptions options{o.threads, [&](int64_t bytes) { progress.add(bytes); }, [] { return InterruptGuard::interrupted(); }};
+  StreamOptions options{o.threads, [&](int64_t bytes) { progress.add(bytes); },
+                        [] { return InterruptGuard::interrupted(); }};
   const auto written = conversion.run(o.target, options, o.force);
   progress.finish();
   if (!written) {
@@ -108,7 +110,8 @@ void run(const ConvertOptions& o) {
 
 void add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
-  CLI::App* command = app.add_subcommand("convert", "Write a model in another form: GGUF of any type, or a Hugging Face folder");
+  CLI::App* command =
+      app.add_subcommand("convert", "Write a model in another form: GGUF of any type, or a Hugging Face folder");
   command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")->required();
   command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
   command->add_option("--type", options->type, "Type of the weights (see below)");

@@ -93,8 +93,8 @@ void Conversion::plan_from_folder(FileType type) {
   const std::vector<ItemOfModel> items = inventory(*source_, *config_);
   for (const ItemOfModel& item : items) {
     const std::string name = gguf_name(item.name).value();
-    OutputTensor out{{name, unquantized_type(name, item.stored.shape, item.stored.dtype), item.stored.shape}, item.stored,
-                     0, {}};
+    OutputTensor out{
+        {name, unquantized_type(name, item.stored.shape, item.stored.dtype), item.stored.shape}, item.stored, 0, {}};
     if (config_->generation == 3 && is_shifted_norm(item.name)) out.add = 1;
     outputs_.push_back(std::move(out));
   }
@@ -111,7 +111,8 @@ void Conversion::plan_from_folder(FileType type) {
     }
   }
   if (media > 0) {
-    notes_.push_back(fmt::format("{} of vision and audio left out: the result reads text only", plural(media, "tensor")));
+    notes_.push_back(
+        fmt::format("{} of vision and audio left out: the result reads text only", plural(media, "tensor")));
   }
   const auto moe = std::find_if(config_->layers.begin(), config_->layers.end(), [](const auto& l) { return l.moe; });
   apply_types(type, static_cast<int>(config_->layers.size()), moe == config_->layers.end() ? 0 : moe->moe->experts);
@@ -137,8 +138,9 @@ void Conversion::plan_from_gguf(FileType type) {
     again += is_quantized(out.from.dtype) && out.from.dtype != out.tensor.dtype;
   }
   if (again > 0) {
-    notes_.push_back(fmt::format("{} quantized already and get another type: errors add up, a bf16 or f16 source is better",
-                                 again == 1 ? "1 tensor is" : fmt::format("{} tensors are", again)));
+    notes_.push_back(
+        fmt::format("{} quantized already and get another type: errors add up, a bf16 or f16 source is better",
+                    again == 1 ? "1 tensor is" : fmt::format("{} tensors are", again)));
   }
 }
 
@@ -153,8 +155,9 @@ std::optional<int64_t> Conversion::run_gguf(const std::string& path, const Strea
   std::vector<NewTensor> tensors;
   for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
   GgufWriter writer(path, keys_, std::move(tensors));
-  const bool whole = stream(*source_, outputs_, options,
-                            [&](size_t t, int64_t at, std::span<const std::byte> bytes) { writer.write(t, at, bytes); });
+  const bool whole = stream(*source_, outputs_, options, [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
+    writer.write(t, at, bytes);
+  });
   if (!whole) return std::nullopt;
   writer.finish();
   return writer.file_bytes();
@@ -186,7 +189,8 @@ Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> d
   c.config_ = Config::from(source);
   for (ItemOfModel& item : inventory(source, *c.config_)) {
     const bool head = item.name == "lm_head.weight";
-    OutputTensor out{{head ? item.name : "model." + item.name, DType::f32, item.stored.shape}, std::move(item.stored), 0, {}};
+    OutputTensor out{
+        {head ? item.name : "model." + item.name, DType::f32, item.stored.shape}, std::move(item.stored), 0, {}};
     if (c.config_->generation == 3 && is_shifted_norm(item.name)) out.add = -1;
     c.outputs_.push_back(std::move(out));
   }
@@ -200,8 +204,9 @@ std::optional<int64_t> Conversion::run_folder(const std::string& path, const Str
   std::vector<NewTensor> tensors;
   for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
   SafetensorsWriter writer(path, std::move(tensors), kShardBytes);
-  const bool whole = stream(*source_, outputs_, options,
-                            [&](size_t t, int64_t at, std::span<const std::byte> bytes) { writer.write(t, at, bytes); });
+  const bool whole = stream(*source_, outputs_, options, [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
+    writer.write(t, at, bytes);
+  });
   if (!whole) return std::nullopt;
   writer.finish();
   write_text(path + "/config.json", write_json(hf_config(source_->name(), *config_, dtype_), 2) + "\n");

@@ -31,7 +31,8 @@ class Conversion {
   /** What a person should know: what was left out or is lossy. */
   const std::vector<std::string>& notes() const { return notes_; }
 
-  /** Bytes written; nullopt when cancelled, and then nothing is left behind. A folder must not exist unless `replace`. */
+  /** Bytes written; nullopt when cancelled, and then nothing is left behind. A folder must not exist unless `replace`.
+   */
   std::optional<int64_t> run(const std::string& path, const StreamOptions& options, bool replace = false) const;
 
  private:
@@ -44,9 +45,9 @@ class Conversion {
 
   const ModelFile* source_;
   bool folder_ = false;
-  Metadata keys_;                        // of a GGUF
+  Metadata keys_;  // of a GGUF
   std::optional<Config> config_;
-  DType dtype_ = DType::f32;             // of a folder
+  DType dtype_ = DType::f32;  // of a folder
   std::vector<OutputTensor> outputs_;
   std::vector<std::string> notes_;
 };

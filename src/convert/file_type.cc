@@ -64,7 +64,9 @@ bool gets_more_bits(int i, int n) { return i < n / 8 || i >= 7 * n / 8 || (i - n
 class Chooser {
  public:
   Chooser(FileType type, int layers, int experts, std::span<const NewTensor> tensors)
-      : base_(row_of(type).matrices), mixed_(type == FileType::q4_k_m || type == FileType::q5_k_m), layers_(layers),
+      : base_(row_of(type).matrices),
+        mixed_(type == FileType::q4_k_m || type == FileType::q5_k_m),
+        layers_(layers),
         experts_(experts) {
     for (const NewTensor& t : tensors) {
       if (t.name == "output.weight") tied_ = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `--type` names, and which type each tensor of such a file gets. The choice is llama.cpp's (llama_model_quantize
 // without an importance matrix and with default settings), tensor by tensor, so that a file of ours is what people
-// expect under its name: e.g. in q4_k_m the head or tied embedding is q6_k, half of the layers' attn_v and ffn_down too,
-// and rows that 256 does not divide fall back (q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0).
+// expect under its name: e.g. in q4_k_m the head or tied embedding is q6_k, half of the layers' attn_v and ffn_down
+// too, and rows that 256 does not divide fall back (q4_k -> q5_0, q5_k -> q5_1, q6_k -> q8_0).
 #pragma once
 
 #include <cstdint>

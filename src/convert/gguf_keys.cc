@@ -12,7 +12,8 @@ namespace {
 /** The layers of one kind, which GGUF describes together. */
 class Kind {
  public:
-  Kind(const ModelFile& source, const Config& config, bool global) : source_(source), name_(global ? "full" : "sliding") {
+  Kind(const ModelFile& source, const Config& config, bool global)
+      : source_(source), name_(global ? "full" : "sliding") {
     for (const LayerConfig& layer : config.layers) {
       if (layer.global == global) layers_.push_back(&layer);
     }
@@ -22,7 +23,7 @@ class Kind {
 
   /** What all of them share. */
   template <class T>
-  T same(std::string_view what, T LayerConfig::*field) const {
+  T same(std::string_view what, T LayerConfig::* field) const {
     for (const LayerConfig* layer : layers_) {
       if (layer->*field != first().*field) {
         fail(source_.name(), "{} layers: expected one {} for all, since GGUF holds one, found {} and {}", name_, what,
@@ -39,7 +40,7 @@ class Kind {
 };
 
 /** One number where all layers agree, else one a layer. */
-void set_per_layer(Metadata& keys, const std::string& name, const Config& config, int LayerConfig::*field) {
+void set_per_layer(Metadata& keys, const std::string& name, const Config& config, int LayerConfig::* field) {
   std::vector<int64_t> values;
   for (const LayerConfig& layer : config.layers) values.push_back(layer.*field);
   if (std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; })) {

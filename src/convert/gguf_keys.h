@@ -11,12 +11,12 @@ namespace gemma {
 /** general.* and the model's sizes. Fails when GGUF has no way to say what the config says. */
 void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys);
 
-/** The divisors of the full layers' RoPE frequencies, which GGUF keeps as the tensor rope_freqs.weight: the factor for a
- *  rotated pair, 1e30 for one that is not rotated. Empty for Gemma 3, which rotates all. */
+/** The divisors of the full layers' RoPE frequencies, which GGUF keeps as the tensor rope_freqs.weight: the factor for
+ * a rotated pair, 1e30 for one that is not rotated. Empty for Gemma 3, which rotates all. */
 std::vector<float> rope_divisors(const Config& config);
 
-/** tokenizer.*: from tokenizer.json, tokenizer_config.json and the chat template of the folder. False, and a file without
- *  a tokenizer, when there is no tokenizer.json. */
+/** tokenizer.*: from tokenizer.json, tokenizer_config.json and the chat template of the folder. False, and a file
+ * without a tokenizer, when there is no tokenizer.json. */
 bool add_tokenizer_keys(const ModelFile& source, const Config& config, Metadata& keys);
 
 }  // namespace gemma

@@ -25,8 +25,8 @@ bool is_byte(std::string_view piece) { return piece.size() == 6 && piece.starts_
 
 /** Tokens that other programs must print, since they read tool calls and thoughts out of the text. */
 bool is_printed(std::string_view piece) {
-  for (const char* name : {"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>",
-                           "<tool_response|>", "<|\"|>"}) {
+  for (const char* name :
+       {"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", "<|\"|>"}) {
     if (piece == name) return true;
   }
   return false;
@@ -58,8 +58,6 @@ class TokenizerKeys {
     for (size_t id = 0; id < pieces_.types.size(); ++id) {
       if (is_printed(pieces_.texts[id])) pieces_.types[id] = kUserDefined;
     }
-    keys.set("tokenizer.ggml.model", std::string("gemma4"));
-    write_pieces(keys, std::vector<double>(pieces_.types.size(), kNoScore));
     std::vector<std::string> merges;
     merges.reserve(file_.merges.entries.size());
     for_each_merge([&](std::string_view left, std::string_view right) {
@@ -68,6 +66,8 @@ class TokenizerKeys {
       }
       merges.push_back(std::string(left).append(" ").append(right));
     });
+    keys.set("tokenizer.ggml.model", std::string("gemma4"));
+    write_pieces(keys, std::vector<double>(pieces_.types.size(), kNoScore));
     keys.set("tokenizer.ggml.merges", std::move(merges));
   }
 

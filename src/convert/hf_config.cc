@@ -41,7 +41,8 @@ json::object rope_of(std::string_view where, const LayerConfig& layer, bool prop
     rope["rope_type"] = "proportional";
     rope["partial_rotary_factor"] = 2.0 * rotated / layer.head_dim;
   } else {
-    if (rotated != layer.head_dim / 2) fail(where, "a RoPE that turns only a part of a head, on layers of the plain kind");
+    if (rotated != layer.head_dim / 2)
+      fail(where, "a RoPE that turns only a part of a head, on layers of the plain kind");
     rope["rope_type"] = factor == 1 ? "default" : "linear";
   }
   rope["rope_theta"] = layer.rope.theta;
@@ -60,7 +61,8 @@ json::object ropes_of(std::string_view where, const Config& config) {
 
 json::array layer_types(const Config& config) {
   json::array types;
-  for (const LayerConfig& layer : config.layers) types.emplace_back(layer.global ? "full_attention" : "sliding_attention");
+  for (const LayerConfig& layer : config.layers)
+    types.emplace_back(layer.global ? "full_attention" : "sliding_attention");
   return types;
 }
 
@@ -74,7 +76,8 @@ void set_shapes(std::string_view where, const Config& config, json::object& out)
   out["head_dim"] = plain_layer.head_dim;
   bool uniform = true;
   for (const LayerConfig& layer : config.layers) {
-    if (layer.heads != plain_layer.heads) fail(where, "layers with {} and {} heads: config.json holds one number", plain_layer.heads, layer.heads);
+    if (layer.heads != plain_layer.heads)
+      fail(where, "layers with {} and {} heads: config.json holds one number", plain_layer.heads, layer.heads);
     const LayerConfig& kind = layer.global ? *full : *sliding;
     uniform = uniform && layer.head_dim == kind.head_dim && layer.kv_heads == kind.kv_heads;
   }
@@ -107,7 +110,8 @@ void set_widths(std::string_view where, const Config& config, json::object& out)
   for (size_t i = 0; i < config.layers.size(); ++i) {
     const int expected = wide && i >= first_shared ? 2 * width : width;
     if (config.layers[i].mlp_width != expected) {
-      fail(where, "layer {}: an MLP of width {} where config.json can only say {}", i, config.layers[i].mlp_width, expected);
+      fail(where, "layer {}: an MLP of width {} where config.json can only say {}", i, config.layers[i].mlp_width,
+           expected);
     }
   }
   out["intermediate_size"] = width;
@@ -131,7 +135,8 @@ void set_gemma4(const Config& config, json::object& out) {
 void set_gemma3(const Config& config, json::object& out) {
   const double scale = config.layers.front().attention_scale, scalar = 1.0 / (scale * scale);
   const double whole = std::nearbyint(scalar);
-  out["query_pre_attn_scalar"] = std::fabs(scalar - whole) < 1e-4 * scalar ? json::value(static_cast<int64_t>(whole)) : json::value(scalar);
+  out["query_pre_attn_scalar"] =
+      std::fabs(scalar - whole) < 1e-4 * scalar ? json::value(static_cast<int64_t>(whole)) : json::value(scalar);
   out["attn_logit_softcapping"] = nullptr;
   out["use_bidirectional_attention"] = false;
 }

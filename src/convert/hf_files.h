@@ -12,7 +12,8 @@
 
 namespace gemma {
 
-/** config.json of a text model whose tensors are all of type `dtype`. Fails when it has no way to say what the model is. */
+/** config.json of a text model whose tensors are all of type `dtype`. Fails when it has no way to say what the model
+ * is. */
 json::object hf_config(std::string_view where, const Config& config, DType dtype);
 
 json::object hf_generation_config(const Config& config);

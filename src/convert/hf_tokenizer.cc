@@ -3,6 +3,7 @@
 // million pieces and half a million merges a JSON value of the whole would be hundreds of megabytes.
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -18,7 +19,7 @@ std::string quoted(std::string_view text) { return json::serialize(json::string(
 
 /** Names in the style of control tokens; converters mark some of them as user-defined so that they are printed. */
 bool is_special(std::string_view piece, int64_t type) {
-  if (type == kUnknown) return true;
+  if (type == kUnknown || piece == "<start_of_image>" || piece == "<end_of_image>") return true;
   const bool tag = piece.size() > 3 && piece.front() == '<' && piece.back() == '>';
   const bool bars = tag && (piece[1] == '|' || piece[piece.size() - 2] == '|');
   return type == kControl ? !piece.starts_with("<unused") && piece != "<mask>" : bars;
@@ -50,8 +51,9 @@ class TokenizerWriter {
            quoted(kBlank) + "},\n  \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \" \"}, " +
            "\"behavior\": \"MergedWithPrevious\", \"invert\": false},\n  \"post_processor\": ");
     write_(post_processor());
-    write_(",\n  \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", \"pattern\": {\"String\": " +
-           quoted(kBlank) + "}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]},\n");
+    write_(
+        ",\n  \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", \"pattern\": {\"String\": " +
+        quoted(kBlank) + "}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]},\n");
     write_("  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": \"<unk>\",\n");
     write_("    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": true,\n");
     write_("    \"byte_fallback\": true,\n    \"ignore_merges\": false,\n    \"vocab\": {");
@@ -78,9 +80,10 @@ class TokenizerWriter {
     bool first = true;
     for (size_t id = 0; id < pieces_.size(); ++id) {
       if (types_[id] != kControl && types_[id] != kUserDefined && types_[id] != kUnknown) continue;
-      write_(fmt::format("{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, "
-                         "\"rstrip\": false, \"normalized\": false, \"special\": {}}}",
-                         first ? "" : ",", id, quoted(pieces_[id]), is_special(pieces_[id], types_[id])));
+      write_(
+          fmt::format("{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, "
+                      "\"rstrip\": false, \"normalized\": false, \"special\": {}}}",
+                      first ? "" : ",", id, quoted(pieces_[id]), is_special(pieces_[id], types_[id])));
       first = false;
     }
   }
@@ -121,28 +124,63 @@ class TokenizerWriter {
     first = false;
   }
 
-  /** Every way to make an ordinary piece of two others, the pieces of best score first and for one piece the longest
-   *  left part first: the order in which the original tokenizer.json lists them. */
+  /** Every way to make a piece of two others. First the runs of blanks, newlines and tabs, by the length of the left
+   *  part, the longest first; then ordinary pieces, the best score first and for one piece the longest left part first.
+   *  This is the order in which the original tokenizer.json lists them. Other user-defined pieces have no merges. */
   void write_merges_from_scores() {
     const auto scores = keys_.numbers("tokenizer.ggml.scores");
-    if (!scores || scores->size() != pieces_.size()) fail(where_, "key tokenizer.ggml.scores: expected one score a piece");
-    std::unordered_map<std::string_view, size_t> ids;
+    if (!scores || scores->size() != pieces_.size()) {
+      fail(where_, "key tokenizer.ggml.scores: expected one score a piece");
+    }
+    std::unordered_map<std::string_view, size_t> ordinary;
     std::vector<size_t> order;
     for (size_t id = 0; id < pieces_.size(); ++id) {
       if (types_[id] != kNormal) continue;
-      ids.emplace(pieces_[id], id);
+      ordinary.emplace(pieces_[id], id);
       order.push_back(id);
     }
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return (*scores)[a] > (*scores)[b]; });
     bool first = true;
+    write_runs(first);
     for (const size_t id : order) {
       const std::string_view piece = pieces_[id];
       for (size_t cut = piece.size() - 1; cut > 0; --cut) {
-        if (ids.contains(piece.substr(0, cut)) && ids.contains(piece.substr(cut))) {
+        if (ordinary.contains(piece.substr(0, cut)) && ordinary.contains(piece.substr(cut))) {
           put_merge(piece.substr(0, cut), piece.substr(cut), first);
         }
       }
     }
+  }
+
+  void write_runs(bool& first) {
+    struct Run {
+      std::string_view letter;
+      size_t length;
+    };
+    std::unordered_set<std::string_view> known(pieces_.begin(), pieces_.end());
+    std::vector<Run> runs;
+    for (size_t id = 0; id < pieces_.size(); ++id) {
+      for (const std::string_view letter : {std::string_view("\n"), kBlank, std::string_view("\t")}) {
+        const size_t n = pieces_[id].size() / letter.size();
+        if (types_[id] == kUserDefined && n > 1 && pieces_[id] == repeated(letter, n)) runs.push_back({letter, n});
+      }
+    }
+    size_t longest = 0;
+    for (const Run& run : runs) longest = std::max(longest, run.length);
+    for (size_t left = longest; left > 0; --left) {
+      for (size_t right = longest; right > 0; --right) {
+        for (const Run& run : runs) {
+          const std::string a = repeated(run.letter, left), b = repeated(run.letter, right);
+          if (left + right == run.length && known.contains(a) && known.contains(b)) put_merge(a, b, first);
+        }
+      }
+    }
+  }
+
+  static std::string repeated(std::string_view letter, size_t n) {
+    std::string out;
+    for (size_t i = 0; i < n; ++i) out += letter;
+    return out;
   }
 
   std::string where_;
@@ -180,7 +218,8 @@ bool write_hf_tokenizer(const ModelFile& source, const Config& config, const Wri
   const std::string model = source.metadata().string("tokenizer.ggml.model").value_or("none");
   if (model == "none") return false;
   if (model != "llama" && model != "gemma4") {
-    fail(source.name(), "key tokenizer.ggml.model: expected 'llama' or 'gemma4' (Gemma's tokenizers), found '{}'", model);
+    fail(source.name(), "key tokenizer.ggml.model: expected 'llama' or 'gemma4' (Gemma's tokenizers), found '{}'",
+         model);
   }
   TokenizerWriter writer(source, config, tokenizer);
   writer.write();

@@ -19,7 +19,8 @@ struct ItemOfModel {
  *  them where the file has them. */
 std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config);
 
-/** Names of tensors of `file` that are not in `items`: those of vision and audio, and unknown ones. Safetensors only. */
+/** Names of tensors of `file` that are not in `items`: those of vision and audio, and unknown ones. Safetensors only.
+ */
 std::vector<std::string> left_out(const ModelFile& file, const std::vector<ItemOfModel>& items);
 
 }  // namespace gemma

@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kValuesAtOnce = int64_t{1} << 18;  // per core: a megabyte of f32, and as much of either type
 constexpr float kLargestF16 = 65504.0f;
 
-/** Rows first .. first + rows - 1 of piece `piece` of output `output`, which are the output's rows from `out_row` on. */
+/** Rows first .. first + rows - 1 of piece `piece` of output `output`, which are the output's rows from `out_row` on.
+ */
 struct Task {
   size_t output = 0, piece = 0;
   int64_t first = 0, rows = 0, out_row = 0;

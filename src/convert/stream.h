@@ -16,21 +16,21 @@ namespace gemma {
 /** A tensor to be written and where its values come from. */
 struct OutputTensor {
   NewTensor tensor;
-  StoredTensor from;            // of the same shape; no pieces: `values` are the tensor
-  float add = 0;                // to every value (Gemma 3's norms)
+  StoredTensor from;  // of the same shape; no pieces: `values` are the tensor
+  float add = 0;      // to every value (Gemma 3's norms)
   std::vector<float> values;
 };
 
 struct StreamOptions {
-  int threads = 0;                            // 0: one per core
-  std::function<void(int64_t)> progress;      // bytes of the source done since the last call; from any thread
-  std::function<bool()> cancelled;            // asked between pieces of work, from any thread
+  int threads = 0;                        // 0: one per core
+  std::function<void(int64_t)> progress;  // bytes of the source done since the last call; from any thread
+  std::function<bool()> cancelled;        // asked between pieces of work, from any thread
 };
 
 using WriteTensor = std::function<void(size_t tensor, int64_t at, std::span<const std::byte> bytes)>;
 
-/** False when it was cancelled. Fails when a value is not finite or does not fit the new type: with the tensor's name in
- *  the source, row and column. */
+/** False when it was cancelled. Fails when a value is not finite or does not fit the new type: with the tensor's name
+ * in the source, row and column. */
 bool stream(const ModelFile& source, std::span<const OutputTensor> outputs, const StreamOptions& options,
             const WriteTensor& write);
 

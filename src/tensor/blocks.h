@@ -52,9 +52,9 @@ struct [[gnu::packed]] BlockQ2K {
   uint16_t d, dmin;
 };
 
-/** 16 groups of 16, 6-bit scales. Two bits of q as in q2_k; bit j of hmask[l] belongs to value 32 j + l and *clear* means
- *  minus four. Scale g: low four bits in the nibbles of scales[0..7] (low: g = 0..7, high: 8..15), high two bits in
- *  scales[8 + g % 4] at bit 2 (g / 4). value = (d * (scale - 32)) * (q - (hmask bit ? 0 : 4)). */
+/** 16 groups of 16, 6-bit scales. Two bits of q as in q2_k; bit j of hmask[l] belongs to value 32 j + l and *clear*
+ * means minus four. Scale g: low four bits in the nibbles of scales[0..7] (low: g = 0..7, high: 8..15), high two bits
+ * in scales[8 + g % 4] at bit 2 (g / 4). value = (d * (scale - 32)) * (q - (hmask bit ? 0 : 4)). */
 struct [[gnu::packed]] BlockQ3K {
   uint8_t hmask[32];
   uint8_t qs[64];
@@ -63,9 +63,9 @@ struct [[gnu::packed]] BlockQ3K {
 };
 
 /** 8 groups of 32, 6-bit scales and minima. Groups 0..3: scale in the low six bits of scales[g], minimum in those of
- *  scales[4 + g]; groups 4..7: low four bits in the nibbles of scales[4 + g] (scale low, minimum high), high two bits in
- *  the top of scales[g - 4] and scales[g]. Groups 2j, 2j + 1 are the low and high nibbles of qs[32 j ..].
- *  value = (d * scale) * q - dmin * min. */
+ *  scales[4 + g]; groups 4..7: low four bits in the nibbles of scales[4 + g] (scale low, minimum high), high two bits
+ * in the top of scales[g - 4] and scales[g]. Groups 2j, 2j + 1 are the low and high nibbles of qs[32 j ..]. value = (d
+ * * scale) * q - dmin * min. */
 struct [[gnu::packed]] BlockQ4K {
   uint16_t d, dmin;
   uint8_t scales[12];

@@ -5,13 +5,16 @@
 
 namespace gemma {
 
-void Ops::copy_pages(const Tensor& pool, std::span<const int32_t> from, std::span<const int32_t> to) {
-  Tensor target = pool;
-  const std::span<std::byte> bytes = target.raw_mutable();
-  const size_t page = bytes.size() / static_cast<size_t>(pool.shape()[0]);
+void Ops::copy_pages(const Tensor& source, std::span<const int32_t> from, const Tensor& target,
+                     std::span<const int32_t> to) {
+  GEMMA_CHECK(from.size() == to.size() && source.dtype() == target.dtype(), "a page of the same type for each page");
+  Tensor written = target;
+  const int64_t page = target.bytes() / target.shape()[0];
+  GEMMA_CHECK(source.bytes() / source.shape()[0] == page, "pages of one size");
+  const std::byte* in = source.raw().data();
+  std::byte* out = written.raw_mutable().data();
   for (size_t i = 0; i < from.size(); ++i) {
-    const std::byte* source = bytes.data() + static_cast<size_t>(from[i]) * page;
-    std::memcpy(bytes.data() + static_cast<size_t>(to[i]) * page, source, page);
+    std::memcpy(out + to[i] * page, in + from[i] * page, static_cast<size_t>(page));
   }
 }
 

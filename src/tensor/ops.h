@@ -100,9 +100,10 @@ class Ops {
                       int64_t head_dim) = 0;
   /** Stores k and v [rows, kv_heads * head_dim] at plan.slots, in the pool's type. */
   virtual void write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) = 0;
-  /** In place: page to[i] of pool [pages, ...] becomes what page from[i] is. The default works where the host sees the
-   *  bytes. */
-  virtual void copy_pages(const Tensor& pool, std::span<const int32_t> from, std::span<const int32_t> to);
+  /** In place: page to[i] of `target` [pages, ...] becomes what page from[i] of `source` is, which may be the same
+   *  tensor. The default works where the host sees the bytes. */
+  virtual void copy_pages(const Tensor& source, std::span<const int32_t> from, const Tensor& target,
+                          std::span<const int32_t> to);
   /** q [rows, heads * head_dim] -> [rows, heads * head_dim]: softmax(scale * q . k) v over visible keys, read from the
    *  pool. Key blocks are pages, by index in the sequence, merged in order. Query head j reads K/V head j / (heads /
    *  kv_heads). */

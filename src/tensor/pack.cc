@@ -40,8 +40,10 @@ bool can_pack(DType type) {
     case DType::q5_1:
     case DType::q4_k:
     case DType::q5_k:
-    case DType::q6_k: return true;
-    default: return false;
+    case DType::q6_k:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -50,18 +52,31 @@ void pack(DType type, std::span<const float> values, std::span<std::byte> blocks
               "as many blocks as values");
   if (values.empty()) return;
   switch (type) {
-    case DType::f32: std::memcpy(blocks.data(), values.data(), blocks.size()); return;
-    case DType::bf16: return pack_halves(values, blocks, half::to_bf16);
-    case DType::f16: return pack_halves(values, blocks, half::to_f16);
-    case DType::q8_0: return pack_blocks<BlockQ8_0>(values, blocks);
-    case DType::q4_0: return pack_blocks<BlockQ4_0>(values, blocks);
-    case DType::q4_1: return pack_blocks<BlockQ4_1>(values, blocks);
-    case DType::q5_0: return pack_blocks<BlockQ5_0>(values, blocks);
-    case DType::q5_1: return pack_blocks<BlockQ5_1>(values, blocks);
-    case DType::q4_k: return pack_blocks<BlockQ4K>(values, blocks);
-    case DType::q5_k: return pack_blocks<BlockQ5K>(values, blocks);
-    case DType::q6_k: return pack_blocks<BlockQ6K>(values, blocks);
-    default: GEMMA_CHECK(false, "a type that can_pack names");
+    case DType::f32:
+      std::memcpy(blocks.data(), values.data(), blocks.size());
+      return;
+    case DType::bf16:
+      return pack_halves(values, blocks, half::to_bf16);
+    case DType::f16:
+      return pack_halves(values, blocks, half::to_f16);
+    case DType::q8_0:
+      return pack_blocks<BlockQ8_0>(values, blocks);
+    case DType::q4_0:
+      return pack_blocks<BlockQ4_0>(values, blocks);
+    case DType::q4_1:
+      return pack_blocks<BlockQ4_1>(values, blocks);
+    case DType::q5_0:
+      return pack_blocks<BlockQ5_0>(values, blocks);
+    case DType::q5_1:
+      return pack_blocks<BlockQ5_1>(values, blocks);
+    case DType::q4_k:
+      return pack_blocks<BlockQ4K>(values, blocks);
+    case DType::q5_k:
+      return pack_blocks<BlockQ5K>(values, blocks);
+    case DType::q6_k:
+      return pack_blocks<BlockQ6K>(values, blocks);
+    default:
+      GEMMA_CHECK(false, "a type that can_pack names");
   }
 }
 

@@ -13,7 +13,7 @@ namespace gemma {
 float bf16_to_f32(uint16_t bits);
 uint16_t f32_to_bf16(float value);  // round to nearest even, NaN stays NaN
 float f16_to_f32(uint16_t bits);
-uint16_t f32_to_f16(float value);   // round to nearest even
+uint16_t f32_to_f16(float value);  // round to nearest even
 
 /** blocks -> out.size() values; sizes must agree (bytes_of). Integer types widen. */
 void unpack(DType type, std::span<const std::byte> blocks, std::span<float> out);

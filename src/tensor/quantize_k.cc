@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // q4_k and q5_k: 8 groups of 32, each with a 6-bit scale and minimum in units of the block's d and dmin.
-// First the best scale and minimum of each group by itself; from these d and dmin; then for each group the 6-bit numbers
-// of least error, and d and dmin once more for the codes found, as long as the error falls.
+// First the best scale and minimum of each group by itself; from these d and dmin; then for each group the 6-bit
+// numbers of least error, and d and dmin once more for the codes found, as long as the error falls.
 #include <algorithm>
 #include <array>
 

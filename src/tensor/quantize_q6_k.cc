@@ -24,7 +24,7 @@ struct Coded {
 float group_scale(const Values& x) {
   const float e = extreme(x);
   if (e == 0) return 0;
-  static constexpr std::array<float, 10> kReach{-32,     -31.25f, -31.5f, -31.75f, -32.25f,
+  static constexpr std::array<float, 10> kReach{-32,    -31.25f, -31.5f, -31.75f, -32.25f,
                                                 -32.5f, -32.75f, 31,     30.75f,  31.25f};
   std::array<float, kReach.size()> inverses;
   for (size_t i = 0; i < kReach.size(); ++i) inverses[i] = kReach[i] / e;
@@ -72,8 +72,8 @@ float refit(const std::array<Values, kGroups>& x, const Coded& block) {
 
 /** The unit, as a half, in which the largest of `scales` is -128 (127 where its magnitude is denormal: see below). */
 uint16_t unit_for(const std::array<float, kGroups>& scales) {
-  const float largest = *std::max_element(scales.begin(), scales.end(),
-                                          [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  const float largest =
+      *std::max_element(scales.begin(), scales.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
   uint16_t bits = finite_half(largest / -128);
   // A denormal half may be far below the wish, and then 128 units do not reach.
   if ((bits & 0x7fff) < 0x400 && std::fabs(half::from_f16(bits)) * 128 < std::fabs(largest)) ++bits;

@@ -2,8 +2,9 @@
 #include "tensor/tensor.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+
+#include "base/memory.h"
 
 namespace gemma {
 namespace {
@@ -11,13 +12,12 @@ namespace {
 class HostStorage final : public Storage {
  public:
   explicit HostStorage(int64_t bytes) : bytes_(bytes) {
-    const size_t rounded = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + 63) / 64 * 64;
-    data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded));
+    data_ = take_memory(bytes);
     if (data_ == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
   }
   HostStorage(const HostStorage&) = delete;
   HostStorage& operator=(const HostStorage&) = delete;
-  ~HostStorage() override { std::free(data_); }
+  ~HostStorage() override { give_back_memory(data_, bytes_); }
   std::byte* host() override { return data_; }
   int64_t bytes() const override { return bytes_; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each block means (blocks.h has the formulas). The order of roundings is that of the reference reader; inner loops
-// have fixed lengths and no branches, so that they vectorise.
+// What each block means (blocks.h has the formulas). The order of roundings is that of the reference reader; inner
+// loops have fixed lengths and no branches, so that they vectorise.
 #include <cstring>
 
 #include "base/error.h"
@@ -180,24 +180,43 @@ void unpack(DType type, std::span<const std::byte> blocks, std::span<float> out)
   if (out.empty()) return;
   const auto widen = [](auto value) { return static_cast<float>(value); };
   switch (type) {
-    case DType::f32: std::memcpy(out.data(), blocks.data(), blocks.size()); return;
-    case DType::bf16: return unpack_plain<uint16_t>(blocks, out, half::from_bf16);
-    case DType::f16: return unpack_plain<uint16_t>(blocks, out, half::from_f16);
-    case DType::i32: return unpack_plain<int32_t>(blocks, out, widen);
-    case DType::i64: return unpack_plain<int64_t>(blocks, out, widen);
-    case DType::u8: return unpack_plain<uint8_t>(blocks, out, widen);
-    case DType::q8_0: return unpack_blocks<BlockQ8_0>(blocks, out);
-    case DType::q4_0: return unpack_blocks<BlockQ4_0>(blocks, out);
-    case DType::q4_1: return unpack_blocks<BlockQ4_1>(blocks, out);
-    case DType::q5_0: return unpack_blocks<BlockQ5_0>(blocks, out);
-    case DType::q5_1: return unpack_blocks<BlockQ5_1>(blocks, out);
-    case DType::q2_k: return unpack_blocks<BlockQ2K>(blocks, out);
-    case DType::q3_k: return unpack_blocks<BlockQ3K>(blocks, out);
-    case DType::q4_k: return unpack_blocks<BlockQ4K>(blocks, out);
-    case DType::q5_k: return unpack_blocks<BlockQ5K>(blocks, out);
-    case DType::q6_k: return unpack_blocks<BlockQ6K>(blocks, out);
-    case DType::iq4_nl: return unpack_blocks<BlockIq4Nl>(blocks, out);
-    case DType::iq4_xs: return unpack_blocks<BlockIq4Xs>(blocks, out);
+    case DType::f32:
+      std::memcpy(out.data(), blocks.data(), blocks.size());
+      return;
+    case DType::bf16:
+      return unpack_plain<uint16_t>(blocks, out, half::from_bf16);
+    case DType::f16:
+      return unpack_plain<uint16_t>(blocks, out, half::from_f16);
+    case DType::i32:
+      return unpack_plain<int32_t>(blocks, out, widen);
+    case DType::i64:
+      return unpack_plain<int64_t>(blocks, out, widen);
+    case DType::u8:
+      return unpack_plain<uint8_t>(blocks, out, widen);
+    case DType::q8_0:
+      return unpack_blocks<BlockQ8_0>(blocks, out);
+    case DType::q4_0:
+      return unpack_blocks<BlockQ4_0>(blocks, out);
+    case DType::q4_1:
+      return unpack_blocks<BlockQ4_1>(blocks, out);
+    case DType::q5_0:
+      return unpack_blocks<BlockQ5_0>(blocks, out);
+    case DType::q5_1:
+      return unpack_blocks<BlockQ5_1>(blocks, out);
+    case DType::q2_k:
+      return unpack_blocks<BlockQ2K>(blocks, out);
+    case DType::q3_k:
+      return unpack_blocks<BlockQ3K>(blocks, out);
+    case DType::q4_k:
+      return unpack_blocks<BlockQ4K>(blocks, out);
+    case DType::q5_k:
+      return unpack_blocks<BlockQ5K>(blocks, out);
+    case DType::q6_k:
+      return unpack_blocks<BlockQ6K>(blocks, out);
+    case DType::iq4_nl:
+      return unpack_blocks<BlockIq4Nl>(blocks, out);
+    case DType::iq4_xs:
+      return unpack_blocks<BlockIq4Xs>(blocks, out);
   }
   GEMMA_CHECK(false, "a known type");
 }

@@ -58,8 +58,7 @@ TEST(Half, EveryHalfMeansWhatItsBitsSay) {
       ASSERT_EQ(std::isinf(value), mantissa == 0) << bits;
       ASSERT_EQ(std::isnan(value), mantissa != 0) << bits;
     } else {
-      const float magnitude =
-          exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25);
+      const float magnitude = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25);
       ASSERT_EQ(std::abs(value), magnitude) << bits;
     }
     ASSERT_EQ(std::signbit(value), (bits & 0x8000) != 0) << bits;

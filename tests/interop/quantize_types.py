@@ -3,8 +3,8 @@
 
     python quantize_types.py --libllama libllama.so --out tests/golden/quantize_types
 
-Writes MODEL.json: {"layers", "experts", "tensors": [[name, shape (row-major), stored type]], "choices": {type: [type]}}.
-For each model a GGUF is made that has the real keys and shapes and a hole where the data would be, and
+Writes MODEL.json: {"layers", "experts", "tensors": [[name, shape (row-major), stored type]],
+"choices": {type: [type]}}. For each model a GGUF is made that has the real keys and shapes and a hole where the data would be, and
 llama_model_quantize runs over it as a dry run; its log says what it would do. Needs numpy and gguf.
 """
 import argparse
@@ -35,8 +35,10 @@ MODELS = {
     "12b": model(3840, 48, 5, 16, 8, 1, 15360, k_is_v=True),
     "26b-a4b": model(2816, 30, 5, 16, 8, 2, 2112, experts=128, expert_ff=704, k_is_v=True),
     "31b": model(5376, 60, 5, 32, 16, 4, 21504, k_is_v=True),
-    "8-experts": model(512, 12, 5, 4, 2, 1, 768, d=64, d_full=128, experts=8, expert_ff=256, k_is_v=True, vocab=4096),
-    "4-experts-split": model(512, 9, 2, 4, 2, 1, 736, d=64, d_full=128, experts=4, expert_ff=96, split=True, vocab=4096),
+    "8-experts": model(512, 12, 5, 4, 2, 1, 768, d=64, d_full=128, experts=8, expert_ff=256, k_is_v=True,
+                       vocab=4096),
+    "4-experts-split": model(512, 9, 2, 4, 2, 1, 736, d=64, d_full=128, experts=4, expert_ff=96, split=True,
+                             vocab=4096),
     "untied-fused": model(384, 11, 2, 4, 2, 2, 640, d=32, d_full=64, untied=True, fused=True, vocab=4096),
     "odd-widths": model(80, 7, 2, 5, 1, 1, 48, d=16, d_full=32, ple=24, shared=2, vocab=512),
 }
@@ -64,7 +66,8 @@ def attention(t, p, h, heads, kv, d, has_kv, has_v, fused=False):
 
 
 def mlp(t, p, h, ff):
-    t += [(p + "ffn_gate.weight", [ff, h], "bf16"), (p + "ffn_up.weight", [ff, h], "bf16"), (p + "ffn_down.weight", [h, ff], "bf16")]
+    t += [(p + "ffn_gate.weight", [ff, h], "bf16"), (p + "ffn_up.weight", [ff, h], "bf16"),
+          (p + "ffn_down.weight", [h, ff], "bf16")]
 
 
 def norms(t, p, h):
@@ -101,13 +104,15 @@ def gemma4_tensors(m):
         if m["experts"]:
             experts(t, p, m)
         if P:
-            t += [(p + "inp_gate.weight", [P, h], "bf16"), (p + "proj.weight", [h, P], "bf16"), (p + "post_norm.weight", [h], "f32")]
+            t += [(p + "inp_gate.weight", [P, h], "bf16"), (p + "proj.weight", [h, P], "bf16"),
+                  (p + "post_norm.weight", [h], "f32")]
     return t
 
 
 def gemma4_keys(w, m):
     swa = pattern(m["sliding"], m["layers"])
-    w.add_feed_forward_length([m["ff"] * (2 if m["wide"] and i >= m["layers"] - m["shared"] else 1) for i in range(m["layers"])])
+    first_wide = m["layers"] - m["shared"] if m["wide"] else m["layers"]
+    w.add_feed_forward_length([m["ff"] * (2 if i >= first_wide else 1) for i in range(m["layers"])])
     w.add_head_count_kv([m["kv"] if s else m["kv_full"] for s in swa])
     w.add_key_length(m["d_full"])
     w.add_value_length(m["d_full"])
@@ -193,7 +198,8 @@ class Quantizer:
             raise SystemExit("".join(self.text[-20:]))
         out = {}
         for line in re.findall(r"^\[ *\d+/ *\d+\] .*$", "".join(self.text), re.M):
-            name, was, now = re.match(r"\[ *\d+/ *\d+\] (\S+) .*type = +(\w+), size = .*?(?:-> .*\((\w+)\))?$", line).groups()
+            pattern = r"\[ *\d+/ *\d+\] (\S+) .*type = +(\w+), size = .*?(?:-> .*\((\w+)\))?$"
+            name, was, now = re.match(pattern, line).groups()
             out[name] = (now or was).lower()
         return out
 
@@ -214,9 +220,10 @@ def main():
             write_hollow(path, arch, m, tensors)
             chosen = {t: quantizer.choices(path, ftype) for t, ftype in FTYPES.items()}
         rows = ",\n".join(json.dumps(list(t)) for t in tensors)
-        choices = ",\n".join(f"{json.dumps(k)}: {json.dumps([v[t[0]] for t in tensors], separators=(',', ':'))}" for k, v in chosen.items())
-        (out / f"{name}.json").write_text(
-            f'{{"layers": {m["layers"]}, "experts": {m.get("experts", 0)}, "tensors": [\n{rows}],\n"choices": {{\n{choices}}}}}\n')
+        lists = {k: json.dumps([v[t[0]] for t in tensors], separators=(",", ":")) for k, v in chosen.items()}
+        choices = ",\n".join(f"{json.dumps(k)}: {v}" for k, v in lists.items())
+        head = f'{{"layers": {m["layers"]}, "experts": {m.get("experts", 0)}, "tensors": [\n{rows}],'
+        (out / f"{name}.json").write_text(f'{head}\n"choices": {{\n{choices}}}}}\n')
         print(name, len(tensors), "tensors")
 
 
