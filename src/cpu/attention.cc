@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention over pages. A tile is some rows of one sequence with the query heads of one key/value head: keys and values
-// are read once for all of them. For a row the order of arithmetic is fixed by the sequence alone: pages are blocks of an
-// online softmax, kSpanPages pages (by ordinal in the sequence) are a span that starts afresh, and spans are merged in
-// order. So it does not matter which rows share a tile, where a prompt was cut, or whether spans of a long context run
-// on several threads.
+// are read once for all of them. For a row the order of arithmetic is fixed by the sequence alone: pages are blocks of
+// an online softmax, kSpanPages pages (by ordinal in the sequence) are a span that starts afresh, and spans are merged
+// in order. So it does not matter which rows share a tile, where a prompt was cut, or whether spans of a long context
+// run on several threads.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -36,8 +36,7 @@ struct Tile {
 struct State {
   float *max, *sum, *acc;  // [vectors], [vectors], [vectors, head_dim]
   static int64_t floats(int64_t vectors, int64_t dim) { return (vectors * (dim + 2) + 15) / 16 * 16; }
-  State(float* memory, int64_t vectors, int64_t dim)
-      : max(memory + vectors * dim), sum(max + vectors), acc(memory) {}
+  State(float* memory, int64_t vectors, int64_t dim) : max(memory + vectors * dim), sum(max + vectors), acc(memory) {}
   void clear(int64_t vectors, int64_t dim) {
     std::fill_n(max, vectors, kNone);
     std::fill_n(sum, vectors, 0.0f);
@@ -63,7 +62,8 @@ class Attention {
   void add_tiles(const AttentionSegment& segment);
   void load_queries(const Tile& tile, int64_t kv_head, float* out) const;
   void attend_span(const Tile& tile, int64_t kv_head, int64_t span, const float* q, float* scores, State& state) const;
-  void attend_page(const Tile& tile, int64_t kv_head, int64_t ordinal, const float* q, float* scores, State& state) const;
+  void attend_page(const Tile& tile, int64_t kv_head, int64_t ordinal, const float* q, float* scores,
+                   State& state) const;
   /** The keys of page `ordinal` that a row sees, as slots of the page. */
   KeyRange slots(int64_t row, int64_t ordinal) const;
 
@@ -77,8 +77,14 @@ class Attention {
 };
 
 Attention::Attention(const Kernels& kernels, const Tensor& q, const AttentionPlan& plan, float* out)
-    : kernels_(kernels), plan_(plan), q_(q.data<float>().data()), out_(out), dim_(plan.head_dim),
-      heads_(q.cols() / plan.head_dim), group_(heads_ / plan.kv_heads), page_(plan.page_size),
+    : kernels_(kernels),
+      plan_(plan),
+      q_(q.data<float>().data()),
+      out_(out),
+      dim_(plan.head_dim),
+      heads_(q.cols() / plan.head_dim),
+      group_(heads_ / plan.kv_heads),
+      page_(plan.page_size),
       type_(static_cast<size_t>(plan.keys.dtype())) {
   for (const AttentionSegment& segment : plan.segments) add_tiles(segment);
 }
@@ -240,7 +246,7 @@ void attend_by_span(ThreadPool& threads, const Attention& work, int64_t kv_heads
       work.run_span(*item.tile, item.kv_head, item.tile->first_span + item.span, state);
     }
   });
-  for (const Item* item = items.data(), *end = item + items.size(); item != end;) {
+  for (const Item *item = items.data(), *end = item + items.size(); item != end;) {
     const Tile& tile = *item->tile;
     State total = state_of(*item);
     for (int64_t s = 1; s < tile.spans; ++s) work.merge(total, state_of(item[s]), work.vectors(tile));
@@ -282,7 +288,8 @@ void CpuOps::write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& 
 
 Tensor CpuOps::attention(const Tensor& q, const AttentionPlan& plan) {
   check_plan(plan);
-  GEMMA_CHECK(q.dtype() == DType::f32 && q.cols() % (plan.kv_heads * plan.head_dim) == 0, "whole groups of query heads");
+  GEMMA_CHECK(q.dtype() == DType::f32 && q.cols() % (plan.kv_heads * plan.head_dim) == 0,
+              "whole groups of query heads");
   GEMMA_CHECK(static_cast<int64_t>(plan.visible.size()) == q.rows(), "visible keys for every row");
   Tensor y = make(DType::f32, q.shape());
   const Attention work(kernels_, q, plan, y.data_mutable<float>().data());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over pages against a softmax over all visible keys in double precision, and the promise that a row's bits do
-// not depend on its tile, its chunk, the batch or the threads.
+// Attention over pages against a softmax over all visible keys in double precision, and the promise that a row's bits
+// do not depend on its tile, its chunk, the batch or the threads.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -63,20 +63,22 @@ struct Cached {
       pages.emplace_back(next, next + used);
       next += used;
       write(ops, s);
-      queries.push_back(Tensor::from(std::span<const float>(random_values(int64_t{length} * c.heads * c.head_dim,
-                                                                          static_cast<int>(30 + s), 0.7f)),
-                                     {length, int64_t{c.heads} * c.head_dim}));
+      queries.push_back(Tensor::from(
+          std::span<const float>(random_values(int64_t{length} * c.heads * c.head_dim, static_cast<int>(30 + s), 0.7f)),
+          {length, int64_t{c.heads} * c.head_dim}));
     }
   }
 
   void write(CpuOps& ops, size_t s) {
     const int64_t length = c.lengths[s], n = int64_t{c.kv_heads} * c.head_dim;
-    auto k = random_values(length * n, static_cast<int>(10 + s)), v = random_values(length * n, static_cast<int>(20 + s));
+    auto k = random_values(length * n, static_cast<int>(10 + s)),
+         v = random_values(length * n, static_cast<int>(20 + s));
     AttentionPlan plan = pools;
     for (int64_t i = 0; i < length; ++i) {
       plan.slots.push_back(int64_t{pages[s][static_cast<size_t>(i / c.page_size)]} * c.page_size + i % c.page_size);
     }
-    ops.write_kv(plan, Tensor::from(std::span<const float>(k), {length, n}), Tensor::from(std::span<const float>(v), {length, n}));
+    ops.write_kv(plan, Tensor::from(std::span<const float>(k), {length, n}),
+                 Tensor::from(std::span<const float>(v), {length, n}));
     for (std::vector<float>* stored : {&k, &v}) {
       std::vector<std::byte> bytes(static_cast<size_t>(bytes_of(c.type, length * n)));
       pack(c.type, *stored, bytes);
@@ -144,9 +146,9 @@ const Case kCases[] = {
     {DType::f32, 4, 2, 16, 8, {50}, 0, 1.0f},
     {DType::f32, 3, 1, 24, 8, {37, 5}, 6, 0.25f},
     {DType::bf16, 8, 1, 32, 16, {70}, 20, 1.0f},
-    {DType::f32, 2, 2, 1, 4, {150}, 0, 1.0f},      // longer than a span of 16 pages
+    {DType::f32, 2, 2, 1, 4, {150}, 0, 1.0f},  // longer than a span of 16 pages
     {DType::bf16, 6, 2, 72, 4, {140, 33, 1}, 0, 0.5f},
-    {DType::f32, 64, 1, 5, 3, {60}, 0, 1.0f},      // more query heads than a tile holds
+    {DType::f32, 64, 1, 5, 3, {60}, 0, 1.0f},  // more query heads than a tile holds
     {DType::f32, 4, 4, 20, 64, {200}, 100, 1.0f},
 };
 
@@ -191,7 +193,8 @@ TEST_P(AttentionTest, ARowHasTheSameBitsHoweverItIsAsked) {
     for (size_t s = 0; s < c.lengths.size(); ++s) {
       const int length = c.lengths[s], skip = length / 3;
       EXPECT_EQ(std::memcmp(whole.slice(first + skip, length - skip).raw().data(),
-                            later.slice(at, length - skip).raw().data(), later.slice(at, length - skip).raw().size()), 0);
+                            later.slice(at, length - skip).raw().data(), later.slice(at, length - skip).raw().size()),
+                0);
       for (int row = 0; row < length; row += 1 + length / 11) {
         for (int threads = 1; threads <= 4; ++threads) {
           ThreadPool pool(threads);

@@ -5,8 +5,8 @@
 #include <functional>
 #include <limits>
 
-#include "cpu/cpu_ops.h"
 #include "cpu/buffer_pool.h"
+#include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
 
 namespace gemma::cpu {
@@ -112,7 +112,8 @@ std::vector<Candidates> CpuOps::candidates(const Tensor& logits, std::span<const
   std::vector<Candidates> result(static_cast<size_t>(rows));
   threads_.parallel_for(rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const auto mine = std::span<const Block>(blocks).subspan(static_cast<size_t>(row * per_row), static_cast<size_t>(per_row));
+      const auto mine =
+          std::span<const Block>(blocks).subspan(static_cast<size_t>(row * per_row), static_cast<size_t>(per_row));
       result[static_cast<size_t>(row)] = best_of(values + row * n, n, mine, max[static_cast<size_t>(row)], k);
     }
   });

@@ -160,9 +160,8 @@ Tensor CpuOps::elementwise(const Tensor& a, const Tensor& b,
   const float *from_a = a.data<float>().data(), *from_b = b.data<float>().data();
   Tensor y = make(DType::f32, a.shape());
   float* to = y.data_mutable<float>().data();
-  over_rows(a.shape().count(), 1, [&](int64_t begin, int64_t end) {
-    kernel(from_a + begin, from_b + begin, end - begin, to + begin);
-  });
+  over_rows(a.shape().count(), 1,
+            [&](int64_t begin, int64_t end) { kernel(from_a + begin, from_b + begin, end - begin, to + begin); });
   return y;
 }
 
@@ -189,9 +188,8 @@ Tensor CpuOps::scale(const Tensor& x, float factor) {
   const float* from = x.data<float>().data();
   Tensor y = make(DType::f32, x.shape());
   float* to = y.data_mutable<float>().data();
-  over_rows(x.shape().count(), 1, [&](int64_t begin, int64_t end) {
-    kernels_.scale(from + begin, factor, end - begin, to + begin);
-  });
+  over_rows(x.shape().count(), 1,
+            [&](int64_t begin, int64_t end) { kernels_.scale(from + begin, factor, end - begin, to + begin); });
   return y;
 }
 
@@ -205,9 +203,8 @@ Tensor CpuOps::softcap(const Tensor& x, float cap) {
   const float* from = x.data<float>().data();
   Tensor y = make(DType::f32, x.shape());
   float* to = y.data_mutable<float>().data();
-  over_rows(x.shape().count(), 4, [&](int64_t begin, int64_t end) {
-    kernels_.softcap(from + begin, cap, end - begin, to + begin);
-  });
+  over_rows(x.shape().count(), 4,
+            [&](int64_t begin, int64_t end) { kernels_.softcap(from + begin, cap, end - begin, to + begin); });
   return y;
 }
 

@@ -5,9 +5,9 @@
 //   std::unique_ptr<Ops> ops = make_cpu_ops(pool);
 //   Tensor y = ops->linear(x, w);
 //
-// A row's bits depend on that row alone: a product sums along k in one order for one row and many, with weights unpacked
-// exactly to f32; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is computed, never
-// how. One CpuOps, and the tensors it makes, belong to one thread at a time.
+// A row's bits depend on that row alone: a product sums along k in one order for one row and many, with weights
+// unpacked exactly to f32; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is
+// computed, never how. One CpuOps, and the tensors it makes, belong to one thread at a time.
 #pragma once
 
 #include <memory>

@@ -17,8 +17,8 @@ struct Grouping {
     int32_t expert = 0;
     int64_t first = 0, rows = 0;  // places
   };
-  std::vector<Group> groups;    // rising expert; chosen ones only
-  std::vector<int64_t> place;   // [rows * top_k]
+  std::vector<Group> groups;   // rising expert; chosen ones only
+  std::vector<int64_t> place;  // [rows * top_k]
 };
 
 Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
@@ -88,12 +88,14 @@ Routing CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_
 }
 
 Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) {
-  GEMMA_CHECK(x.dtype() == DType::f32 && gate_up.shape().rank == 3 && down.shape().rank == 3, "experts in three dimensions");
+  GEMMA_CHECK(x.dtype() == DType::f32 && gate_up.shape().rank == 3 && down.shape().rank == 3,
+              "experts in three dimensions");
   const int64_t experts = gate_up.shape()[0], width = gate_up.shape()[1] / 2, n = x.cols(), rows = x.rows();
   GEMMA_CHECK(gate_up.cols() == n && gate_up.shape()[1] == 2 * width, "gate_up is [experts, 2 width, cols of x]");
   GEMMA_CHECK(down.shape() == Shape({experts, n, width}), "down is [experts, cols of x, width]");
   const auto places = static_cast<int64_t>(routing.index.size());
-  GEMMA_CHECK(places == rows * routing.top_k && routing.weight.size() == routing.index.size(), "a choice for every row");
+  GEMMA_CHECK(places == rows * routing.top_k && routing.weight.size() == routing.index.size(),
+              "a choice for every row");
   const Grouping grouping = group_by_expert(routing.index, experts);
 
   std::vector<int32_t> row_at(static_cast<size_t>(places));

@@ -13,8 +13,8 @@ namespace {
 
 // From so many activation rows on, 16-bit weights are widened once for all of them instead of in every tile.
 constexpr int64_t kWidenRows = 12;
-// Unpacked weight rows and activations of a pass: together they fit a second-level cache of 1 MiB, or most of one of 512
-// KiB, with room for what streams through.
+// Unpacked weight rows and activations of a pass: together they fit a second-level cache of 1 MiB, or most of one of
+// 512 KiB, with room for what streams through.
 constexpr int64_t kPanelFloats = 131072;
 constexpr int64_t kActivationFloats = 262144;
 // Multiply-adds that pay for waking another thread.
@@ -46,8 +46,8 @@ void multiply_direct(const Kernels& kernels, const Weight& w, int64_t first, int
                      float* y, int64_t y_stride) {
   const int64_t height = panel_rows(w.n);
   for (int64_t r = 0; r < count; r += height) {
-    kernels.product[static_cast<size_t>(w.type)](w.rows(first + r, std::min(height, count - r)), x.data, x.stride, x.rows,
-                                                 w.n, y + r, y_stride);
+    kernels.product[static_cast<size_t>(w.type)](w.rows(first + r, std::min(height, count - r)), x.data, x.stride,
+                                                 x.rows, w.n, y + r, y_stride);
   }
 }
 
@@ -58,7 +58,9 @@ Weight::Weight(const Tensor& w)
   GEMMA_CHECK(w.layout() == Layout::rows, "a weight in rows");
 }
 
-int64_t rows_per_share(int64_t n, int64_t x_rows) { return std::max<int64_t>(1, kShare / std::max<int64_t>(1, n * x_rows)); }
+int64_t rows_per_share(int64_t n, int64_t x_rows) {
+  return std::max<int64_t>(1, kShare / std::max<int64_t>(1, n * x_rows));
+}
 
 void multiply(const Kernels& kernels, const Weight& w, int64_t first, int64_t count, const Activations& x, float* y,
               int64_t y_stride) {
@@ -100,16 +102,18 @@ std::vector<Tensor> CpuOps::linear(const Tensor& x, std::span<const Tensor* cons
 
 Tensor CpuOps::embed(const Tensor& table, std::span<const int32_t> ids, float factor) {
   const Weight rows(table);
-  const auto type = static_cast<size_t>(table.dtype());
-  GEMMA_CHECK(kernels_.unpack[type] != nullptr, "a table of a floating or quantized type");
+  const auto unpack = kernels_.unpack[static_cast<size_t>(table.dtype())];
+  GEMMA_CHECK(unpack != nullptr, "a table of a floating or quantized type");
+  GEMMA_CHECK(std::ranges::all_of(ids, [&](int32_t id) { return id >= 0 && id < table.rows(); }), "rows of the table");
   const int64_t n = table.cols();
   Tensor y = make(static_cast<int64_t>(ids.size()), n);
   float* to = y.data_mutable<float>().data();
-  for (size_t i = 0; i < ids.size(); ++i, to += n) {
-    GEMMA_CHECK(ids[i] >= 0 && ids[i] < table.rows(), "a row of the table");
-    kernels_.unpack[type](rows.rows(ids[i], 1).data, to, n);
-    kernels_.scale(to, factor, n, to);
-  }
+  over_rows(y.rows(), n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      unpack(rows.rows(ids[static_cast<size_t>(i)], 1).data, to + i * n, n);
+      kernels_.scale(to + i * n, factor, n, to + i * n);
+    }
+  });
   return y;
 }
 

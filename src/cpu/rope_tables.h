@@ -20,8 +20,8 @@ class RopeTables {
     std::vector<float> cosine, sine;  // [positions, pairs]
   };
 
-  /** The table of these inputs. The angle is the f32 product position * frequency; its cosine and sine are those of that
-   *  angle, correctly rounded but for rare last bits. Valid until the next call. */
+  /** The table of these inputs. The angle is the f32 product position * frequency; its cosine and sine are those of
+   * that angle, correctly rounded but for rare last bits. Valid until the next call. */
   const Table& get(std::span<const int32_t> positions, std::span<const float> inverse_frequency, ThreadPool& threads);
 
  private:

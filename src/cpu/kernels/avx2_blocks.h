@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks of the common types read faster than generic_blocks.h does: the numbers of a block are put together as bytes, 32
-// at a time, and widened from memory, which costs one instruction for eight of them.
+// Blocks of the common types read faster than generic_blocks.h does: the numbers of a block are put together as bytes,
+// 32 at a time, and widened from memory, which costs one instruction for eight of them.
 #pragma once
 
 #include <cstring>
@@ -26,8 +26,8 @@ struct Avx2Bytes {
   /** 16 wherever bit i of the word is clear, for byte i. */
   static B sixteen_where_clear(uint32_t word) {
     const B spread = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(word)),
-                                         _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2,
-                                                          2, 2, 3, 3, 3, 3, 3, 3, 3, 3));
+                                         _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2,
+                                                          2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3));
     const B bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201ULL));
     const B clear = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), _mm256_setzero_si256());
     return _mm256_and_si256(clear, set(16));

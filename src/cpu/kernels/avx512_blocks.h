@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocks of the common types read faster than generic_blocks.h does: the 16 or 32 values that a group of numbers can take
-// are computed once, as a table in one or two registers, and a permutation looks them up. A table holds the same f32
-// values that arithmetic would give.
+// Blocks of the common types read faster than generic_blocks.h does: the 16 or 32 values that a group of numbers can
+// take are computed once, as a table in one or two registers, and a permutation looks them up. A table holds the same
+// f32 values that arithmetic would give.
 #pragma once
 
 #include <cstring>
@@ -20,7 +20,9 @@ struct Avx512Tables {
     return _mm512_add_ps(_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_ps(first));
   }
   static F half(uint16_t bits) { return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<short>(bits))); }
-  static I bytes(const uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static I bytes(const uint8_t* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   static F look_up(F table, I index) { return _mm512_permutexvar_ps(index, table); }  // the low four bits count
   static F look_up(F low, F high, I index) { return _mm512_permutex2var_ps(low, index, high); }  // the low five bits
 
@@ -58,11 +60,13 @@ struct Avx512Tables {
     uint32_t w[3];
     std::memcpy(w, b.scales, sizeof w);
     const uint64_t scale = (w[0] & 0x3f3f3f3fu) | uint64_t{(w[2] & 0x0f0f0f0fu) | ((w[0] >> 2) & 0x30303030u)} << 32;
-    const uint64_t min = (w[1] & 0x3f3f3f3fu) | uint64_t{((w[2] >> 4) & 0x0f0f0f0fu) | ((w[1] >> 2) & 0x30303030u)} << 32;
+    const uint64_t min = (w[1] & 0x3f3f3f3fu) | uint64_t{((w[2] >> 4) & 0x0f0f0f0fu) | ((w[1] >> 2) & 0x30303030u)}
+                                                    << 32;
     const __m128i both = _mm_set_epi64x(static_cast<long long>(min), static_cast<long long>(scale));
     uint32_t d;  // d and dmin
     std::memcpy(&d, &b, sizeof d);
-    const __m256i halves = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(spread(d)), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+    const __m256i halves =
+        _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(spread(d)), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
     _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(both)), _mm512_cvtph_ps(halves)));
     in_memory(out);
   }
@@ -138,7 +142,8 @@ struct Avx512Q4K {
     T::group_scales(b, scale);
     for (int j = 0; j < 4; ++j) {
       const __m512 low = _mm512_fmsub_ps(T::steps(0), _mm512_set1_ps(scale[2 * j]), _mm512_set1_ps(scale[8 + 2 * j]));
-      const __m512 high = _mm512_fmsub_ps(T::steps(0), _mm512_set1_ps(scale[2 * j + 1]), _mm512_set1_ps(scale[9 + 2 * j]));
+      const __m512 high =
+          _mm512_fmsub_ps(T::steps(0), _mm512_set1_ps(scale[2 * j + 1]), _mm512_set1_ps(scale[9 + 2 * j]));
       const __m512i q0 = T::bytes(b.qs + 32 * j), q1 = T::bytes(b.qs + 32 * j + 16);
       use(64 * j, T::look_up(low, q0));
       use(64 * j + 16, T::look_up(low, q1));
@@ -197,9 +202,11 @@ struct Avx512Q6K {
     const __m512i nibble = _mm512_set1_epi8(15), two = _mm512_set1_epi8(0x30), zero = _mm512_set1_epi8(32);
     const __m512i low = _mm512_loadu_si512(ql);
     const __m512i high = _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(qh)));
-    const __m512i first = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_set1_epi16(2), 1);   // bits 0, 1 and 2, 3 up
-    const __m512i second = _mm512_inserti64x4(_mm512_set1_epi16(0), _mm256_set1_epi16(2), 1);  // bits 4, 5 and 6, 7 down
-    const __m512i q0 = _mm512_ternarylogic_epi32(two, _mm512_sllv_epi16(high, first), _mm512_and_si512(low, nibble), 0xca);
+    const __m512i first = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_set1_epi16(2), 1);  // bits 0, 1 and 2, 3 up
+    const __m512i second =
+        _mm512_inserti64x4(_mm512_set1_epi16(0), _mm256_set1_epi16(2), 1);  // bits 4, 5 and 6, 7 down
+    const __m512i q0 =
+        _mm512_ternarylogic_epi32(two, _mm512_sllv_epi16(high, first), _mm512_and_si512(low, nibble), 0xca);
     const __m512i q1 = _mm512_ternarylogic_epi32(two, _mm512_srlv_epi16(high, second),
                                                  _mm512_and_si512(_mm512_srli_epi16(low, 4), nibble), 0xca);
     _mm512_store_si512(q, _mm512_sub_epi8(q0, zero));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How each block (tensor/blocks.h) becomes vectors of f32: `Block::walk<V>(block, use)` calls use(offset, values) for
-// each kLanes values in rising order. unpack stores them, dot multiplies them with activations: one reading for both, so
-// that both see the same values. All products d * scale * q are exact in f32 (11 + 8 + 5 bits at most), hence a fused
-// multiply-add with a minimum rounds once, as unpack (tensor/pack.h) does. Every function here and in the other generic
-// files is a template on V, so that each instruction set has its own copy.
+// each kLanes values in rising order. unpack stores them, dot multiplies them with activations: one reading for both,
+// so that both see the same values. All products d * scale * q are exact in f32 (11 + 8 + 5 bits at most), hence a
+// fused multiply-add with a minimum rounds once, as unpack (tensor/pack.h) does. Every function here and in the other
+// generic files is a template on V, so that each instruction set has its own copy.
 #pragma once
 
 #include <cstddef>

@@ -42,9 +42,8 @@ inline void dot_strip(const std::byte* w, int64_t stride, const float* x, int64_
         __builtin_prefetch(at + line + kPrefetchBytes);
       }
       typename V::F s = sum[r];
-      Read::template walk<V>(*reinterpret_cast<const typename Read::Block*>(at), [&](int l, typename V::F values) {
-        s = V::fma(values, V::load(x + i + l), s);
-      });
+      Read::template walk<V>(*reinterpret_cast<const typename Read::Block*>(at),
+                             [&](int l, typename V::F values) { s = V::fma(values, V::load(x + i + l), s); });
       sum[r] = s;
     }
   }
@@ -58,11 +57,11 @@ void dot_blocks(const WeightRows& w, const float* x, int64_t n, float* y) {
   for (; r < w.rows; ++r) dot_strip<V, Read, 1>(w.data + r * w.stride, w.stride, x, n, y + r);
 }
 
-/** Columns begin .. end - 1 of X rows of activations with W rows of weights. Sums of a row that is not at its end yet wait
- *  in `partial`, lane by lane, so that cutting a row changes no bit. */
+/** Columns begin .. end - 1 of X rows of activations with W rows of weights. Sums of a row that is not at its end yet
+ * wait in `partial`, lane by lane, so that cutting a row changes no bit. */
 template <class V, class T, int X, int W>
-inline void product_tile(const std::byte* w, int64_t stride, const float* x, int64_t x_stride, int64_t begin, int64_t end,
-                         int64_t n, float* partial, float* y, int64_t y_stride) {
+inline void product_tile(const std::byte* w, int64_t stride, const float* x, int64_t x_stride, int64_t begin,
+                         int64_t end, int64_t n, float* partial, float* y, int64_t y_stride) {
   using F = typename V::F;
   F sum[X][W];
   const T* row[W];

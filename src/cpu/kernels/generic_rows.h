@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows, softmax and the sums of attention for any vector type V (simd.h). Sums take lane l = elements l, l + kLanes, ...
-// and end in V's tree, so a row gives the same bits wherever it stands.
+// Rows, softmax and the sums of attention for any vector type V (simd.h). Sums take lane l = elements l, l + kLanes,
+// ... and end in V's tree, so a row gives the same bits wherever it stands.
 #pragma once
 
 #include "cpu/kernels/kernels.h"
@@ -201,8 +201,8 @@ struct Rows {
 
 /** R rows x C vectors of a weighted sum; `count` lanes in the vector when it is a partial one (C = 1). */
 template <class V, class T, int R, int C>
-inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys, int64_t n,
-                          float* acc, int64_t count) {
+inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys,
+                          int64_t n, float* acc, int64_t count) {
   using F = typename V::F;
   auto load = [&](const auto* at) {
     if constexpr (C == 1) return V::load_first(at, count);

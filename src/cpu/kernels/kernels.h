@@ -45,7 +45,8 @@ struct Kernels {
 
   // ---- rows of n values; y may be x ----
   /** x * (mean(x^2) + eps)^(-1/2) * weight, plus residual; weight and residual may be null. */
-  void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps, int64_t n, float* y) = nullptr;
+  void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps, int64_t n,
+                   float* y) = nullptr;
   void (*add)(const float* a, const float* b, int64_t n, float* y) = nullptr;
   void (*mul)(const float* a, const float* b, int64_t n, float* y) = nullptr;
   void (*scale)(const float* x, float factor, int64_t n, float* y) = nullptr;

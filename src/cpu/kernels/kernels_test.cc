@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every table that this machine has against the scalar one or against double precision: all types, odd sizes, any
-// address, NaN, infinities, denormals; and the property that everything above relies on, that a row's bits do not depend
-// on the rows beside it.
+// address, NaN, infinities, denormals; and the property that everything above relies on, that a row's bits do not
+// depend on the rows beside it.
 #include "cpu/kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -83,7 +83,8 @@ class Table : public testing::TestWithParam<const Kernels*> {
   const Kernels& k_ = *GetParam();
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Table, testing::ValuesIn(all_kernels()), [](const auto& test) { return test.param->name; });
+INSTANTIATE_TEST_SUITE_P(All, Table, testing::ValuesIn(all_kernels()),
+                         [](const auto& test) { return test.param->name; });
 
 TEST_P(Table, UnpackEqualsTheDefinitionToTheBit) {
   for (DType type : kWeightTypes) {
@@ -178,8 +179,8 @@ TEST_P(Table, NanAndInfinityStayInTheirRow) {
   x[3 * n + 5] = kNan;
   x[6 * n + 63] = kInf;
   std::vector<float> y(rows * count);
-  k_.product[at(DType::f32)]({reinterpret_cast<const std::byte*>(w.data()), n * 4, rows}, x.data(), n, count, n, y.data(),
-                             rows);
+  k_.product[at(DType::f32)]({reinterpret_cast<const std::byte*>(w.data()), n * 4, rows}, x.data(), n, count, n,
+                             y.data(), rows);
   for (int64_t i = 0; i < count; ++i) {
     for (int64_t r = 0; r < rows; ++r) {
       const float value = y[static_cast<size_t>(i * rows + r)];
@@ -329,8 +330,8 @@ TEST_P(Table, OnlineSoftmaxAndWeightedSum) {
       auto p = scores;
       for (int64_t count : keys) {
         for (int64_t r = 0; r < rows; ++r) {
-          correction[static_cast<size_t>(r)] =
-              k_.online_softmax(p.data() + r * total + first, count, &max[static_cast<size_t>(r)], &sum[static_cast<size_t>(r)]);
+          correction[static_cast<size_t>(r)] = k_.online_softmax(
+              p.data() + r * total + first, count, &max[static_cast<size_t>(r)], &sum[static_cast<size_t>(r)]);
         }
         k_.weighted_sum[at(DType::f32)](p.data() + first, total, correction.data(), rows,
                                         reinterpret_cast<const std::byte*>(v.data() + first * n), count, n, acc.data());
@@ -346,7 +347,8 @@ TEST_P(Table, OnlineSoftmaxAndWeightedSum) {
         }
         for (int64_t i = 0; i < n; ++i) {
           ASSERT_NEAR(acc[static_cast<size_t>(r * n + i)] / sum[static_cast<size_t>(r)],
-                      truth[static_cast<size_t>(i)] / weights, 2e-6) << n << ' ' << rows << ' ' << i;
+                      truth[static_cast<size_t>(i)] / weights, 2e-6)
+              << n << ' ' << rows << ' ' << i;
         }
       }
     }

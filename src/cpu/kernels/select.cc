@@ -16,8 +16,8 @@ namespace {
 
 struct Level {
   const char* name;
-  bool (*present)();          // does the processor (and its system) have it
-  void (*fill)(Kernels&);     // on top of the level below
+  bool (*present)();       // does the processor (and its system) have it
+  void (*fill)(Kernels&);  // on top of the level below
 };
 
 void fill_scalar(Kernels& table) {
@@ -88,7 +88,8 @@ const Kernels& choose_kernels() {
   if (const Kernels* table = kernels_named(wish)) return *table;
   std::string here;
   for (const Kernels& table : tables()) here += (here.empty() ? "" : ", ") + std::string(table.name);
-  fail("GEMMA4_ISA", "expected an instruction set that this machine has ({}), found '{}' (known: {})", here, wish, kKnown);
+  fail("GEMMA4_ISA", "expected an instruction set that this machine has ({}), found '{}' (known: {})", here, wish,
+       kKnown);
 }
 
 const Kernels& kernels() {

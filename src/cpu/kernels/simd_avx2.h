@@ -78,8 +78,8 @@ struct Avx2 {
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
   }
   static double sum_of_doubles(F x) {
-    const __m256d s = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x)),
-                                    _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
+    const __m256d s =
+        _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
     const __m128d t = _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1));
     return _mm_cvtsd_f64(_mm_add_sd(t, _mm_unpackhi_pd(t, t)));
   }
@@ -113,9 +113,7 @@ struct Avx2 {
  private:
   typedef uint32_t Words __attribute__((vector_size(32)));
 
-  static F widen(__m128i bits) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-  }
+  static F widen(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
   static __m128i words(const void* p, int64_t n) {
     uint16_t w[8] = {};
     std::memcpy(w, p, static_cast<size_t>(n) * sizeof *w);

@@ -47,8 +47,8 @@ struct Avx512 {
   static F abs(F x) { return _mm512_abs_ps(x); }
   static F copy_sign(F magnitude, F sign) {
     const __m512i bit = _mm512_set1_epi32(static_cast<int>(0x80000000u));
-    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bit, _mm512_castps_si512(sign),
-                                                         _mm512_castps_si512(magnitude), 0xca));
+    return _mm512_castsi512_ps(
+        _mm512_ternarylogic_epi32(bit, _mm512_castps_si512(sign), _mm512_castps_si512(magnitude), 0xca));
   }
   static F where_less(F a, F b, F yes, F no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speed of the CPU backend against the roofs of this machine, measured in the same run: memory read in GB/s for one
+// row, fused multiply-adds in GFLOP/s for many.
+//
+//   kernels_bench [threads]      GEMMA4_ISA=avx2 kernels_bench 1
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <random>
+
+#include "cpu/cpu_ops.h"
+#include "cpu/kernels/select.h"
+#include "tensor/pack.h"
+
+namespace gemma {
+namespace {
+
+/** Processor time of one thread is not lengthened by what else runs on the machine; of several it says nothing. */
+double now(bool one_thread) {
+  if (one_thread) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool one_thread = false;
+
+/** Least seconds of a call over about half a second of calls: what the code takes where nothing disturbs it. */
+double seconds(const std::function<void()>& call) {
+  double best = 1e9, total = 0;
+  for (int i = 0; total < 0.5 || i < 5; ++i) {
+    const double start = now(one_thread);
+    call();
+    const double time = now(one_thread) - start;
+    best = std::min(best, time);
+    total += time;
+  }
+  return best;
+}
+
+Tensor random_tensor(DType type, Shape shape) {
+  Tensor t = Tensor::host(type, shape);
+  std::mt19937 random(1);
+  if (!is_quantized(type)) {
+    std::vector<float> values(static_cast<size_t>(shape.count()));
+    for (float& v : values) v = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
+    pack(type, values, t.raw_mutable());
+    return t;
+  }
+  std::vector<float> values(4096);
+  for (float& v : values) v = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
+  std::vector<std::byte> blocks(static_cast<size_t>(bytes_of(type, 4096)));
+  if (can_pack(type)) {
+    pack(type, values, blocks);
+  } else {
+    std::ranges::fill(blocks, std::byte{0x11});
+  }
+  const std::span<std::byte> bytes = t.raw_mutable();
+  for (size_t i = 0; i < bytes.size(); i += blocks.size()) {
+    std::copy_n(blocks.begin(), std::min(blocks.size(), bytes.size() - i),
+                bytes.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return t;
+}
+
+constexpr DType kTypes[] = {DType::f32,  DType::bf16, DType::f16,    DType::q8_0,  DType::q4_0,
+                            DType::q5_0, DType::q4_k, DType::q5_k,   DType::q6_k,  DType::q4_1,
+                            DType::q2_k, DType::q3_k, DType::iq4_nl, DType::iq4_xs};
+
+void bench_reading(ThreadPool& threads) {
+  Tensor big = Tensor::host(DType::u8, {256 << 20});
+  std::ranges::fill(big.raw_mutable(), std::byte{1});
+  const auto* words = reinterpret_cast<const uint64_t*>(big.raw().data());
+  std::vector<uint64_t> sums(64);
+  const double s = seconds([&] {
+    threads.parallel_for(big.bytes() / 64, 1, [&](int64_t begin, int64_t end) {
+      uint64_t sum[8] = {};
+      for (int64_t i = begin; i < end; ++i) {
+        for (int64_t j = 0; j < 8; ++j) sum[j] += words[i * 8 + j];
+      }
+      for (uint64_t v : sum) sums[static_cast<size_t>(begin % 64)] += v;
+    });
+  });
+  fmt::print("memory read                 {:7.1f} GB/s\n", static_cast<double>(big.bytes()) / s * 1e-9);
+}
+
+void bench_linear(Ops& ops, int64_t rows, int64_t n, int64_t out) {
+  for (DType type : kTypes) {
+    const Tensor w = random_tensor(type, {out, n}), x = random_tensor(DType::f32, {rows, n});
+    const double s = seconds([&] { ops.linear(x, w); });
+    fmt::print("linear {:4} x {:5} x {:6} {:6} {:7.1f} GB/s {:8.1f} GFLOP/s {:9.3f} ms\n", rows, n, out,
+               info(type).name, static_cast<double>(w.bytes()) / s * 1e-9,
+               2e-9 * static_cast<double>(rows * n * out) / s, s * 1e3);
+  }
+}
+
+void bench_attention(Ops& ops, DType type, int64_t rows, int64_t context, int heads, int head_dim) {
+  AttentionPlan plan;
+  plan.page_size = 64;
+  plan.kv_heads = 1;
+  plan.head_dim = head_dim;
+  const int64_t pages = (context + 63) / 64;
+  plan.keys = random_tensor(type, {pages, 1, 64, head_dim});
+  plan.values = random_tensor(type, {pages, 1, 64, head_dim});
+  AttentionSegment segment;
+  segment.rows = rows;
+  for (int32_t i = 0; i < pages; ++i) segment.pages.push_back(i);
+  plan.segments.push_back(segment);
+  double products = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    plan.visible.push_back({0, static_cast<int32_t>(context - rows + i + 1)});
+    products += static_cast<double>(context - rows + i + 1);
+  }
+  const Tensor q = random_tensor(DType::f32, {rows, int64_t{heads} * head_dim});
+  const double s = seconds([&] { ops.attention(q, plan); });
+  fmt::print("attention {:4} rows {:6} keys {} heads of {:3} {:5} {:9.3f} ms {:7.1f} GFLOP/s {:7.1f} GB/s\n", rows,
+             context, heads, head_dim, info(type).name, s * 1e3, 4e-9 * products * heads * head_dim / s,
+             2e-9 * static_cast<double>(plan.keys.bytes()) / s);
+}
+
+void bench_rows(Ops& ops, int64_t rows, int64_t n) {
+  const Tensor x = random_tensor(DType::f32, {rows, n}), w = random_tensor(DType::f32, {n});
+  const auto report = [&](const char* what, const std::function<void()>& call) {
+    fmt::print("{:12} {:4} x {:6} {:9.4f} ms\n", what, rows, n, seconds(call) * 1e3);
+  };
+  report("rms_norm", [&] { ops.rms_norm(x, &w, 1e-6f); });
+  report("gated_gelu", [&] { ops.gated_gelu(x, x); });
+  report("softcap", [&] { ops.softcap(x, 30.0f); });
+  report("candidates", [&] { ops.candidates(x, {}, 64); });
+}
+
+}  // namespace
+}  // namespace gemma
+
+int main(int argc, char** argv) {
+  gemma::ThreadPool threads(argc > 1 ? std::atoi(argv[1]) : 0);
+  gemma::one_thread = threads.size() == 1;
+  const std::unique_ptr<gemma::Ops> ops = gemma::make_cpu_ops(threads);
+  fmt::print("{}, {} threads\n", gemma::cpu::kernels().name, threads.size());
+  gemma::bench_reading(threads);
+  gemma::bench_linear(*ops, 1, 2048, 65536);
+  gemma::bench_linear(*ops, 512, 2048, 2048);
+  gemma::bench_linear(*ops, 4, 2048, 16384);
+  for (gemma::DType type : {gemma::DType::f32, gemma::DType::bf16}) {
+    gemma::bench_attention(*ops, type, 1, 8192, 8, 256);
+    gemma::bench_attention(*ops, type, 512, 4096, 8, 256);
+    gemma::bench_attention(*ops, type, 512, 512, 8, 512);
+  }
+  gemma::bench_rows(*ops, 1, 262144);
+  gemma::bench_rows(*ops, 512, 2048);
+  return 0;
+}
