@@ -58,9 +58,9 @@ class Forward {
     auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
-    model_ = Model::load(std::move(file), std::move(config), *ops_, {.widen = widen});
+    model_ = Model::load(std::move(file), std::move(config), *ops_, {.widen = widen, .threads = &pool_});
     if (!options.drafter.empty()) {
-      drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen});
+      drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen, .threads = &pool_});
     }
     kv_.dtype = widen ? DType::f32 : DType::bf16;
     kv_.media_overlay = options.masks == "overlay";

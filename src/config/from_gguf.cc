@@ -101,7 +101,7 @@ std::vector<bool> layer_kinds(const GgufKeys& keys, int layers, int generation) 
 
 /** The tensor of divisors of the full layers' frequencies: 1 for a rotated pair, 1e30 for one that is not. */
 std::vector<float> rope_divisors(const ModelFile& file, int generation) {
-  constexpr float kNotRotated = 1e20f;
+  constexpr float kNotRotated = 1e20f, kLeast = 1e-6f;
   const TensorRecord* record = file.find(kRopeFreqs);
   if (record == nullptr) {
     if (generation == 4) fail(file.name(), "tensor '{}' is missing", kRopeFreqs);
@@ -114,7 +114,7 @@ std::vector<float> rope_divisors(const ModelFile& file, int generation) {
   std::vector<float> divisors(static_cast<size_t>(record->shape[0]));
   file.read(*record, std::as_writable_bytes(std::span(divisors)));
   for (float& d : divisors) {
-    if (!(d > 0)) fail(file.name(), "tensor '{}': expected positive divisors, found {}", kRopeFreqs, d);
+    if (!(d >= kLeast)) fail(file.name(), "tensor '{}': expected divisors from {}, found {}", kRopeFreqs, kLeast, d);
     if (d >= kNotRotated) d = 0;  // stands for "no rotation" below
   }
   return divisors;

@@ -104,10 +104,10 @@ std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config
   drafter->config = DrafterConfig::from(file);
   drafter->config.check_target(file.name(), target);
   const Config& stack = drafter->config.stack;
-  Loader counter(file, stack, ops, options.widen, Loader::Mode::count);
+  Loader counter(file, stack, ops, {.widen = options.widen, .count_only = true});
   read(*drafter, counter);
   require_memory(file.name(), "weights", counter.bytes());
-  Loader loader(file, stack, ops, options.widen, Loader::Mode::load);
+  Loader loader(file, stack, ops, {.widen = options.widen, .threads = options.threads});
   read(*drafter, loader);
   if (drafter->config.ordered) drafter->token_ordering = load_ordering(file, drafter->config);
   return drafter;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/loader.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/error.h"
@@ -9,6 +10,8 @@
 
 namespace gemma {
 namespace {
+
+constexpr int64_t kPartBytes = int64_t{1} << 20;  // read at once: large enough for a disk, small enough to share out
 
 /** What linear, embed and moe of every device take. */
 bool is_weight_type(DType type) {
@@ -22,8 +25,56 @@ bool same_shape(const Shape& a, const Shape& b) {
 
 }  // namespace
 
-Loader::Loader(const ModelFile& file, const Config& config, Ops& ops, bool widen, Mode mode)
-    : file_(file), config_(config), ops_(ops), map_(file, config), widen_(widen), mode_(mode) {}
+Loader::Loader(const ModelFile& file, const Config& config, Ops& ops, Options options)
+    : file_(file), config_(config), ops_(ops), map_(file, config), options_(options) {}
+
+void Loader::for_each(int64_t n, const std::function<void(int64_t)>& fn) const {
+  const auto range = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) fn(i);
+  };
+  if (options_.threads == nullptr || n == 1) {
+    range(0, n);
+  } else {
+    options_.threads->parallel_claim(n, 1, range);
+  }
+}
+
+void Loader::read(const StoredTensor& stored, std::span<std::byte> out) const {
+  struct Part {
+    Piece rows;
+    size_t at, bytes;
+  };
+  const int64_t row_bytes = bytes_of(stored.dtype, stored.shape.cols());
+  const int64_t rows_at_once = std::max<int64_t>(1, kPartBytes / row_bytes);
+  std::vector<Part> parts;
+  size_t at = 0;
+  for (const Piece& piece : stored.pieces) {
+    for (int64_t row = 0; row < piece.rows; row += rows_at_once) {
+      const int64_t n = std::min(rows_at_once, piece.rows - row);
+      parts.push_back({{piece.record, piece.first_row + row, n}, at, static_cast<size_t>(n * row_bytes)});
+      at += parts.back().bytes;
+    }
+  }
+  GEMMA_CHECK(at == out.size(), "room for exactly the tensor's bytes");
+  for_each(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+    const Part& p = parts[static_cast<size_t>(i)];
+    file_.read_rows(*p.rows.record, p.rows.first_row, p.rows.rows, out.subspan(p.at, p.bytes));
+  });
+}
+
+Tensor Loader::widened(const Tensor& raw) const {
+  Tensor wide = Tensor::host(DType::f32, raw.shape());
+  const std::span<float> out = wide.data_mutable<float>();
+  const auto cols = static_cast<size_t>(raw.cols());
+  const auto row_bytes = static_cast<size_t>(bytes_of(raw.dtype(), raw.cols()));
+  const int64_t rows_at_once = std::max<int64_t>(1, kPartBytes / static_cast<int64_t>(row_bytes));
+  for_each((raw.rows() + rows_at_once - 1) / rows_at_once, [&](int64_t part) {
+    const auto first = static_cast<size_t>(part * rows_at_once);
+    const auto n = static_cast<size_t>(std::min(rows_at_once, raw.rows() - part * rows_at_once));
+    unpack(raw.dtype(), raw.raw().subspan(first * row_bytes, n * row_bytes), out.subspan(first * cols, n * cols));
+  });
+  return wide;
+}
 
 StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> shape) const {
   const Shape expected(shape);
@@ -41,14 +92,12 @@ StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> 
 Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
   const int64_t count = stored.shape.count();
-  bytes_ += widen_ ? bytes_of(DType::f32, count) : stored.bytes();
-  if (mode_ == Mode::count) return {};
+  bytes_ += options_.widen ? bytes_of(DType::f32, count) : stored.bytes();
+  if (options_.count_only) return {};
   Tensor raw = Tensor::host(stored.dtype, stored.shape);
-  stored.read(file_, raw.raw_mutable());
-  if (!widen_ || stored.dtype == DType::f32) return ops_.prepare_weight(std::move(raw));
-  Tensor wide = Tensor::host(DType::f32, stored.shape);
-  unpack(stored.dtype, raw.raw(), wide.data_mutable<float>());
-  return ops_.prepare_weight(std::move(wide));
+  read(stored, raw.raw_mutable());
+  const bool wide = options_.widen && stored.dtype != DType::f32;
+  return ops_.prepare_weight(wide ? widened(raw) : std::move(raw));
 }
 
 Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shape) {
@@ -58,7 +107,7 @@ Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shap
 Tensor Loader::values(std::string_view bare, int64_t size, float factor, float offset) {
   const StoredTensor stored = find(bare, {size});
   bytes_ += bytes_of(DType::f32, size);
-  if (mode_ == Mode::count) return {};
+  if (options_.count_only) return {};
   std::vector<std::byte> raw(static_cast<size_t>(stored.bytes()));
   stored.read(file_, raw);
   std::vector<float> x(static_cast<size_t>(size));

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/thread_pool.h"
 #include "config/tensor_map.h"
 #include "model/weights.h"
 #include "tensor/ops.h"
@@ -17,10 +20,13 @@ namespace gemma {
 
 class Loader {
  public:
-  /** A loader that only counts reads nothing and returns undefined tensors; bytes() is then what loading will take. */
-  enum class Mode { count, load };
+  struct Options {
+    bool widen = false;             // matrices as f32
+    bool count_only = false;        // reads nothing and returns undefined tensors: bytes() is what loading will take
+    ThreadPool* threads = nullptr;  // null: the calling thread reads alone
+  };
 
-  Loader(const ModelFile& file, const Config& config, Ops& ops, bool widen, Mode mode);
+  Loader(const ModelFile& file, const Config& config, Ops& ops, Options options);
 
   /** A matrix for linear, embed or moe, in the device's layout. Fails when missing or of another shape. */
   Tensor matrix(std::string_view bare, std::initializer_list<int64_t> shape);
@@ -38,13 +44,15 @@ class Loader {
  private:
   StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
   Tensor values(std::string_view bare, int64_t size, float factor, float offset);
+  void read(const StoredTensor& stored, std::span<std::byte> out) const;
+  Tensor widened(const Tensor& raw) const;
+  void for_each(int64_t n, const std::function<void(int64_t)>& fn) const;
 
   const ModelFile& file_;
   const Config& config_;
   Ops& ops_;
   TensorMap map_;
-  bool widen_;
-  Mode mode_;
+  Options options_;
   int64_t bytes_ = 0;
 };
 

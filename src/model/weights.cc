@@ -91,14 +91,15 @@ Tensor RowSource::read(std::span<const int32_t> ids, Ops& ops) const {
 }
 
 int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
-  Loader counter(*file, config, ops, widen, Loader::Mode::count);
+  Loader counter(*file, config, ops, {.widen = widen, .count_only = true});
   read(counter, file, config);
   return counter.bytes();
 }
 
-Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
+Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen,
+                      ThreadPool* threads) {
   require_memory(file->name(), "weights", bytes_for(file, config, ops, widen));
-  Loader loader(*file, config, ops, widen, Loader::Mode::load);
+  Loader loader(*file, config, ops, {.widen = widen, .threads = threads});
   return read(loader, file, config);
 }
 
