@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -84,7 +87,25 @@ int64_t cgroup_left() {
   return left;
 }
 
+constexpr int64_t kLargeBlock = int64_t{1} << 20;
+
+size_t rounded(int64_t bytes) { return (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + 63) / 64 * 64; }
+
 }  // namespace
+
+std::byte* take_memory(int64_t bytes) {
+  const size_t size = rounded(bytes);
+  if (bytes < kLargeBlock) return static_cast<std::byte*>(std::aligned_alloc(64, size));
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return nullptr;
+  madvise(data, size, MADV_HUGEPAGE);  // a wish: refused, nothing is lost
+  return static_cast<std::byte*>(data);
+}
+
+void give_back_memory(std::byte* data, int64_t bytes) {
+  if (bytes < kLargeBlock) return std::free(data);
+  munmap(data, rounded(bytes));
+}
 
 int64_t available_memory() {
   const int64_t kilobytes = keyed_number(slurp("/proc/meminfo"), "MemAvailable:");

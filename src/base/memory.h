@@ -3,11 +3,18 @@
 // and not a killed process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace gemma {
+
+/** Memory for tensors, aligned to 64 bytes, not cleared; null when there is none. Blocks of a megabyte and more are
+ *  whole pages from the system, in 2 MiB pages where it has them, and go back to it at once: a heap would keep the
+ *  holes that a growing cache leaves behind. `bytes` must be the same for both. */
+std::byte* take_memory(int64_t bytes);
+void give_back_memory(std::byte* data, int64_t bytes);
 
 /** The smaller of MemAvailable and what the cgroup limits (v1 or v2, all parents) leave, in bytes. */
 int64_t available_memory();

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/error.h"
@@ -19,6 +20,17 @@ TEST(Memory, FormatsBytes) {
   EXPECT_EQ(format_bytes(999'600'000), "1.0 GB");
   EXPECT_EQ(format_bytes(1'449'000'000), "1.4 GB");
   EXPECT_EQ(format_bytes(52'000'000'000'000), "52 TB");
+}
+
+TEST(Memory, BlocksOfAnySize) {
+  for (const int64_t bytes : std::initializer_list<int64_t>{0, 1, 1000, (1 << 20) - 1, 1 << 20, 5'000'001}) {
+    std::byte* data = take_memory(bytes);
+    ASSERT_NE(data, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % 64, 0u);
+    std::fill_n(data, bytes, std::byte{7});
+    give_back_memory(data, bytes);
+  }
+  EXPECT_EQ(take_memory(int64_t{1} << 60), nullptr);
 }
 
 TEST(Memory, SomeIsAvailableAndAllOfItIsNot) {

@@ -10,7 +10,7 @@
 namespace gemma {
 namespace {
 
-constexpr size_t kGrowth = 128;  // tokens
+constexpr int kGrowthPages = 2;  // by which each sequence may grow before it runs out of room
 
 PrefixKey key_of(const Task& task) {
   PrefixKey key{task.tokens, {}, task.request.salt};
@@ -38,7 +38,8 @@ void Engine::State::admit() {
   while (!waiting.empty() && static_cast<int>(running.size()) < options.max_sequences) {
     Task& task = *waiting.front();
     // Room to grow for all, or the newcomer would soon have to give up its pages again.
-    const auto room = static_cast<int64_t>(task.tokens.size() + kGrowth * (running.size() + 1));
+    const auto room = static_cast<int64_t>(task.tokens.size()) +
+                      int64_t{kGrowthPages} * options.kv.page_size * static_cast<int64_t>(running.size() + 1);
     if (!running.empty() && !cache.has_room(room, options.batch_tokens)) return;
     task.sequence = cache.create();
     // Log-probabilities of a prompt need the rows themselves.

@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/json.h"
 #include "text/tokenizer.h"
@@ -16,7 +16,7 @@ namespace gemma {
 
 enum class Tiny : uint8_t { normal, control, user_defined };
 
-inline std::shared_ptr<const Tokenizer> tiny_tokenizer(std::initializer_list<std::pair<const char*, Tiny>> pieces) {
+inline std::shared_ptr<const Tokenizer> tiny_tokenizer(const std::vector<std::pair<std::string, Tiny>>& pieces) {
   json::object vocab;
   json::array added;
   for (const auto& [piece, kind] : pieces) {

@@ -20,17 +20,10 @@ class CacheOps final : public Ops {
     for (float& value : t.data_mutable<float>()) value = std::numeric_limits<float>::quiet_NaN();
     return t;
   }
-  Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) override {
-    Tensor y = Tensor::host(x.dtype(), Shape{static_cast<int64_t>(rows.size()), x.cols()});
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto from = x.data<float>().subspan(static_cast<size_t>(rows[i] * x.cols()), static_cast<size_t>(x.cols()));
-      std::copy(from.begin(), from.end(), y.data_mutable<float>().begin() + static_cast<int64_t>(i) * x.cols());
-    }
-    return y;
-  }
   Tensor upload(DType, const Shape&, std::span<const std::byte>) override { return none(); }
   Tensor prepare_weight(Tensor) override { return none(); }
   void read(const Tensor&, std::span<std::byte>) override { none(); }
+  Tensor gather_rows(const Tensor&, std::span<const int32_t>) override { return none(); }
   Tensor scatter_rows(const Tensor&, const Tensor&, std::span<const int32_t>) override { return none(); }
   Tensor columns(const Tensor&, int64_t, int64_t) override { return none(); }
   Tensor concat_columns(const Tensor&, const Tensor&) override { return none(); }

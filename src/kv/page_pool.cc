@@ -79,32 +79,27 @@ void PagePool::drop(int32_t page) {
 int32_t PagePool::make_private(int32_t page) {
   if (refs(page) == 1) return page;
   const int32_t copy = take();
-  for (const Tensor& tensor : tensors_) ops_.copy_pages(tensor, std::span(&page, 1), std::span(&copy, 1));
+  for (const Tensor& tensor : tensors_) ops_.copy_pages(tensor, std::span(&page, 1), tensor, std::span(&copy, 1));
   drop(page);
   return copy;
 }
 
 std::vector<int32_t> PagePool::resize(int capacity) {
   GEMMA_CHECK(capacity >= used(), "live pages stay");
-  std::vector<int32_t> moved(refs_.size(), -1), source, refs;
+  std::vector<int32_t> moved(refs_.size(), -1), live, places, refs;
   for (size_t page = 0; page < refs_.size(); ++page) {
     if (refs_[page] == 0) continue;
-    moved[page] = static_cast<int32_t>(source.size());
-    source.push_back(static_cast<int32_t>(page));
+    moved[page] = static_cast<int32_t>(live.size());
+    places.push_back(moved[page]);
+    live.push_back(static_cast<int32_t>(page));
     refs.push_back(refs_[page]);
   }
-  const bool keep = !source.empty();
-  source.resize(static_cast<size_t>(capacity), keep ? source[0] : 0);  // what new pages hold is nobody's business
-  const Shape shape{capacity, kv_heads_, page_size_, head_dim_};
   for (Tensor& tensor : tensors_) {
-    if (!keep) tensor = {};  // nothing to carry over: the old bytes go first
+    if (live.empty()) tensor = {};  // nothing to carry over: the old bytes go first
     if (capacity == 0) continue;
-    if (!keep) {
-      tensor = ops_.allocate(dtype_, shape);
-    } else {
-      const Tensor rows = tensor.view({tensor.shape()[0], int64_t{kv_heads_} * page_size_ * head_dim_});
-      tensor = ops_.gather_rows(rows, source).view(shape);
-    }
+    const Tensor fresh = ops_.allocate(dtype_, Shape{capacity, kv_heads_, page_size_, head_dim_});
+    if (!live.empty()) ops_.copy_pages(tensor, live, fresh, places);
+    tensor = fresh;
   }
   refs_ = std::move(refs);
   refs_.resize(static_cast<size_t>(capacity), 0);

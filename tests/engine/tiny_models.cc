@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tiny_models.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "base/thread_pool.h"
+#include "file/model_file.h"
+
+namespace gemma::testing_engine {
+namespace {
+
+struct Backend {
+  explicit Backend(int threads) : pool(threads), ops(make_cpu_ops(pool)) {}
+  ThreadPool pool;
+  std::unique_ptr<Ops> ops;
+};
+
+}  // namespace
+
+Ops& ops_with(int threads) {
+  static std::map<int, std::unique_ptr<Backend>> backends;
+  std::unique_ptr<Backend>& backend = backends[threads];
+  if (!backend) backend = std::make_unique<Backend>(threads);
+  return *backend->ops;
+}
+
+std::shared_ptr<const Model> tiny_model(const std::string& name, bool blocks) {
+  static std::map<std::string, std::shared_ptr<const Model>> models;
+  std::shared_ptr<const Model>& model = models[name];
+  if (!model) model = Model::load(std::string(GEMMA4_GOLDEN) + "/" + name, ops_with(1), {.widen = true});
+  if (!blocks) return model;
+  auto changed = std::make_shared<Model>(*model);
+  for (LayerConfig& layer : changed->config.layers) layer.bidirectional_media = layer.window > 0;
+  return changed;
+}
+
+unsigned rounds(unsigned usual) {
+  const char* wanted = std::getenv("GEMMA4_TEST_ROUNDS");
+  return wanted != nullptr ? static_cast<unsigned>(std::max(1, std::atoi(wanted))) : usual;
+}
+
+std::vector<int32_t> random_tokens(Dice& dice, int n) {
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < n; ++i) tokens.push_back(dice.between(3, 499));
+  return tokens;
+}
+
+std::vector<MediaRows> random_media(Dice& dice, int tokens, int dim) {
+  std::vector<MediaRows> media;
+  for (int at = dice.below(8); at < tokens;) {
+    const int rows = std::min(tokens - at, dice.between(1, 20));
+    MediaRows m{at, rows, !dice.one_in(3), Tensor::host(DType::f32, Shape{rows, dim}), 0};
+    m.content = static_cast<uint64_t>(dice.between(1, 1 << 30));
+    for (float& value : m.embedding.data_mutable<float>()) value = static_cast<float>(dice.between(-999, 999)) / 300;
+    media.push_back(std::move(m));
+    at += rows + dice.between(1, 15);
+  }
+  return media;
+}
+
+}  // namespace gemma::testing_engine
