@@ -14,9 +14,13 @@ enum : int32_t { kA, kB, kAb, kStop, kHalf, kNewline, kTurn, kBytes };
 
 class AnswerTextTest : public testing::Test {
  protected:
-  std::shared_ptr<const Tokenizer> tokenizer_ =
-      tiny_tokenizer({{"a", Tiny::normal}, {"b", Tiny::normal}, {"▁ab", Tiny::normal}, {"STOP!", Tiny::normal},
-                      {"xST", Tiny::normal}, {"\n", Tiny::normal}, {"<turn|>", Tiny::control}});
+  std::shared_ptr<const Tokenizer> tokenizer_ = tiny_tokenizer({{"a", Tiny::normal},
+                                                                {"b", Tiny::normal},
+                                                                {"▁ab", Tiny::normal},
+                                                                {"STOP!", Tiny::normal},
+                                                                {"xST", Tiny::normal},
+                                                                {"\n", Tiny::normal},
+                                                                {"<turn|>", Tiny::control}});
 
   /** What comes out with each token, and at the end. */
   std::vector<std::string> run(std::vector<std::string> stop, std::vector<int32_t> tokens) {

@@ -24,19 +24,29 @@ EngineOptions resolved(const Config& config, EngineOptions options) {
 
 std::string_view name_of(Finish finish) {
   switch (finish) {
-    case Finish::stop: return "stop";
-    case Finish::length: return "length";
-    case Finish::context: return "context";
-    case Finish::loop: return "loop";
-    case Finish::cancelled: return "cancelled";
-    case Finish::error: return "error";
+    case Finish::stop:
+      return "stop";
+    case Finish::length:
+      return "length";
+    case Finish::context:
+      return "context";
+    case Finish::loop:
+      return "loop";
+    case Finish::cancelled:
+      return "cancelled";
+    case Finish::error:
+      return "error";
   }
   return "";
 }
 
 Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Tokenizer> t, Ops& o, EngineOptions opt)
-    : model(std::move(m)), tokenizer(std::move(t)), ops(o), options(resolved(model->config, opt)),
-      cache(model->config, options.kv, ops), never(never_sampled(model->config, tokenizer.get())),
+    : model(std::move(m)),
+      tokenizer(std::move(t)),
+      ops(o),
+      options(resolved(model->config, opt)),
+      cache(model->config, options.kv, ops),
+      never(never_sampled(model->config, tokenizer.get())),
       mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}
 
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,

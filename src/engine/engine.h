@@ -36,12 +36,12 @@ class TokenMask {
 };
 
 enum class Finish : uint8_t {
-  stop,       // a stop id, a stop string, or a mask that is satisfied
-  length,     // max_tokens
-  context,    // the context is full
-  loop,       // the answer repeats itself (loop_detector.h)
+  stop,     // a stop id, a stop string, or a mask that is satisfied
+  length,   // max_tokens
+  context,  // the context is full
+  loop,     // the answer repeats itself (loop_detector.h)
   cancelled,
-  error,      // Event::error says what
+  error,  // Event::error says what
 };
 std::string_view name_of(Finish);
 
@@ -49,35 +49,35 @@ struct Request {
   std::vector<int32_t> prompt;
   std::vector<MediaRows> media;  // first_row counts in the prompt; rising
   Sampling sampling;
-  int max_tokens = 0;            // 0: up to the context
+  int max_tokens = 0;  // 0: up to the context
   /** Strings that end the answer, across token borders; not part of it. One that is the name of a control piece
    *  ("<turn|>") means that token. */
   std::vector<std::string> stop;
   int top_logprobs = 0;
   bool prompt_logprobs = false;
-  bool loop_stop = true;         // end with Finish::loop; never under a mask
+  bool loop_stop = true;  // end with Finish::loop; never under a mask
   std::unique_ptr<TokenMask> mask;
-  uint64_t salt = 0;             // requests share cached prefixes with those of the same salt only
+  uint64_t salt = 0;  // requests share cached prefixes with those of the same salt only
 };
 
 struct Event {
-  int32_t token = -1;            // -1: none in this event (the end of what was held back, or an error)
+  int32_t token = -1;  // -1: none in this event (the end of what was held back, or an error)
   /** Whole characters; what may be the beginning of a stop string is held back. Comes before `token` where that is a
    *  control piece. */
   std::string text;
   float logprob = 0;
   std::vector<Alternative> top;
-  std::optional<Finish> finish;  // the last event of a request
+  std::optional<Finish> finish;        // the last event of a request
   std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
-  std::string error;             // one line, with Finish::error
+  std::string error;                   // one line, with Finish::error
 };
 
 struct EngineOptions {
-  int context = 0;               // tokens a sequence may hold; 0: the model's, cut to what memory allows
-  int max_sequences = 16;        // in a step
-  int batch_tokens = 512;        // rows of one step; a picture that must be seen whole may take more
-  int queue_limit = 256;         // requests that wait
-  KvOptions kv;                  // byte_limit 0: what memory is available when the engine is made, less a reserve
+  int context = 0;         // tokens a sequence may hold; 0: the model's, cut to what memory allows
+  int max_sequences = 16;  // in a step
+  int batch_tokens = 512;  // rows of one step; a picture that must be seen whole may take more
+  int queue_limit = 256;   // requests that wait
+  KvOptions kv;            // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 
 struct EngineStats {

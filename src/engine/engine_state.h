@@ -24,7 +24,7 @@ struct Task {
   Request request;
   std::function<void(const Event&)> on_event;
 
-  std::vector<int32_t> tokens;     // prompt and answer
+  std::vector<int32_t> tokens;  // prompt and answer
   std::vector<int32_t> stop_ids;
   std::optional<AnswerText> text;
   LoopDetector loop;

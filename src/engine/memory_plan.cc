@@ -8,8 +8,8 @@
 namespace gemma {
 namespace {
 
-constexpr int kLeastContext = 256;      // tokens; a shorter one is of no use to anybody
-constexpr int kUnknownContext = 8192;   // of a model that does not say
+constexpr int kLeastContext = 256;     // tokens; a shorter one is of no use to anybody
+constexpr int kUnknownContext = 8192;  // of a model that does not say
 
 /** f32 rows of the widest things that live at once in a step: residuals, queries, both halves of the MLP, logits. */
 int64_t activation_bytes(const Config& config, const EngineOptions& options) {

@@ -10,10 +10,22 @@ namespace {
 
 // Control pieces that only ever stand in prompts, by their names in Gemma 3 and Gemma 4: a GGUF file has no config that
 // would name their ids.
-constexpr std::array<std::string_view, 16> kPromptOnly{
-    "<pad>",       "<bos>",           "<unk>",         "<mask>",     "[multimodal]", "<|image>",
-    "<image|>",    "<|image|>",       "<|audio>",      "<audio|>",   "<|audio|>",    "<|video|>",
-    "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<audio_soft_token>"};
+constexpr std::array<std::string_view, 16> kPromptOnly{"<pad>",
+                                                       "<bos>",
+                                                       "<unk>",
+                                                       "<mask>",
+                                                       "[multimodal]",
+                                                       "<|image>",
+                                                       "<image|>",
+                                                       "<|image|>",
+                                                       "<|audio>",
+                                                       "<audio|>",
+                                                       "<|audio|>",
+                                                       "<|video|>",
+                                                       "<start_of_image>",
+                                                       "<end_of_image>",
+                                                       "<image_soft_token>",
+                                                       "<audio_soft_token>"};
 
 /** "<unused42>": some files call these ordinary or user-defined pieces. */
 bool is_reserved(std::string_view piece) {

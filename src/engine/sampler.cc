@@ -54,7 +54,8 @@ std::span<const float> adjusted(std::span<const float> logits, const Sampling& s
   if (s.repetition_penalty != 1.0f || s.presence_penalty != 0.0f || s.frequency_penalty != 0.0f) {
     std::vector<int32_t>& seen = Scratch::mine().seen;
     seen.resize(scores.size(), 0);
-    for (int32_t id : history) if (inside(id)) ++seen[static_cast<size_t>(id)];
+    for (int32_t id : history)
+      if (inside(id)) ++seen[static_cast<size_t>(id)];
     for (int32_t id : history) {
       if (!inside(id) || seen[static_cast<size_t>(id)] == 0) continue;
       float& x = scores[static_cast<size_t>(id)];
@@ -63,8 +64,10 @@ std::span<const float> adjusted(std::span<const float> logits, const Sampling& s
       x -= s.presence_penalty + s.frequency_penalty * static_cast<float>(times);
     }
   }
-  for (const auto& [id, value] : s.bias) if (inside(id)) scores[static_cast<size_t>(id)] += value;
-  for (int32_t id : permitted.never) if (inside(id)) scores[static_cast<size_t>(id)] = kNever;
+  for (const auto& [id, value] : s.bias)
+    if (inside(id)) scores[static_cast<size_t>(id)] += value;
+  for (int32_t id : permitted.never)
+    if (inside(id)) scores[static_cast<size_t>(id)] = kNever;
   if (!permitted.allowed.empty()) {
     for (size_t i = 0; i < scores.size(); ++i) {
       if ((permitted.allowed[i / 32] >> (i % 32) & 1) == 0) scores[i] = kNever;

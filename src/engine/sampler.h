@@ -39,15 +39,15 @@ struct Alternative {
 };
 
 struct Choice {
-  int32_t token = 0;  // -1: none can be chosen (nothing is allowed, or the logits are not numbers)
-  float logprob = 0;  // of the raw logits, before filters, penalties and temperature
+  int32_t token = 0;             // -1: none can be chosen (nothing is allowed, or the logits are not numbers)
+  float logprob = 0;             // of the raw logits, before filters, penalties and temperature
   std::vector<Alternative> top;  // best first
 };
 
 /** What may be chosen. */
 struct Permitted {
-  std::span<const int32_t> never;      // ids that may not come: suppressed, reserved, media
-  std::span<const uint32_t> allowed;   // a mask: bit set = may come; empty: all
+  std::span<const int32_t> never;     // ids that may not come: suppressed, reserved, media
+  std::span<const uint32_t> allowed;  // a mask: bit set = may come; empty: all
 };
 
 /** Pure. logits: one raw row. history: ids that penalties count (prompt and answer). position: of the token to be

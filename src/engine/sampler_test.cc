@@ -173,11 +173,11 @@ TEST(Sampler, PenaltiesAndBias) {
   const std::vector<float> logits{4, -1, 3.5f, -1.2f};
   const std::vector<int32_t> history{0, 0, 1};
   const auto greedy = [&](Sampling s) { return s.temperature = 0, sample(logits, s, history, {}, 0).token; };
-  EXPECT_EQ(greedy({.repetition_penalty = 1.1f}), 0);   // 4 / 1.1 > 3.5
+  EXPECT_EQ(greedy({.repetition_penalty = 1.1f}), 0);  // 4 / 1.1 > 3.5
   EXPECT_EQ(greedy({.repetition_penalty = 1.2f}), 2);
   EXPECT_EQ(greedy({.presence_penalty = 0.4f}), 0);
   EXPECT_EQ(greedy({.presence_penalty = 0.6f}), 2);
-  EXPECT_EQ(greedy({.frequency_penalty = 0.3f}), 2);    // twice
+  EXPECT_EQ(greedy({.frequency_penalty = 0.3f}), 2);  // twice
   EXPECT_EQ(greedy({.bias = {{3, 6.0f}}}), 3);
   EXPECT_EQ(greedy({.repetition_penalty = 1.3f, .bias = {{0, -9.0f}, {2, -9.0f}}}), 3);  // -1 * 1.3 < -1.2
 }

@@ -54,8 +54,13 @@ PageGroups PageGroups::of(const Config& config) {
 }
 
 PagePool::PagePool(const PageGroup& group, DType dtype, int page_size, Ops& ops)
-    : ops_(ops), dtype_(dtype), page_size_(page_size), kv_heads_(group.kv_heads), head_dim_(group.head_dim),
-      tensor_page_bytes_(group.tensor_page_bytes(dtype, page_size)), page_bytes_(group.page_bytes(dtype, page_size)),
+    : ops_(ops),
+      dtype_(dtype),
+      page_size_(page_size),
+      kv_heads_(group.kv_heads),
+      head_dim_(group.head_dim),
+      tensor_page_bytes_(group.tensor_page_bytes(dtype, page_size)),
+      page_bytes_(group.page_bytes(dtype, page_size)),
       tensors_(2 * group.layers.size()) {}
 
 int32_t PagePool::take() {

@@ -48,7 +48,7 @@ class PagePool {
   int used() const { return capacity() - static_cast<int>(free_.size()); }
   int refs(int32_t page) const { return refs_[static_cast<size_t>(page)]; }
 
-  int32_t take();           // refs 1; a page must be free
+  int32_t take();  // refs 1; a page must be free
   void share(int32_t page);
   void drop(int32_t page);  // free when nobody refers to it any more
   /** A page of its own with the same content, for the caller's reference to `page`. */
@@ -67,7 +67,7 @@ class PagePool {
   int64_t tensor_page_bytes_, page_bytes_;
   std::vector<Tensor> tensors_;  // K, V of each layer; undefined while the capacity is 0
   std::vector<int32_t> refs_;
-  std::vector<int32_t> free_;    // taken from the back
+  std::vector<int32_t> free_;  // taken from the back
 };
 
 }  // namespace gemma

@@ -54,8 +54,15 @@ AttentionPlan KvCache::plan(int layer, const Batch& batch, std::span<const int32
   const std::vector<KeyRange> blocks = blocks_of(batch);
   const int page_size = s.options.page_size;
 
-  AttentionPlan plan{s.pools[group].keys(slot), s.pools[group].values(slot), page_size, l.kv_heads, l.head_dim,
-                     l.attention_scale, {}, {}, {}};
+  AttentionPlan plan{s.pools[group].keys(slot),
+                     s.pools[group].values(slot),
+                     page_size,
+                     l.kv_heads,
+                     l.head_dim,
+                     l.attention_scale,
+                     {},
+                     {},
+                     {}};
   size_t next = 0;  // of `rows`
   for (const Segment& segment : batch.segments) {
     const CachedSequence& sequence = s.at(segment.sequence);
@@ -91,8 +98,15 @@ AttentionPlan KvCache::plan_last(int layer, SeqId id, int window) const {
   GEMMA_CHECK(sequence.length > 0, "keys to see");
   const int first_held = held.first_page * s.options.page_size;
   const int first = std::max(first_held, window > 0 ? sequence.length - window : 0);
-  return {s.pools[group].keys(slot), s.pools[group].values(slot), s.options.page_size, l.kv_heads, l.head_dim,
-          l.attention_scale, {{0, 1, held.pages, held.first_page}}, {{first, sequence.length}}, {}};
+  return {s.pools[group].keys(slot),
+          s.pools[group].values(slot),
+          s.options.page_size,
+          l.kv_heads,
+          l.head_dim,
+          l.attention_scale,
+          {{0, 1, held.pages, held.first_page}},
+          {{first, sequence.length}},
+          {}};
 }
 
 }  // namespace gemma

@@ -72,9 +72,8 @@ int KvCache::match_prefix(const PrefixKey& key, SeqId sequence) {
 }
 
 bool KvCache::State::forget_oldest() {
-  const auto oldest = std::min_element(remembered.begin(), remembered.end(), [](const auto& a, const auto& b) {
-    return a.last_use < b.last_use;
-  });
+  const auto oldest = std::min_element(remembered.begin(), remembered.end(),
+                                       [](const auto& a, const auto& b) { return a.last_use < b.last_use; });
   if (oldest == remembered.end()) return false;
   clear(oldest->sequence);
   remembered.erase(oldest);

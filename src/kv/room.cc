@@ -44,8 +44,10 @@ bool KvCache::State::make_room(const std::vector<int64_t>& needed) {
         capacities[g] = keep ? pools[g].capacity() : least + extra;
       }
       if (!fits(capacities)) continue;
-      for (size_t g = 0; g < pools.size(); ++g) if (capacities[g] < pools[g].capacity()) resize(g, capacities[g]);
-      for (size_t g = 0; g < pools.size(); ++g) if (capacities[g] > pools[g].capacity()) resize(g, capacities[g]);
+      for (size_t g = 0; g < pools.size(); ++g)
+        if (capacities[g] < pools[g].capacity()) resize(g, capacities[g]);
+      for (size_t g = 0; g < pools.size(); ++g)
+        if (capacities[g] > pools[g].capacity()) resize(g, capacities[g]);
       return true;
     }
     return false;

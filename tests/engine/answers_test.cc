@@ -265,9 +265,8 @@ TEST_F(Answers, OtherThreadsSubmitWhileItRuns) {
   for (int t = 0; t < 3; ++t) {
     clients.emplace_back([&, t] {
       for (int i = 0; i < 10; ++i) {
-        const Ticket ticket = engine_.submit(request_of({5, 6 + t, 7 + i}, 5), [&](const Event& e) {
-          finished += e.finish.has_value();
-        });
+        const Ticket ticket =
+            engine_.submit(request_of({5, 6 + t, 7 + i}, 5), [&](const Event& e) { finished += e.finish.has_value(); });
         if (i % 4 == 3) engine_.cancel(ticket);
       }
     });

@@ -124,7 +124,9 @@ class Trial {
       return k;
     }();
     switch (dice_.below(10)) {
-      case 0: cache.truncate(id, dice_.below(cache.length(id) + 1)); break;
+      case 0:
+        cache.truncate(id, dice_.below(cache.length(id) + 1));
+        break;
       case 1: {  // goes on as a copy; the original goes away, or on with other tokens
         const SeqId copy = cache.create();
         cache.fork(id, copy);
@@ -132,8 +134,12 @@ class Trial {
         cache.release(std::exchange(id, copy));
         break;
       }
-      case 2: cache.remember(key, id); break;
-      case 3: cache.match_prefix(key, id); break;
+      case 2:
+        cache.remember(key, id);
+        break;
+      case 3:
+        cache.match_prefix(key, id);
+        break;
       case 4: {  // others share its pages and write behind them
         const SeqId copy = cache.create();
         cache.fork(id, copy);
@@ -141,7 +147,8 @@ class Trial {
         cache.release(copy);
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
 
