@@ -19,16 +19,18 @@ struct Word {
   std::string name, help;
 };
 
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) { return !command->get_name().empty(); });
+}
+
+/** Options of a command and of the commands below it (chat-format render). */
 std::vector<Word> options_of(const CLI::App& app) {
   std::vector<Word> words;
+  for (const CLI::App* below : commands_of(app)) words = options_of(*below);
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back({"--" + name, option->get_description()});
   }
   return words;
-}
-
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App* command) { return !command->get_name().empty(); });
 }
 
 std::string joined(const std::vector<Word>& words) {
@@ -53,10 +55,11 @@ std::string shell_quoted(std::string_view text) {
 std::string bash(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* command : commands_of(app)) {
-    cases += fmt::format("    {}) words='{}' ;;\n", command->get_name(), joined(options_of(*command)));
+    cases += fmt::format("    {}) words='{}' below='{}' ;;\n", command->get_name(), joined(options_of(*command)),
+                         joined(command_words(*command)));
   }
   return fmt::format(R"(_gemma4() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} words=
+  local word=${{COMP_WORDS[COMP_CWORD]}} words= below=
   if (( COMP_CWORD == 1 )); then
     COMPREPLY=($(compgen -W '{} {}' -- "$word"))
     return
@@ -66,7 +69,7 @@ std::string bash(const CLI::App& app) {
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$word"))
   else
-    COMPREPLY=($(compgen -f -- "$word"))
+    COMPREPLY=($(compgen -W "$below" -- "$word") $(compgen -f -- "$word"))
   fi
 }}
 complete -o filenames -F _gemma4 gemma4
@@ -86,11 +89,12 @@ std::string zsh_list(const std::vector<Word>& words) {
 std::string zsh(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* command : commands_of(app)) {
-    cases += fmt::format("    {}) words_of=({}) ;;\n", command->get_name(), zsh_list(options_of(*command)));
+    cases += fmt::format("    {}) words_of=({}) below=({}) ;;\n", command->get_name(), zsh_list(options_of(*command)),
+                         joined(command_words(*command)));
   }
   return fmt::format(R"(#compdef gemma4
 _gemma4() {{
-  local -a commands words_of
+  local -a commands words_of below
   commands=({})
   if (( CURRENT == 2 )); then
     _describe command commands
@@ -101,6 +105,7 @@ _gemma4() {{
   if [[ $words[CURRENT] == -* ]]; then
     _describe option words_of
   else
+    (( $#below )) && compadd -a below
     _files
   fi
 }}
@@ -113,6 +118,10 @@ std::string fish(const CLI::App& app) {
   for (const CLI::App* command : commands_of(app)) {
     text += fmt::format("complete -c gemma4 -n __fish_use_subcommand -f -a {} -d {}\n", command->get_name(),
                         shell_quoted(command->get_description()));
+    for (const Word& word : command_words(*command)) {
+      text += fmt::format("complete -c gemma4 -n '__fish_seen_subcommand_from {}' -a {} -d {}\n", command->get_name(),
+                          word.name, shell_quoted(word.help));
+    }
     for (const Word& word : options_of(*command)) {
       text += fmt::format("complete -c gemma4 -n '__fish_seen_subcommand_from {}' -l {} -d {}\n", command->get_name(),
                           word.name.substr(2), shell_quoted(word.help));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -40,6 +41,7 @@ struct Exchange::State {
   AnswerOptions options;
   json::array messages;  // empty: raw
   bool raw = false;
+  std::vector<PromptPiece> pieces;  // of the prompt, where a template made it
   std::vector<int32_t> prompt;
   std::vector<std::string> stop;
   std::vector<int32_t> generated;
@@ -52,7 +54,7 @@ struct Exchange::State {
 
   State(Session& s, const AnswerOptions& o) : session(s), options(o), stop(o.stop) {}
 
-  Result<std::vector<int32_t>> chat_prompt(const json::array& turns) const {
+  Result<std::vector<int32_t>> chat_prompt(const json::array& turns) {
     if (!session.chat_template) {
       const Result<std::string> text = few_shot_prompt(turns);
       if (!text) return text.failure();
@@ -60,9 +62,10 @@ struct Exchange::State {
     }
     ChatOptions chat;
     chat.enable_thinking = options.think;
-    const auto pieces = ChatFormat(*session.chat_template).render(turns, options.tools, chat);
-    if (!pieces) return pieces.failure();
-    return ChatFormat::tokens_of(pieces.value(), *session.tokenizer);
+    auto rendered = ChatFormat(*session.chat_template).render(turns, options.tools, chat);
+    if (!rendered) return rendered.failure();
+    pieces = std::move(rendered).value();
+    return ChatFormat::tokens_of(pieces, *session.tokenizer);
   }
 
   std::vector<int32_t> with_bos(std::vector<int32_t> ids) const {
@@ -103,7 +106,9 @@ struct Exchange::State {
     request.loop_stop = options.loop_stop;
     const auto open = session.tokenizer->find("<|channel>"), close = session.tokenizer->find("<channel|>");
     if (options.think && options.think_budget > 0 && open && close) {
-      request.mask = std::make_unique<ThoughtBudget>(options.think_budget, *open, *close);
+      const auto last = std::find_if(prompt.rbegin(), prompt.rend(), [&](int32_t id) { return id == *open || id == *close; });
+      const bool begins_open = last != prompt.rend() && *last == *open;
+      request.mask = std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_open);
       for (const int32_t id : generated) request.mask->accept(id);
     }
     return session.engine->submit(std::move(request), [this](const Event& event) { on_event(event); });
@@ -165,7 +170,7 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(Session& session, const json::a
   const int wanted = options.max_tokens > 0 ? options.max_tokens : 256;
   if (const auto failure = state.fit(std::min(wanted, session.engine->context() / 4))) return *failure;
   if (session.chat_template) {
-    state.parser = std::make_unique<ChatParser>(*session.chat_template);
+    state.parser = std::make_unique<ChatParser>(*session.chat_template, state.pieces);
   } else {
     state.trim_start = true;
     state.stop.insert(state.stop.end(), few_shot_stops().begin(), few_shot_stops().end());

@@ -139,8 +139,8 @@ class Forward {
 
   void add_drafts(Named& out, SingleSequence& sequence, const Tensor& state, int32_t position) const {
     const int32_t seed = greedy_choice(host_logits(sequence, state), model_->config.special.suppress);
-    const auto drafts = draft(*ops_, *drafter_, *model_, sequence.cache(), sequence.id(), seed, state, position,
-                              options_.drafts);
+    const auto drafts =
+        draft(*ops_, *drafter_, *model_, sequence.cache(), sequence.id(), seed, state, position, options_.drafts);
     std::vector<int32_t> ids;
     for (const Draft& d : drafts) ids.push_back(d.token);
     out.emplace_back("seed_token", Tensor::from(std::span(&seed, 1), Shape{1}));
@@ -215,10 +215,11 @@ void add_forward(CLI::App& app) {
   command->add_option("--draft", options->drafter, "A drafter: also write what it proposes");
   command->add_option("--drafts", options->drafts, "Tokens to draft")->check(CLI::Range(1, 64))->capture_default_str();
   command->add_option("--config", options->config, "Read this instead of the model's config.json");
-  command->add_option("--media-masks", options->masks, "overlay: blocks of pictures are laid over the masks of all layers")
+  command->add_option("--media-masks", options->masks, "overlay: pictures are seen whole on every layer")
       ->check(CLI::IsMember({"window", "overlay"}))
       ->capture_default_str();
-  command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
+      ->check(CLI::Range(1, 1024));
   command->footer(kAbout);
   command->callback([options] {
     if (!options->outputs.ends_with(".safetensors")) {

@@ -29,8 +29,8 @@ class Reader {
     const Shape& shape = record->shape;
     const bool flat = shape.rank == 1 || (shape.rank == 2 && shape[0] == 1);
     if (!flat || shape.count() == 0 || (record->dtype != DType::i32 && record->dtype != DType::i64)) {
-      fail(file_.name(), "tensor '{}': expected i32 or i64 [tokens], found {} {}", full(name),
-           info(record->dtype).name, shape.str());
+      fail(file_.name(), "tensor '{}': expected i32 or i64 [tokens], found {} {}", full(name), info(record->dtype).name,
+           shape.str());
     }
     const Tensor raw = load(*record);
     std::vector<int32_t> out;
@@ -38,7 +38,8 @@ class Reader {
       const auto at = static_cast<size_t>(i);
       const int64_t value = raw.dtype() == DType::i64 ? raw.data<int64_t>()[at] : raw.data<int32_t>()[at];
       if (value < low || value > high) {
-        fail(file_.name(), "tensor '{}': expected values from {} to {}, found {} at {}", full(name), low, high, value, i);
+        fail(file_.name(), "tensor '{}': expected values from {} to {}, found {} at {}", full(name), low, high, value,
+             i);
       }
       out.push_back(static_cast<int32_t>(value));
     }

@@ -38,7 +38,8 @@ struct Given {
   std::vector<std::string> words;
   std::string model, prompt_file, tools_file, context_full = "drop";
   std::optional<double> temperature, top_p, min_p;
-  std::optional<int64_t> top_k, seed, think, max_tokens, context, threads;
+  std::optional<int64_t> top_k, seed, max_tokens, context, threads;
+  std::optional<std::string> think;  // "": no limit
   std::vector<std::string> bias;
   bool greedy = false, no_loop_stop = false;
 };
@@ -48,9 +49,15 @@ bool names_a_model(const std::string& word) {
   return word.ends_with(".gguf") || word.ends_with(".safetensors") || std::filesystem::exists(word, error);
 }
 
-/** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. */
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. What follows --think and is
+ *  no number is a word, too. */
 void take_words(const Given& given, RunOptions& options) {
-  const auto& words = given.words;
+  auto words = given.words;
+  if (given.think && !given.think->empty() && !is_number(*given.think)) words.push_back(*given.think);
   std::string model = given.model;
   size_t next = 0;
   if (!words.empty() && model.empty() && (words.size() == 2 || names_a_model(words[0]))) model = words[next++];
@@ -115,7 +122,8 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   options.session.threads = choose(given.threads, settings.threads, 0);
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
-  options.answer.think_budget = choose(given.think, settings.think, 0);
+  const bool limited = given.think && is_number(*given.think);
+  options.answer.think_budget = limited ? std::stoi(*given.think) : given.think ? 0 : choose(settings.think, settings.think, 0);
   options.answer.loop_stop = !given.no_loop_stop;
   options.answer.keep_whole = given.context_full == "stop";
 }
@@ -146,7 +154,9 @@ int run(const Given& given, RunOptions options) {
   options.session.max_sequences = many ? 8 : 1;
   InterruptGuard guard;
   const auto session = Session::open(options.session);
-  options.answer.sampling.bias = bias;
+  if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
+    fail("--tools", "the chat template of {} has no place for tools", options.session.model);
+  }
   Sampling sampling = sampling_of(given, settings, *session, options.raw);
   sampling.repetition_penalty = options.answer.sampling.repetition_penalty;
   sampling.presence_penalty = options.answer.sampling.presence_penalty;
@@ -173,8 +183,10 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
       ->check(CLI::PositiveNumber)->group(group);
   command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")->group(group);
   command.add_option("--frequency-penalty", s.frequency_penalty, "The same, for each time seen")->group(group);
-  command.add_option("--logit-bias", given.bias, "ID=VALUE added to a token's logit; may be repeated")->group(group);
-  command.add_option("--stop", options.answer.stop, "A text that ends the answer; may be repeated")->group(group);
+  command.add_option("--logit-bias", given.bias, "ID=VALUE added to a token's logit; may be repeated")
+      ->allow_extra_args(false)->group(group);
+  command.add_option("--stop", options.answer.stop, "A text that ends the answer; may be repeated")
+      ->allow_extra_args(false)->group(group);
   command.add_flag("--no-loop-stop", given.no_loop_stop, "Go on when the answer repeats itself")->group(group);
   command.add_option("--logprobs", options.answer.top_logprobs, "With --json: log-probabilities, with N alternatives")
       ->check(CLI::Range(0, 20))->group(group);
@@ -193,7 +205,7 @@ void add_run(CLI::App& app) {
   command->add_option("-f,--file", given->prompt_file, "The prompt from a file");
   command->add_option("-s,--system", options->system, "The system turn");
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
-      ->expected(0, 1)->default_str("0")->option_text("[N]")->check(CLI::NonNegativeNumber);
+      ->expected(0, 1)->option_text("[N]");
   command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run");
   command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(CLI::PositiveNumber);
   command->add_flag("--raw", options->raw, "Plain completion: no template, no frame");

@@ -37,7 +37,9 @@ std::vector<std::string> read_lines(const std::string& path) {
 
 /** A JSON string, {"prompt": ...} or {"messages": [...]}, with an optional "id" and "system". */
 Job parse_job(const std::string& where, std::string_view line, const RunOptions& options) {
-  const json::value value = parse_json_or_fail(where, line);
+  Result<json::value> parsed = parse_json(line, 256, BigIntegers::keep);
+  if (!parsed) fail(where, "{}", parsed.failure().reason);
+  const json::value& value = parsed.value();
   Job job;
   std::string system = options.system;
   const json::object* object = value.if_object();
@@ -96,6 +98,7 @@ int run_jsonl(Session& session, const RunOptions& options) {
     if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
     jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
   }
+  if (!options.raw) say_template_note(session);
   Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);
   size_t next = 0, printed = 0;
   bool failed = false;

@@ -54,6 +54,10 @@ json::array logprobs_json(const Session& session, const Answer& answer) {
 
 }  // namespace
 
+void say_template_note(const Session& session) {
+  if (!session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
+}
+
 json::object message(std::string_view role, std::string_view content) {
   return {{"role", role}, {"content", content}};
 }
@@ -93,6 +97,7 @@ int run_once(Session& session, const RunOptions& options) {
   const auto exchange = options.raw ? Exchange::raw(session, options.prompt, specials, options.answer)
                                     : Exchange::chat(session, messages, options.answer);
   if (!exchange) fail(exchange.failure().field, "{}", exchange.failure().reason);
+  if (!options.raw) say_template_note(session);
   const Answer& answer = run_to_end(session, *exchange.value(), options.json ? Exchange::Sink() : Exchange::Sink(Printer()));
   if (options.json) {
     fmt::print("{}\n", write_json(to_json(session, answer, options.answer), is_terminal(STDOUT_FILENO) ? 2 : 0));

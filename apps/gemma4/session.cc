@@ -4,15 +4,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdio>
 
 #include "cpu/cpu_ops.h"
 
 namespace gemma::app {
 namespace {
 
-/** The template that --template names, the model's own, or the nearest, said once. None: the model has no template. */
-std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named) {
+/** The template that --template names, the model's own, or the nearest. None: the model has no template. What a person
+ *  should know of it goes to `note`. */
+std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named,
+                                        std::string& note) {
   if (!named.empty()) {
     const std::optional<Template> which = template_named(named);
     if (!which) fail("--template", "expected edge, large or gemma3, found '{}'", named);
@@ -20,13 +21,13 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
   }
   const ChatFormat::Choice choice = ChatFormat::choose(file, config.per_layer_dim > 0, config.generation);
   if (!choice.present) {
-    fmt::print(stderr, "gemma4: {} has no chat template: it is asked in a frame of two worked examples "
-               "(--raw: plain completion)\n", file.name());
+    note = fmt::format("{} has no chat template: it is asked in a frame of two worked examples (--raw: plain completion)",
+                       file.name());
     return std::nullopt;
   }
   if (!choice.recognised) {
-    fmt::print(stderr, "gemma4: the chat template of {} is not one that is known: '{}' is used (--template chooses)\n",
-               file.name(), name_of(choice.which));
+    note = fmt::format("the chat template of {} is not one that is known: '{}' is used (--template chooses)", file.name(),
+                       name_of(choice.which));
   }
   return choice.which;
 }
@@ -40,12 +41,13 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->pool = std::make_unique<ThreadPool>(options.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  session->model = Model::load(session->file, *session->ops, {});
+  session->model = Model::load(session->file, *session->ops, {.threads = session->pool.get()});
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
-  session->chat_template = choose_template(*session->file, session->model->config, options.chat_template);
+  session->chat_template = choose_template(*session->file, session->model->config, options.chat_template,
+                                           session->template_note);
   session->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return session;
 }

@@ -35,6 +35,7 @@ struct Session {
   std::shared_ptr<const Model> model;
   std::unique_ptr<Engine> engine;
   std::optional<Template> chat_template;  // none: the few-shot frame
+  std::string template_note;  // "", or what a person should be told of the template, once
   double load_seconds = 0;
 };
 

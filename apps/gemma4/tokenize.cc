@@ -67,16 +67,37 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+std::string_view name_of(json::kind kind) {
+  switch (kind) {
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
+    default:
+      return "a number";
+  }
+}
+
+/** `where` is "line 3": the place within it is a column, "line 3, column 7". */
 json::value parse_line(const std::string& where, std::string_view line) {
   Result<json::value> value = parse_json(line, 8);
-  if (!value) fail(where, "{}", value.failure().reason);
-  return std::move(value).value();
+  if (value) return std::move(value).value();
+  constexpr std::string_view kOnlyLine = "line 1, ";
+  const std::string& reason = value.failure().reason;
+  if (reason.starts_with(kOnlyLine)) fail("", "{}, {}", where, reason.substr(kOnlyLine.size()));
+  fail(where, "{}", reason);
 }
 
 std::string encode_line(const Tokenizer& tokenizer, Specials specials, const std::string& where,
                         std::string_view line) {
   const json::value value = parse_line(where, line);
-  if (!value.is_string()) fail(where, "expected a JSON string, found {}", std::string(json::to_string(value.kind())));
+  if (!value.is_string()) fail(where, "expected a JSON string, found {}", name_of(value.kind()));
   return "{\"ids\": [" + joined(tokenizer.encode(value.get_string(), specials), ", ") + "]}\n";
 }
 
@@ -84,7 +105,7 @@ std::string decode_line(const Tokenizer& tokenizer, bool skip_special, const std
                         std::string_view line) {
   const json::value value = parse_line(where, line);
   if (!value.is_array()) {
-    fail(where, "expected a JSON array of ids, found {}", std::string(json::to_string(value.kind())));
+    fail(where, "expected a JSON array of ids, found {}", name_of(value.kind()));
   }
   std::vector<int32_t> ids;
   for (const json::value& item : value.get_array()) {
@@ -104,6 +125,7 @@ void run_lines(const Tokenizer& tokenizer, const TokenizeOptions& options, Speci
                          : encode_line(tokenizer, specials, where, line));
   };
   if (options.has_text) return answer("text", options.text);
+  std::ios::sync_with_stdio(false);  // a byte at a time otherwise
   std::string line;
   for (int64_t number = 1; std::getline(std::cin, line); ++number) answer(fmt::format("line {}", number), line);
   if (std::cin.bad()) fail("standard input", "cannot read");
