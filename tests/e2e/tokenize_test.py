@@ -54,8 +54,9 @@ class Tokenize(ProgramTest):
         for line, place in (("3", "line 1: expected a JSON string, found a number"), ("", "line 1, column 1"),
                             ('"a', "line 1, column 3"), ('"\\ud800"', "line 1, column"), ('["a"]', "found an array")):
             self.assertIn(place, self.error("tokenize", TOKENIZER, "--jsonl", stdin=line + "\n"))
-        for line, place in (('"a"', "line 1: expected a JSON array of ids, found a string"), ("[1.5]", "[0]: expected an id"),
-                            ("[0, 262145]", "[1]: expected an id from 0 to 262144, found 262145"), ("[-1]", "found -1")):
+        for line, place in (('"a"', "line 1: expected a JSON array of ids, found a string"), ("[-1]", "found -1"),
+                            ("[0, 262145]", "line 1: [1]: expected an id from 0 to 262144, found 262145"),
+                            ("[1.5]", "line 1: [0]: expected an id")):
             self.assertIn(place, self.error("tokenize", TOKENIZER, "--decode", stdin=line + "\n"))
         done = self.run_program("tokenize", TOKENIZER, "--jsonl", stdin='"a"\n"b"\n{}\n"c"\n')
         self.assertEqual((done.returncode, done.stdout.count(b"\n")), (1, 2))  # what came before stands
