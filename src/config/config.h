@@ -27,24 +27,24 @@ struct MoeConfig {
 inline constexpr int kTargetLayer = -1;
 
 struct LayerConfig {
-  bool global = false;              // full attention; else sliding
+  bool global = false;  // full attention; else sliding
   int heads = 0, kv_heads = 0, head_dim = 0;
-  int window = 0;                   // keys a row sees with itself; 0 = all
+  int window = 0;  // keys a row sees with itself; 0 = all
   Rope rope;
-  float attention_scale = 1.0f;     // 1: q and k are normed; Gemma 3: query_pre_attn_scalar^(-1/2)
-  bool v_norm = true;               // Gemma 3 has none
-  bool k_is_v = false;              // no v_proj: v is the raw k projection
+  float attention_scale = 1.0f;      // 1: q and k are normed; Gemma 3: query_pre_attn_scalar^(-1/2)
+  bool v_norm = true;                // Gemma 3 has none
+  bool k_is_v = false;               // no v_proj: v is the raw k projection
   bool bidirectional_media = false;  // rows of one picture see one another (sliding layers of "vision" models)
   bool layer_scalar = true;
-  int kv_source = 0;                // own index, or the earlier layer whose cache this one reads; a drafter: kTargetLayer
+  int kv_source = 0;  // own index, or the earlier layer whose cache this one reads, or kTargetLayer
   int mlp_width = 0;
   std::optional<MoeConfig> moe;
 };
 
 struct SpecialTokens {
   int32_t bos = 2, pad = 0;
-  std::vector<int32_t> eos;            // stop ids of generation_config, else of config
-  std::vector<int32_t> suppress;       // never chosen (spec: the 12B, section 7)
+  std::vector<int32_t> eos;                    // stop ids of generation_config, else of config
+  std::vector<int32_t> suppress;               // never chosen (spec: the 12B, section 7)
   int32_t image = -1, video = -1, audio = -1;  // placeholder ids, -1: none
   int32_t image_begin = -1, image_end = -1, audio_begin = -1, audio_end = -1;
 };
@@ -56,14 +56,14 @@ struct GenerationDefaults {
 };
 
 struct Config {
-  std::string architecture;            // "gemma4", "gemma4_unified", "gemma3": for people, not for the forward pass
-  int generation = 4;                  // 3: safetensors hold norms as w with (1 + w) meant; see model/weights
-  int dim = 0, vocab = 0, context = 0; // context: max_position_embeddings
+  std::string architecture;             // "gemma4", "gemma4_unified", "gemma3": for people, not for the forward pass
+  int generation = 4;                   // 3: safetensors hold norms as w with (1 + w) meant; see model/weights
+  int dim = 0, vocab = 0, context = 0;  // context: max_position_embeddings
   float norm_eps = 1e-6f;
   // sqrt(dim) and sqrt(per_layer_dim); Model::load rounds them to the types of the tables they multiply.
   float embedding_scale = 1.0f, per_layer_scale = 1.0f;
   std::optional<float> softcap;
-  int per_layer_dim = 0;               // P; 0 = no per-layer embeddings
+  int per_layer_dim = 0;  // P; 0 = no per-layer embeddings
   bool tied_head = true;
   std::vector<LayerConfig> layers;
   SpecialTokens special;

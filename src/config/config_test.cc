@@ -27,7 +27,8 @@ json::object small(std::string_view changes = "{}") {
     "model_type": "gemma4_text", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48,
     "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16,
     "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
-    "sliding_window": 6, "max_position_embeddings": 128, "hidden_size_per_layer_input": 0})").as_object();
+    "sliding_window": 6, "max_position_embeddings": 128, "hidden_size_per_layer_input": 0})")
+                          .as_object();
   const json::value changed = parse_json_or_fail("test", changes);
   for (const auto& change : changed.as_object()) keys[change.key()] = change.value();
   return keys;
@@ -88,7 +89,7 @@ TEST(Config, FullLayersOfLargeModelsShareKAndV) {
   const Config c = parse(golden_json("unified_text/config.json"));
   EXPECT_TRUE(c.layers[5].k_is_v);
   EXPECT_FALSE(c.layers[4].k_is_v);
-  EXPECT_EQ(c.layers[5].kv_heads, 1);   // key "05": zero-padded
+  EXPECT_EQ(c.layers[5].kv_heads, 1);  // key "05": zero-padded
   EXPECT_EQ(c.layers[11].head_dim, 32);
   EXPECT_TRUE(c.layers[4].bidirectional_media);
   EXPECT_FALSE(c.layers[5].bidirectional_media);
@@ -174,7 +175,8 @@ TEST(Config, StopAndSuppressedIds) {
   EXPECT_EQ(plain.special.image, 502);
   EXPECT_EQ(plain.special.audio_end, 505);
   const json::value generation = parse_json_or_fail(
-      "test", R"({"eos_token_id": [1, 50, 600], "suppress_tokens": [7], "temperature": 0.5, "top_k": 10, "top_p": 0.9})");
+      "test",
+      R"({"eos_token_id": [1, 50, 600], "suppress_tokens": [7], "temperature": 0.5, "top_k": 10, "top_p": 0.9})");
   const Config given = Config::from_json("config.json", hub, &generation);
   EXPECT_THAT(given.special.suppress, ElementsAre(7));
   EXPECT_THAT(given.special.eos, ElementsAre(1, 50));  // 600 is outside the vocabulary

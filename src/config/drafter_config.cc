@@ -118,8 +118,8 @@ void DrafterConfig::check_target(std::string_view where, const Config& target) c
     }
     const LayerConfig& cache = target.layers[static_cast<size_t>(source)];
     if (own.head_dim != cache.head_dim || own.heads % cache.kv_heads != 0) {
-      fail(where, "layer {}: expected {} heads of {} to read the target's {} KV heads of {}", i, own.heads, own.head_dim,
-           cache.kv_heads, cache.head_dim);
+      fail(where, "layer {}: expected {} heads of {} to read the target's {} KV heads of {}", i, own.heads,
+           own.head_dim, cache.kv_heads, cache.head_dim);
     }
   }
 }

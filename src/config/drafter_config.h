@@ -10,9 +10,9 @@
 namespace gemma {
 
 struct DrafterConfig {
-  Config stack;              // every kv_source is kTargetLayer; kv_heads and head_dim are the target's
-  int target_dim = 0;        // width of the target's states
-  bool ordered = false;      // logits of the tokens of the nearest centroids only
+  Config stack;          // every kv_source is kTargetLayer; kv_heads and head_dim are the target's
+  int target_dim = 0;    // width of the target's states
+  bool ordered = false;  // logits of the tokens of the nearest centroids only
   int centroids = 0, top_centroids = 0;
 
   /** Fails with the key, expected and found; also when the file is not a drafter. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF keys (spec/gguf.md) -> Config. What has no key is read off the tensors: K = V (no attn_v), layer scalars, experts,
-// p-RoPE (rope_freqs).
+// GGUF keys (spec/gguf.md) -> Config. What has no key is read off the tensors: K = V (no attn_v), layer scalars,
+// experts, p-RoPE (rope_freqs).
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -93,8 +93,8 @@ std::vector<bool> layer_kinds(const GgufKeys& keys, int layers, int generation) 
     return global;
   }
   if (!keys.metadata().find(keys.full("attention.sliding_window"))) return global;  // no window: all layers see all
-  const int period = keys.integer("attention.sliding_window_pattern", 1, resolve::kMaxLayers)
-                         .value_or(resolve::kDefaultPattern);
+  const int period =
+      keys.integer("attention.sliding_window_pattern", 1, resolve::kMaxLayers).value_or(resolve::kDefaultPattern);
   for (size_t i = 0; i < global.size(); ++i) global[i] = (static_cast<int>(i) + 1) % period == 0;
   return global;
 }
@@ -151,7 +151,8 @@ void set_ropes(Config& c, const GgufKeys& keys) {
     const char* name = layer.global ? "rope.dimension_count" : "rope.dimension_count_swa";
     const auto rotated = keys.integer(name, 0, resolve::kMaxHeadDim);
     if (c.generation == 4 && rotated && *rotated != layer.head_dim) {
-      fail(keys.file().name(), "key {}: expected the head size {}, found {}", keys.full(name), layer.head_dim, *rotated);
+      fail(keys.file().name(), "key {}: expected the head size {}, found {}", keys.full(name), layer.head_dim,
+           *rotated);
     }
     const int pairs = layer.head_dim / 2;
     layer.rope = layer.global ? divided(resolve::rope(layer.head_dim, pairs, theta, factor), divisors, keys)
@@ -166,7 +167,8 @@ void set_shapes(Config& c, const GgufKeys& keys) {
   const auto widths = keys.need_per_layer("feed_forward_length", layers, 1, resolve::kMaxWidth);
   const int full = keys.integer("attention.key_length", 2, resolve::kMaxHeadDim).value_or(c.dim / heads[0]);
   const int sliding = keys.integer("attention.key_length_swa", 2, resolve::kMaxHeadDim).value_or(full);
-  for (const auto& [name, size] : {std::pair{"attention.value_length", full}, {"attention.value_length_swa", sliding}}) {
+  for (const auto& [name, size] :
+       {std::pair{"attention.value_length", full}, {"attention.value_length_swa", sliding}}) {
     const int found = keys.integer(name, 1, resolve::kMaxHeadDim).value_or(size);
     if (found != size) fail(keys.file().name(), "key {}: expected {}, as keys, found {}", keys.full(name), size, found);
   }
@@ -272,13 +274,11 @@ Config text_from_gguf(const ModelFile& file, std::string_view arch) {
   c.vocab = vocabulary(keys);
   c.dim = keys.need("embedding_length", 1, kMaxWidth);
   c.context = keys.need("context_length", 1, kMaxTokens);
-  c.norm_eps = static_cast<float>(
-      keys.number("attention.layer_norm_rms_epsilon", kMinEps, kMaxEps).value_or(1e-6));
+  c.norm_eps = static_cast<float>(keys.number("attention.layer_norm_rms_epsilon", kMinEps, kMaxEps).value_or(1e-6));
   c.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(c.dim)));
   const double cap = keys.number("final_logit_softcapping", 0.0, kMaxScale).value_or(0.0);
   if (cap > 0) c.softcap = static_cast<float>(cap);
-  c.per_layer_dim =
-      c.generation == 4 ? keys.integer("embedding_length_per_layer_input", 0, kMaxWidth).value_or(0) : 0;
+  c.per_layer_dim = c.generation == 4 ? keys.integer("embedding_length_per_layer_input", 0, kMaxWidth).value_or(0) : 0;
   c.tied_head = file.find("output.weight") == nullptr;
   const int layers = keys.need("block_count", 1, kMaxLayers);
   c.layers.resize(static_cast<size_t>(layers));

@@ -144,7 +144,8 @@ class RopeKeys {
     partial_ = keys.number("partial_rotary_factor", 0.0, 1.0).value_or(1.0);
     factor_ = keys.number("factor", 1e-6, 1e6).value_or(1.0);
     if (type_ == "linear" && partial_ != 1.0) {
-      keys.fail_key("partial_rotary_factor", "1 beside rope_type linear", keys.all().if_contains("partial_rotary_factor"));
+      keys.fail_key("partial_rotary_factor", "1 beside rope_type linear",
+                    keys.all().if_contains("partial_rotary_factor"));
     }
   }
 
@@ -320,8 +321,7 @@ Config read_text(const Keys& text, const Family& family) {
   c.vocab = text.integer("vocab_size", 1, resolve::kMaxVocab).value_or(d.vocab);
   c.dim = text.integer("hidden_size", 1, resolve::kMaxWidth).value_or(d.dim);
   c.context = text.integer("max_position_embeddings", 1, resolve::kMaxTokens).value_or(d.context);
-  c.norm_eps =
-      static_cast<float>(text.number("rms_norm_eps", resolve::kMinEps, resolve::kMaxEps).value_or(1e-6));
+  c.norm_eps = static_cast<float>(text.number("rms_norm_eps", resolve::kMinEps, resolve::kMaxEps).value_or(1e-6));
   c.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(c.dim)));
   const double cap = text.number("final_logit_softcapping", 0.0, resolve::kMaxScale).value_or(0.0);
   if (cap > 0) c.softcap = static_cast<float>(cap);

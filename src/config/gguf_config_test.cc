@@ -103,8 +103,8 @@ TEST(GgufConfig, Gemma4WithArraysAndScalars) {
 
 TEST(GgufConfig, TokensAreKnownByTheirPieces) {
   Gguf f = gemma4_file();
-  f.keys.set("tokenizer.ggml.tokens",
-             std::vector<std::string>{"<pad>", "<eos>", "<bos>", "<|image|>", "<turn|>", "<image|>", "<|tool_response>"});
+  f.keys.set("tokenizer.ggml.tokens", std::vector<std::string>{"<pad>", "<eos>", "<bos>", "<|image|>", "<turn|>",
+                                                               "<image|>", "<|tool_response>"});
   f.keys.set("tokenizer.ggml.eos_token_id", int64_t{1});
   f.keys.set("tokenizer.ggml.suppress_tokens", std::vector<int64_t>{5, 70000});
   const Config c = Config::from(f.open());
@@ -118,10 +118,15 @@ TEST(GgufConfig, TokensAreKnownByTheirPieces) {
 TEST(GgufConfig, Gemma3WithoutPatternMeansEverySixth) {
   Gguf f;
   f.keys.set("general.architecture", std::string("gemma3"));
-  for (const auto& [key, value] : {std::pair{"context_length", 128}, {"block_count", 7}, {"embedding_length", 32},
-                                   {"feed_forward_length", 48}, {"attention.head_count", 4},
-                                   {"attention.head_count_kv", 1}, {"attention.key_length", 16},
-                                   {"attention.value_length", 16}, {"attention.sliding_window", 5}}) {
+  for (const auto& [key, value] : {std::pair{"context_length", 128},
+                                   {"block_count", 7},
+                                   {"embedding_length", 32},
+                                   {"feed_forward_length", 48},
+                                   {"attention.head_count", 4},
+                                   {"attention.head_count_kv", 1},
+                                   {"attention.key_length", 16},
+                                   {"attention.value_length", 16},
+                                   {"attention.sliding_window", 5}}) {
     f.keys.set(std::string("gemma3.") + key, int64_t{value});
   }
   f.keys.set("gemma3.rope.scaling.type", std::string("linear"));

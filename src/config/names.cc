@@ -68,7 +68,7 @@ std::optional<std::pair<std::string_view, std::string_view>> split_layer(std::st
 }
 
 std::optional<std::string> translate(std::string_view name, std::string_view from_head, std::string_view to_head,
-                                     std::string_view Pair::*from, std::string_view Pair::*to) {
+                                     std::string_view Pair::* from, std::string_view Pair::* to) {
   for (const Pair& p : kWhole) {
     if (p.*from == name) return std::string(p.*to);
   }

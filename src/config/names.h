@@ -35,7 +35,8 @@ inline constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 /** GGUF's other way to store a tensor. parts: names of which `bare` is the rows, one expert after another (gate rows
  *  first): "layers.0.experts.gate_up_proj" -> {"blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight"}. */
 std::vector<std::string> split_parts(std::string_view bare);
-/** The fused tensor of which q, k or v of a layer are rows, in this order: "blk.0.attn_qkv.weight"; nullopt for others. */
+/** The fused tensor of which q, k and v of a layer are rows, in this order: "blk.0.attn_qkv.weight"; nullopt for other
+ *  tensors. */
 std::optional<std::string> fused_name(std::string_view bare);
 
 /** Whether GGUF holds 1 + w where a Gemma 3 safetensors checkpoint holds w: all of its norms. */

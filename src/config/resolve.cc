@@ -44,9 +44,8 @@ void drop_foreign_ids(Config& config) {
   const auto foreign = [&](int32_t id) { return id < 0 || id >= config.vocab; };
   std::erase_if(config.special.eos, foreign);
   std::erase_if(config.special.suppress, foreign);
-  for (int32_t* id : {&config.special.image, &config.special.video, &config.special.audio,
-                      &config.special.image_begin, &config.special.image_end, &config.special.audio_begin,
-                      &config.special.audio_end}) {
+  for (int32_t* id : {&config.special.image, &config.special.video, &config.special.audio, &config.special.image_begin,
+                      &config.special.image_end, &config.special.audio_begin, &config.special.audio_end}) {
     if (foreign(*id)) *id = -1;
   }
 }
@@ -67,8 +66,8 @@ void check_layer(const Config& config, size_t i, std::string_view where) {
   if (layer.kv_source == kTargetLayer || layer.kv_source == static_cast<int>(i)) return;
   const LayerConfig& source = config.layers[static_cast<size_t>(layer.kv_source)];
   if (source.kv_heads != layer.kv_heads || source.head_dim != layer.head_dim) {
-    fail(where, "layer {}: expected the cache of layer {}, which it shares, [{} heads of {}], found [{} heads of {}]", i,
-         layer.kv_source, source.kv_heads, source.head_dim, layer.kv_heads, layer.head_dim);
+    fail(where, "layer {}: expected the cache of layer {}, which it shares, [{} heads of {}], found [{} heads of {}]",
+         i, layer.kv_source, source.kv_heads, source.head_dim, layer.kv_heads, layer.head_dim);
   }
 }
 

@@ -22,8 +22,8 @@ inline constexpr int kDefaultPattern = 6;
 /** Refuses an architecture by its name, and says what is read. */
 [[noreturn]] void refuse_architecture(std::string_view where, std::string_view name);
 
-/** theta^(-2i / head_dim) / factor for pairs i < rotated, 0 for the rest, in the reference's own f32 steps: at positions
- *  of several thousand the last bit of a frequency shows in the logits (spec section 3). */
+/** theta^(-2i / head_dim) / factor for pairs i < rotated, 0 for the rest, in the reference's own f32 steps: at
+ *  positions of several thousand the last bit of a frequency shows in the logits (spec section 3). */
 Rope rope(int head_dim, int rotated, double theta, double factor);
 
 /** The last `shared` layers read the cache of the last earlier layer of their kind that has one. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a file keeps the tensors that the reference names: under a prefix (safetensors), under another name, in parts or
-// as rows of a fused one (GGUF).
+// Where a file keeps the tensors that the reference names: under a prefix (safetensors), under another name, in parts
+// or as rows of a fused one (GGUF).
 //
 //   TensorMap map(file, config);
 //   if (auto t = map.find("layers.0.self_attn.k_proj.weight")) t->read(file, bytes);

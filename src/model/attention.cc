@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention (spec section 6): queries and keys normed and rotated, values normed; layers that share a cache have queries
-// only. Everything about pages, windows and spans is in the plan.
+// Attention (spec section 6): queries and keys normed and rotated, values normed; layers that share a cache have
+// queries only. Everything about pages, windows and spans is in the plan.
 #include <algorithm>
 
 #include "model/step.h"
@@ -30,9 +30,7 @@ Tensor norm_and_rotate(Context& c, const LayerConfig& l, const Tensor& x, const 
 }
 
 /** [rows, heads, head_dim]: the listener knows the heads then. */
-Tensor by_head(const Tensor& x, int64_t head_dim) {
-  return x.view(Shape{x.rows(), x.cols() / head_dim, head_dim});
-}
+Tensor by_head(const Tensor& x, int64_t head_dim) { return x.view(Shape{x.rows(), x.cols() / head_dim, head_dim}); }
 
 void tap_keys(Context& c, const Step& s, int i) {
   if (!c.ops.listening()) return;
@@ -58,34 +56,36 @@ Tensor mask_of(const AttentionPlan& plan) {
 
 }  // namespace
 
-Tensor project(Context& c, Step& s, int i, Tensor h) {
+Queries project(Context& c, Step& s, int i, Tensor h) {
   const LayerConfig& l = c.config.layers[static_cast<size_t>(i)];
   const AttentionWeights& w = c.weights.layers[static_cast<size_t>(i)].attention;
   const bool leave = i == s.last_cache && s.batch.wanted.size() < s.positions.size();
   Tensor q;
+  AttentionPlan plan;
   if (l.kv_source == i) {
     const Projected raw = project_raw(c, l, w, h, !leave);
     q = raw.q;
     const Tensor k = norm_and_rotate(c, l, raw.k, w.k_norm, s.positions);
     const Tensor v = l.v_norm ? c.ops.rms_norm(raw.v, nullptr, c.config.norm_eps, l.head_dim) : raw.v;
-    c.ops.write_kv(c.cache.plan(i, s.batch), k, v);
+    plan = c.cache.plan(i, s.batch);
+    c.ops.write_kv(plan, k, v);
     if (c.ops.listening()) s.heard[i] = {k, v};
   }
   tap_keys(c, s, i);
   if (leave) s.keep_wanted(c.ops, h);
   if (s.empty()) return {};
+  if (l.kv_source != i || leave) plan = c.cache.plan(i, s.batch, s.rows);
   if (!q.defined()) q = linear(c, w.q, h);
   q = norm_and_rotate(c, l, q, w.q_norm, s.positions);
   tap_layer(c.ops, i, "attn.q", [&] { return by_head(q, l.head_dim); });
-  return q;
+  return {q, std::move(plan)};
 }
 
-Tensor attend(Context& c, const Step& s, int i, const Tensor& q) {
+Tensor attend(Context& c, int i, const Queries& queries) {
   const LayerConfig& l = c.config.layers[static_cast<size_t>(i)];
-  const AttentionPlan plan = c.cache.plan(i, s.batch, s.rows);
-  const Tensor context = c.ops.attention(q, plan);
+  const Tensor context = c.ops.attention(queries.q, queries.plan);
   const Tensor out = linear(c, c.weights.layers[static_cast<size_t>(i)].attention.o, context);
-  tap_layer(c.ops, i, "attn.mask", [&] { return mask_of(plan); });
+  tap_layer(c.ops, i, "attn.mask", [&] { return mask_of(queries.plan); });
   tap_layer(c.ops, i, "attn.ctx", [&] { return by_head(context, l.head_dim); });
   tap_layer(c.ops, i, "attn.out", [&] { return out; });
   return out;

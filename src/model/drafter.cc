@@ -22,8 +22,8 @@ std::vector<int32_t> load_ordering(const ModelFile& file, const DrafterConfig& c
   const Shape expected{c.stack.vocab};
   if (!stored) fail(file.name(), "tensor '{}' is missing (expected {})", name, expected.str());
   if (!(stored->shape == expected) || (stored->dtype != DType::i64 && stored->dtype != DType::i32)) {
-    fail(file.name(), "tensor '{}': expected integers {}, found {} {}", name, expected.str(),
-         info(stored->dtype).name, stored->shape.str());
+    fail(file.name(), "tensor '{}': expected integers {}, found {} {}", name, expected.str(), info(stored->dtype).name,
+         stored->shape.str());
   }
   Tensor raw = Tensor::host(stored->dtype, stored->shape);
   stored->read(file, raw.raw_mutable());
@@ -113,8 +113,8 @@ std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config
   return drafter;
 }
 
-std::vector<Draft> draft(Ops& ops, const Drafter& d, const Model& target, KvCache& cache, SeqId sequence,
-                         int32_t token, Tensor state, int32_t position, int count) {
+std::vector<Draft> draft(Ops& ops, const Drafter& d, const Model& target, KvCache& cache, SeqId sequence, int32_t token,
+                         Tensor state, int32_t position, int count) {
   Context c{ops, d.config.stack, d.weights, cache};
   std::vector<AttentionPlan> plans;
   for (int i = 0; i < static_cast<int>(c.config.layers.size()); ++i) {

@@ -34,8 +34,8 @@ struct Draft {
   Tensor state;   // [1, B], in the space of the target's final states
 };
 
-/** Drafts `count` tokens after `token`, the target's choice for the position after all that `cache` holds of `sequence`.
- *  `state`: the target's final-norm state [1, B] that chose it. `position`: its position id. */
+/** Drafts `count` tokens after `token`, the target's choice for the position after all that `cache` holds of
+ *  `sequence`. `state`: the target's final-norm state [1, B] that chose it. `position`: its position id. */
 std::vector<Draft> draft(Ops& ops, const Drafter& drafter, const Model& target, KvCache& cache, SeqId sequence,
                          int32_t token, Tensor state, int32_t position, int count);
 

@@ -19,9 +19,7 @@ bool is_weight_type(DType type) {
 }
 
 /** Same count and the same sizes; a scalar counts as [1] (layer_scalar is stored both ways). */
-bool same_shape(const Shape& a, const Shape& b) {
-  return a == b || (a.count() == 1 && b.count() == 1);
-}
+bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.count() == 1 && b.count() == 1); }
 
 }  // namespace
 

@@ -40,7 +40,7 @@ class SingleSequence {
 /** The id of the largest logit that is not suppressed; the lower id on ties. */
 int32_t greedy_choice(std::span<const float> logits, std::span<const int32_t> suppressed);
 
-/** Keeps what passes of `ops` name, in the reference's shapes ([heads, rows, head_dim] for q, k and v), while it lives. */
+/** Keeps what passes of `ops` name while it lives, in the reference's shapes ([heads, rows, head_dim] for q, k, v). */
 class Trace {
  public:
   using Wanted = std::function<bool(std::string_view name)>;

@@ -22,8 +22,8 @@ struct Linear {
 };
 
 struct AttentionWeights {
-  Linear q, k, v, o;       // k, v undefined on layers that share a cache; v where K = V
-  Tensor q_norm, k_norm;   // [head_dim]
+  Linear q, k, v, o;      // k, v undefined on layers that share a cache; v where K = V
+  Tensor q_norm, k_norm;  // [head_dim]
 };
 
 struct MlpWeights {
@@ -31,9 +31,9 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-  Linear router;                                  // [experts, dim]
-  Tensor router_scale, per_expert_scale;          // [dim] (with dim^(-1/2) in it), [experts]
-  Tensor gate_up, down;                           // [experts, 2 width, dim], [experts, dim, width]
+  Linear router;                          // [experts, dim]
+  Tensor router_scale, per_expert_scale;  // [dim] (with dim^(-1/2) in it), [experts]
+  Tensor gate_up, down;                   // [experts, 2 width, dim], [experts, dim, width]
   Tensor post_feedforward_layernorm_1, post_feedforward_layernorm_2, pre_feedforward_layernorm_2;
 };
 

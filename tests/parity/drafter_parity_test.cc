@@ -18,7 +18,7 @@ void PrintTo(const Pair& pair, std::ostream* out) { *out << pair.name; }
 
 class DrafterParity : public testing::TestWithParam<Pair> {};
 
-Tensor rows_of(const std::vector<Draft>& drafts, Tensor Draft::*part) {
+Tensor rows_of(const std::vector<Draft>& drafts, Tensor Draft::* part) {
   std::vector<float> all;
   for (const Draft& d : drafts) {
     const auto row = (d.*part).data<float>();
@@ -32,8 +32,8 @@ TEST_P(DrafterParity, FiveStepsAfterEachPrompt) {
   const auto target = load(GetParam().target, "config.json", true);
   for (const auto& entry : golden_case.cases().at("drafters").as_object()) {
     const std::string drafter_name = entry.key();
-    const auto drafter = Drafter::load(golden(golden_case.name() + "/" + drafter_name), target->config, cpu_ops(),
-                                       {.widen = true});
+    const auto drafter =
+        Drafter::load(golden(golden_case.name() + "/" + drafter_name), target->config, cpu_ops(), {.widen = true});
     for (const auto& prompt_entry : entry.value().as_object()) {
       if (!prompt_entry.value().is_object()) continue;
       const std::string prompt = prompt_entry.key(), at = drafter_name + "/" + prompt + "/";
@@ -43,8 +43,7 @@ TEST_P(DrafterParity, FiveStepsAfterEachPrompt) {
       Batch batch = batch_rows(ids);
       batch.wanted = {static_cast<int32_t>(ids.size()) - 1};
       const Tensor state = sequence.feed(batch);
-      const int32_t token =
-          greedy_choice(sequence.logits(state).data<float>(), target->config.special.suppress);
+      const int32_t token = greedy_choice(sequence.logits(state).data<float>(), target->config.special.suppress);
       EXPECT_EQ(token, golden_case.ids(at + "seed_token")[0]);
       const Tensor hidden = golden_case.tensor(at + "seed_hidden");
       const std::string row = golden_case.name() + " " + drafter_name;

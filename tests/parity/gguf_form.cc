@@ -99,8 +99,8 @@ Metadata keys_of(const Config& c, const std::string& arch) {
     set("expert_used_count", int64_t{first.moe->top_k});
     set("expert_feed_forward_length", int64_t{first.moe->width});
   }
-  keys.set("tokenizer.ggml.suppress_tokens",
-           std::vector<int64_t>(c.special.suppress.begin(), c.special.suppress.end()), MetaType::i32);
+  keys.set("tokenizer.ggml.suppress_tokens", std::vector<int64_t>(c.special.suppress.begin(), c.special.suppress.end()),
+           MetaType::i32);
   return keys;
 }
 
@@ -140,7 +140,8 @@ void add_split(Image& image, const std::string& bare, const Shape& shape, const 
     to.insert(to.end(), values.begin() + at, values.begin() + at + half);
   }
   const std::vector<std::string> names = split_parts(bare);
-  for (int i : {0, 1}) image.add(names[static_cast<size_t>(i)], dtype, Shape{shape[0], shape[1] / 2, shape[2]}, part[i]);
+  for (int i : {0, 1})
+    image.add(names[static_cast<size_t>(i)], dtype, Shape{shape[0], shape[1] / 2, shape[2]}, part[i]);
 }
 
 bool is_projection(std::string_view bare) {

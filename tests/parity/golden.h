@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading golden cases and comparing with them: |a - b| <= atol + rtol |b| (tests/golden/README.md). What is compared is
-// written into one table that is printed at the end, worst error over tolerance first.
+// Reading golden cases and comparing with them: |a - b| <= atol + rtol |b| (tests/golden/README.md). What is compared
+// is written into one table that is printed at the end, worst error over tolerance first.
 #pragma once
 
 #include <memory>
