@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 info: what a file is, what is in it, what it takes to run it, and (--verify) whether its numbers are numbers.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -130,6 +128,7 @@ std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int con
   }
   const int64_t weights = Weights::bytes_for(report.file, config, ops);
   std::vector<MemoryNeed> needs;
+  needs.reserve(contexts.size());
   for (const int c : contexts) needs.push_back({c, weights, KvCache::bytes_for(config, {}, c)});
   return needs;
 }

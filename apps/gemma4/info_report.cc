@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/info_report.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file/gguf_types.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <utility>
+
+#include "base/error.h"
 
 namespace gemma {
 namespace {

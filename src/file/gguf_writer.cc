@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file/gguf_writer.h"
 
-#include <algorithm>
 #include <cstring>
-#include <limits>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"

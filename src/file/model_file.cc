@@ -105,8 +105,10 @@ ModelFile ModelFile::open_index(const std::string& path) {
   model.name_ = path;
   model.folder_ = folder_of(path);
   const std::string text = read_file(path, kLargestSideFile);
+  const auto files = read_index(path, text);
   std::vector<std::string> names;
-  for (const auto& [tensor, file] : read_index(path, text)) names.push_back(file);
+  names.reserve(files.size());
+  for (const auto& [tensor, file] : files) names.push_back(file);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   std::vector<std::unique_ptr<ByteSource>> sources;

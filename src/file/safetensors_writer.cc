@@ -2,7 +2,6 @@
 #include "file/safetensors_writer.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -150,6 +149,7 @@ void SafetensorsWriter::finish() {
 
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors) {
   std::vector<NewTensor> infos;
+  infos.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) infos.push_back({name, tensor.dtype(), tensor.shape()});
   SafetensorsWriter writer(path, std::move(infos));
   for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].second.raw());
