@@ -13,6 +13,7 @@
 #include "convert/hf_files.h"
 #include "convert/inventory.h"
 #include "file/safetensors_writer.h"
+#include "tensor/pack.h"
 
 namespace gemma {
 namespace {
@@ -167,15 +168,32 @@ std::optional<int64_t> Conversion::run_gguf(const std::string& path, const Strea
 
 namespace {
 
-/** What the matrices are stored as: bf16 or f16 when all are, else f32, which holds every type's values exactly. */
-DType lossless_type(const std::vector<OutputTensor>& outputs) {
+/** Whether every value of a tensor comes back after it has been stored as `type`. */
+bool survives(const ModelFile& source, const OutputTensor& out, DType type) {
+  std::vector<std::byte> bytes(static_cast<size_t>(out.from.bytes()));
+  out.from.read(source, bytes);
+  std::vector<float> values(static_cast<size_t>(out.from.shape.count()));
+  unpack(out.from.dtype, bytes, values);
+  const auto stored = [&](float v) {
+    return type == DType::bf16 ? bf16_to_f32(f32_to_bf16(v)) : f16_to_f32(f32_to_f16(v));
+  };
+  return std::all_of(values.begin(), values.end(), [&](float v) { return stored(v + out.add) - out.add == v; });
+}
+
+/** bf16 or f16 when the matrices are and the rest (norms, scales, the router) fits too, else f32, which holds the
+ * values of every type exactly. */
+DType lossless_type(const ModelFile& source, const std::vector<OutputTensor>& outputs) {
   std::optional<DType> type;
   for (const OutputTensor& out : outputs) {
-    if (out.tensor.shape.rank < 2 || out.tensor.name.find("router") != std::string::npos) continue;
+    if (out.from.dtype == DType::f32) continue;
     if (type.value_or(out.from.dtype) != out.from.dtype) return DType::f32;
     type = out.from.dtype;
   }
-  return type == DType::bf16 || type == DType::f16 ? *type : DType::f32;
+  if (type != DType::bf16 && type != DType::f16) return DType::f32;
+  const bool all = std::all_of(outputs.begin(), outputs.end(), [&](const OutputTensor& out) {
+    return out.from.dtype == *type || survives(source, out, *type);
+  });
+  return all ? *type : DType::f32;
 }
 
 }  // namespace
@@ -194,7 +212,7 @@ Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> d
     if (c.config_->generation == 3 && is_shifted_norm(item.name)) out.add = -1;
     c.outputs_.push_back(std::move(out));
   }
-  c.dtype_ = dtype.value_or(lossless_type(c.outputs_));
+  c.dtype_ = dtype ? *dtype : lossless_type(source, c.outputs_);
   for (OutputTensor& out : c.outputs_) out.tensor.dtype = c.dtype_;
   hf_config(source.name(), *c.config_, c.dtype_);  // can it be said?
   return c;
