@@ -6,14 +6,21 @@
 // run on several threads.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <vector>
 
-#include "cpu/buffer_pool.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/scratch.h"
+#include "tensor/attention_plan.h"
 #include "tensor/pack.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {

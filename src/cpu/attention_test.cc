@@ -5,15 +5,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <numeric>
 #include <random>
+#include <span>
+#include <vector>
 
+#include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
+#include "tensor/attention_plan.h"
 #include "tensor/pack.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {

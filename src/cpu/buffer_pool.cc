@@ -3,9 +3,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 

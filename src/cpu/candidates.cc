@@ -2,12 +2,18 @@
 // The best of each row of logits and its log-sum-exp, in blocks of fixed size that are joined in order.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
+#include <vector>
 
-#include "cpu/buffer_pool.h"
+#include "base/error.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {

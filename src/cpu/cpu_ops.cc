@@ -3,13 +3,22 @@
 #include "cpu/cpu_ops.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
 
+#include "base/error.h"
+#include "base/thread_pool.h"
 #include "cpu/buffer_pool.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/select.h"
 #include "cpu/rope_tables.h"
+#include "tensor/ops.h"
 #include "tensor/pack.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {

@@ -6,14 +6,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <span>
+#include <utility>
+#include <vector>
 
+#include "base/thread_pool.h"
 #include "cpu/kernels/select.h"
+#include "tensor/ops.h"
 #include "tensor/pack.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {
@@ -129,6 +136,7 @@ TEST_P(CpuOpsTest, LinearGivesARowTheSameBitsInAnyBatchAndWithAnyThreads) {
     const int64_t n = is_quantized(type) ? 1280 : 1101, out = 150;  // more than one pass of a panel
     const Tensor w = random_weight(type, {out, n}, 3), x = random_tensor({33, n}, 4);
     std::vector<Tensor> alone;
+    alone.reserve(33);
     for (int64_t i = 0; i < 33; ++i) alone.push_back(ops_.linear(x.slice(i, 1), w));
     for (int64_t rows : {2, 5, 6, 7, 12, 13, 33}) {
       const auto product = [&](CpuOps& ops) { return ops.linear(x.slice(0, rows), w); };

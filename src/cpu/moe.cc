@@ -2,11 +2,19 @@
 // Mixture of experts: rows are grouped by expert, so that an expert's weights are read once for all rows that chose it
 // and experts that nobody chose are not read at all.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <numeric>
+#include <span>
+#include <vector>
 
-#include "cpu/buffer_pool.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/products.h"
+#include "tensor/dtype.h"
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {

@@ -2,19 +2,26 @@
 #include "cpu/products.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <span>
+#include <vector>
 
-#include "cpu/buffer_pool.h"
+#include "base/error.h"
 #include "cpu/cpu_ops.h"
+#include "cpu/kernels/kernels.h"
 #include "cpu/scratch.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {
 
 // From so many activation rows on, 16-bit weights are widened once for all of them instead of in every tile.
 constexpr int64_t kWidenRows = 12;
-// Unpacked weight rows and activations of a pass: together they fit a second-level cache of 1 MiB, or most of one of
-// 512 KiB, with room for what streams through.
+// Unpacked weight rows of a panel, and activations that go over it before the next is unpacked: 1.5 MiB, what a
+// second-level cache of 2 MiB holds. In a smaller one the activations come from the third level, a few bytes a cycle.
 constexpr int64_t kPanelFloats = 131072;
 constexpr int64_t kActivationFloats = 262144;
 // Multiply-adds that pay for waking another thread.

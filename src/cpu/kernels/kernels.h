@@ -16,7 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tensor/dtype.h"
+#include "tensor/dtype.h"  // IWYU pragma: export
 
 namespace gemma::cpu {
 

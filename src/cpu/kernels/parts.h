@@ -3,7 +3,7 @@
 // select.cc calls them, and only those of the architecture that is being built.
 #pragma once
 
-#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/kernels.h"  // IWYU pragma: export
 
 namespace gemma::cpu {
 

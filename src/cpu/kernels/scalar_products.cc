@@ -2,7 +2,8 @@
 // Products in plain C++: the reference of every other table, and what runs where there is none. Compiled with the
 // baseline's flags, so it may call unpack (tensor/pack.h), the definition of what a block means.
 #include <algorithm>
-#include <utility>
+#include <cstddef>
+#include <cstdint>
 
 #include "cpu/kernels/parts.h"
 #include "tensor/pack.h"

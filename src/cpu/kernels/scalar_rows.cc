@@ -2,6 +2,8 @@
 // Rows, softmax and the sums of attention in plain C++ with the functions of the C library: the reference of the other
 // tables.
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 

@@ -66,7 +66,7 @@ constexpr std::string_view kKnown = "scalar, avx2, avx512";
 
 /** Tables of this machine, plainest first; each is the one below with more filled in. */
 const std::vector<Kernels>& tables() {
-  static const std::vector<Kernels> list = [] {
+  static const std::vector<Kernels> kList = [] {
     std::vector<Kernels> made;
     for (const Level& level : kLevels) {
       if (!level.present()) break;
@@ -77,7 +77,7 @@ const std::vector<Kernels>& tables() {
     }
     return made;
   }();
-  return list;
+  return kList;
 }
 
 }  // namespace

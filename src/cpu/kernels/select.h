@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/kernels.h"  // IWYU pragma: export
 
 namespace gemma::cpu {
 
