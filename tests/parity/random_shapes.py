@@ -106,7 +106,7 @@ def mask(m, layer, types):
 
 
 def forward(m, w, ids, types, positions, soft):
-    """All logits, and the gap that decides routing and choices."""
+    """Logits of all rows, the smallest gap at the choice of experts, inner tensors, keys and values, final states."""
     g3, eps, H, P = m["generation"] == 3, m["eps"], m["dim"], m["ple"]
     norm = lambda x, name: rms(x, w[name + ".weight"] + (1 if g3 else 0), eps)
     media = np.isin(types, [1, 2, 3])
@@ -167,7 +167,48 @@ def forward(m, w, ids, types, positions, soft):
         taps[f"hidden.{i + 1}"] = h
     h = norm(h, "norm")
     logits = h @ w.get("lm_head.weight", w["embed_tokens.weight"]).T
-    return np.tanh(logits / m["cap"]) * m["cap"] if m["cap"] else logits, gap, taps
+    return np.tanh(logits / m["cap"]) * m["cap"] if m["cap"] else logits, gap, taps, kv, h
+
+
+def drafts(d, w, target, tw, kv, state, tokens, position):
+    """Logits and states of a drafter's steps, given the tokens it was fed, and the smallest gap between centroids."""
+    logits, states, gap = [], [], np.inf
+    for token in tokens:
+        e = tw["embed_tokens.weight"][[token]] * math.sqrt(target["dim"])
+        h = np.concatenate([e, state[None]], -1) @ w["pre_projection.weight"].T
+        for i, l in enumerate(d["layers"]):
+            p, n = f"layers.{i}.", l["head_dim"]
+            x = rms(h, w[p + "input_layernorm.weight"], d["eps"])
+            q = (x @ w[p + "self_attn.q_proj.weight"].T).reshape(1, -1, n).transpose(1, 0, 2)
+            q = rotate(rms(q, w[p + "self_attn.q_norm.weight"], d["eps"]), np.array([position]),
+                       frequencies(d["rope"][l["full"]], n))
+            k, v = (np.repeat(a, l["heads"] // a.shape[0], 0) for a in kv[l["full"]])
+            first = 0 if l["full"] else max(0, k.shape[1] - d["window"] - 1)
+            x = softmax(q @ k[:, first:].transpose(0, 2, 1)) @ v[:, first:]
+            x = x.transpose(1, 0, 2).reshape(1, -1) @ w[p + "self_attn.o_proj.weight"].T
+            h = h + rms(x, w[p + "post_attention_layernorm.weight"], d["eps"])
+            y = rms(h, w[p + "pre_feedforward_layernorm.weight"], d["eps"])
+            x = gelu(y @ w[p + "mlp.gate_proj.weight"].T) * (y @ w[p + "mlp.up_proj.weight"].T)
+            h = h + rms(x @ w[p + "mlp.down_proj.weight"].T, w[p + "post_feedforward_layernorm.weight"], d["eps"])
+            h = h * w[p + "layer_scalar"]
+        y = rms(h, w["norm.weight"], d["eps"])[0]
+        head = w["embed_tokens.weight"]
+        if d["centroids"]:
+            count, top = d["centroids"]
+            near = w["masked_embedding.centroids.weight"] @ y
+            order = np.argsort(-near, kind="stable")
+            if top < count:
+                gap = min(gap, near[order[top - 1]] - near[order[top]])
+            chosen = w["masked_embedding.token_ordering"].astype(np.int64).reshape(count, -1)[order[:top]].ravel()
+            scores = head[chosen] @ y
+            row = np.full(len(head), scores.min() - 1)
+            row[chosen] = scores
+        else:
+            row = head @ y
+        state = y @ w["post_projection.weight"].T
+        logits.append(row)
+        states.append(state)
+    return np.array(logits), np.array(states), gap
 
 
 # ---------------------------------------------------------------- random models
@@ -186,7 +227,7 @@ def draw(r):
     kv, k_eq_v = int(r.integers(1, 5)), not g3 and r.random() < 0.4
     heads = kv * int(r.integers(1, 4))
     divisors = [n for n in range(1, heads + 1) if heads % n == 0]
-    dim = int(r.integers(2, 90))
+    dim = int(r.integers(8, 90))
     d = 2 * int(r.integers(1, 20))
     d_full = d if g3 else pick(d, 2 * d, 2 * int(r.integers(1, 24)))
     kv_full = int(r.choice(divisors)) if k_eq_v else kv
@@ -303,6 +344,47 @@ def weights(r, m):
     return {k: (v.astype(np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32) for k, v in w.items()}
 
 
+def draw_drafter(r, m, kind):
+    """A drafter for the target `m`: its data, its config.json and its weights."""
+    kinds = [full for full in (True, False) if any(l["full"] == full for l in m["layers"])]
+    shape = {full: next(l for l in m["layers"] if l["full"] == full) for full in kinds}
+    heads = math.lcm(*(shape[full]["kv_heads"] for full in kinds)) * int(r.integers(1, 3))
+    full = [bool(r.choice(kinds)) for _ in range(int(r.integers(1, 5)))]
+    full[-1] = True
+    dim, width = int(r.integers(8, 50)), int(r.integers(1, 60))
+    divisors = [n for n in range(2, m["vocab"] + 1) if m["vocab"] % n == 0]
+    ordered = r.random() < 0.5
+    centroids = int(r.choice(divisors)) if ordered else 0
+    d = {"dim": dim, "eps": m["eps"], "window": m["window"], "rope": m["rope"], "ple": 0, "moe": None, "tied": True,
+         "vocab": m["vocab"], "generation": 4,
+         "centroids": (centroids, int(r.integers(1, centroids + 1))) if ordered else None,
+         "layers": [{"full": f, "heads": heads, "kv_heads": shape[f]["kv_heads"], "head_dim": shape[f]["head_dim"],
+                     "k_is_v": False, "shared": True, "width": width} for f in full]}
+    sliding = shape.get(False, shape[True])
+    text = {
+        "model_type": kind + "_text", "vocab_size": m["vocab"], "hidden_size": dim, "intermediate_size": width,
+        "num_hidden_layers": len(full), "num_attention_heads": heads, "num_key_value_heads": sliding["kv_heads"],
+        "head_dim": sliding["head_dim"], "sliding_window": m["window"], "rms_norm_eps": m["eps"],
+        "layer_types": ["full_attention" if f else "sliding_attention" for f in full],
+        "per_layer_config": {str(i): {"head_dim": shape[f]["head_dim"], "num_key_value_heads": shape[f]["kv_heads"]}
+                             for i, f in enumerate(full) if f},
+        "num_kv_shared_layers": len(full), "hidden_size_per_layer_input": 0,
+        "rope_parameters": {"full_attention": m["rope"][True], "sliding_attention": m["rope"][False]},
+    }
+    c = {"model_type": kind + "_assistant", "backbone_hidden_size": m["dim"], "text_config": text,
+         "use_ordered_embeddings": bool(ordered)}
+    w = weights(r, d)
+    extra = {"pre_projection.weight": r.standard_normal((dim, 2 * m["dim"])) / math.sqrt(2 * m["dim"]),
+             "post_projection.weight": r.standard_normal((m["dim"], dim)) / math.sqrt(dim)}
+    if ordered:
+        c["num_centroids"], c["centroid_intermediate_top_k"] = d["centroids"]
+        extra["masked_embedding.centroids.weight"] = r.standard_normal((centroids, dim))
+    w.update({k: v.astype(np.float32) for k, v in extra.items()})
+    if ordered:
+        w["masked_embedding.token_ordering"] = r.permutation(m["vocab"])
+    return d, c, w
+
+
 def draw_input(r, m):
     T = int(r.integers(1, 60))
     ids = r.integers(0, m["vocab"], T)
@@ -333,10 +415,12 @@ def write_case(folder, m, c, kind, w, r):
     return suppress
 
 
-def run(program, folder, m, steps):
+def run(program, folder, m, steps, drafter=None):
     command = [program, "forward", str(folder), "--inputs", str(folder / "in.safetensors"), "--outputs",
                str(folder / "out.safetensors"), "--dtype", "f32", "--greedy", str(steps), "--tap", "all",
                "--threads", "1"]
+    if drafter:
+        command += ["--draft", str(drafter), "--drafts", "3"]
     if m["overlay"]:
         command += ["--media-masks", "overlay"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -351,6 +435,26 @@ def worst(found, expected, atol):
     return float((np.abs(found - expected) / (atol + 1e-4 * np.abs(expected))).max())
 
 
+def write_drafter(folder, c, w):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(c))
+    own = ("pre_projection", "post_projection", "masked_embedding")
+    save(folder / "model.safetensors", {(k if k.startswith(own) else "model." + k): v for k, v in w.items()})
+
+
+def draft_distance(out, drafter, m, w, prompt_pass, n, position, precision):
+    """Worst error over tolerance of what the drafter proposed after n tokens, and the logits and states expected."""
+    d, _, dw = drafter
+    _, _, _, kv, states = prompt_pass
+    prompt = {full: (k[:, :n].astype(precision), v[:, :n].astype(precision)) for full, (k, v) in kv.items()}
+    fed = np.concatenate([out["seed_token"], out["draft_ids"][:-1]])
+    logits, found, gap = drafts(d, {k: v.astype(precision) for k, v in dw.items()}, m, w, prompt,
+                                states[n - 1].astype(precision), fed, position)
+    if gap < 1e-4:
+        return 0.0, logits, found
+    return max(worst(out["draft_logits"], logits, 1e-2), worst(out["draft_state"], found, 1e-2)), logits, found
+
+
 def check(program, folder, r, steps=5):
     """Worst error over tolerance; None when rounding decides (experts too close to call, ill-conditioned norms)."""
     m, c, kind = draw(r)
@@ -362,14 +466,19 @@ def check(program, folder, r, steps=5):
         if (types == t).any():
             inputs[name + ".soft_tokens"] = soft[types == t]
     save(folder / "in.safetensors", inputs)
-    out = run(program, folder, m, steps)
+    drafter = draw_drafter(r, m, kind) if kind != "gemma3" and r.random() < 0.4 else None
+    if drafter:
+        write_drafter(folder / "drafter", *drafter[1:])
+    out = run(program, folder, m, steps, folder / "drafter" if drafter else None)
 
     chosen = out["greedy_ids"]
     n = len(ids)
     arguments = (np.concatenate([ids, chosen]), np.concatenate([types, np.zeros(steps, np.int64)]),
                  np.concatenate([positions, positions[-1] + 1 + np.arange(steps)]),
                  np.concatenate([soft, np.zeros((steps, m["dim"]), np.float32)]))
-    logits, gap, taps = forward(m, {k: v.astype(np.float64) for k, v in w.items()}, *arguments)
+    wide = {k: v.astype(np.float64) for k, v in w.items()}
+    exact = forward(m, wide, *arguments)
+    logits, gap, taps = exact[:3]
     if gap < 1e-4:
         return None
     atol = 1e-3 if positions[0] < 100 else 1e-2
@@ -378,16 +487,27 @@ def check(program, folder, r, steps=5):
         return max([worst(x, logits, atol)] + [worst(x_taps[name], taps[name][:n], atol) for name in taps])
 
     ratio = distance(np.concatenate([out["logits"][:-1], out["greedy_logits"], logits[-1:]]), out)
-    if ratio > 1:                 # norms of nearly nothing magnify rounding: as far off as float32 numpy is no fault
-        logits32, _, taps32 = forward(m, w, *arguments)
-        plain = distance(logits32, {name: tensor[:n] for name, tensor in taps32.items()})
-        if ratio < 10 * plain:
+    drafted, draft_logits, draft_states = 0.0, None, None
+    if drafter:
+        drafted, draft_logits, draft_states = draft_distance(out, drafter, m, wide, exact, n, positions[-1] + 1,
+                                                             np.float64)
+    if max(ratio, drafted) > 1:   # norms of nearly nothing magnify rounding: as far off as float32 numpy is no fault
+        plain = forward(m, w, *arguments)
+        if ratio > 1 and ratio < 10 * distance(plain[0], {name: tensor[:n] for name, tensor in plain[2].items()}):
             return None
+        if drafted > 1:
+            _, l32, s32 = draft_distance(out, drafter, m, w, plain, n, positions[-1] + 1, np.float32)
+            if drafted < 10 * max(worst(l32, draft_logits, 1e-2), worst(s32, draft_states, 1e-2)):
+                return None
+    ratio = max(ratio, drafted)
     for step in range(steps):
         row = logits[n - 1 + step].copy()
         row[suppress] = -np.inf
         if row[chosen[step]] < row.max() - 1e-3:
             raise AssertionError(f"greedy step {step}: {chosen[step]} instead of {int(row.argmax())}")
+    for step, row in enumerate(out["draft_logits"] if drafter else []):
+        if row[out["draft_ids"][step]] != row.max():
+            raise AssertionError(f"draft {step}: {out['draft_ids'][step]} is not the best of its logits")
     return ratio
 
 
