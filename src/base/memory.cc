@@ -126,7 +126,7 @@ std::string format_bytes(int64_t bytes) {
 void require_memory(std::string_view where, std::string_view what, int64_t needed) {
   const int64_t found = available_memory();
   if (needed > found) {
-    fail(where, "{} needs {} of memory, {} are available", what, format_bytes(needed), format_bytes(found));
+    fail(where, "not enough memory for {}: needed {}, found {}", what, format_bytes(needed), format_bytes(found));
   }
 }
 
