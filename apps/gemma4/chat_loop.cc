@@ -200,7 +200,8 @@ class ChatLoop {
 
   void report(const Answer& a) {
     if (a.dropped_turns > 0) {
-      say(fmt::format("context full: the {} oldest turn{} left out", a.dropped_turns, a.dropped_turns == 1 ? " was" : "s were"));
+      say(fmt::format("context full: the {} oldest turn{} left out", a.dropped_turns,
+                      a.dropped_turns == 1 ? " was" : "s were"));
     }
     std::string end;
     if (a.finish == Finish::cancelled) end = ", stopped";
@@ -210,7 +211,8 @@ class ChatLoop {
     if (a.finish == Finish::error) end = ", failed: " + a.error;
     if (options_.quiet && end.empty()) return;
     const double seconds = a.seconds - a.first_token_seconds;
-    const std::string rate = a.tokens > 1 && seconds > 0 ? fmt::format(", {:.1f} tokens/s", (a.tokens - 1) / seconds) : "";
+    const std::string rate =
+        a.tokens > 1 && seconds > 0 ? fmt::format(", {:.1f} tokens/s", (a.tokens - 1) / seconds) : "";
     say(fmt::format("{} tokens{}, first after {:.2f} s, context {} of {}{}", a.tokens, rate, a.first_token_seconds,
                     a.prompt_tokens + a.tokens, session_.engine->context(), end));
   }

@@ -73,7 +73,8 @@ std::string bash(const CLI::App& app) {
   fi
 }}
 complete -o filenames -F _gemma4 gemma4
-)", joined(command_words(app)), joined(options_of(app)), cases);
+)",
+                     joined(command_words(app)), joined(options_of(app)), cases);
 }
 
 std::string zsh_list(const std::vector<Word>& words) {
@@ -110,7 +111,8 @@ _gemma4() {{
   fi
 }}
 compdef _gemma4 gemma4
-)", zsh_list(command_words(app)), cases);
+)",
+                     zsh_list(command_words(app)), cases);
 }
 
 std::string fish(const CLI::App& app) {

@@ -83,7 +83,8 @@ Conversion plan(const ConvertOptions& o, const ModelFile& source) {
   return Conversion::to_folder(source, dtype_named(o.type));
 }
 
-void run(const ConvertOptions& o) {
+void run(ConvertOptions o) {
+  while (o.target.size() > 1 && o.target.back() == '/') o.target.pop_back();
   const auto start = std::chrono::steady_clock::now();
   const ModelFile source = ModelFile::open(o.source);
   check_target(o, source);

@@ -21,8 +21,8 @@ bool is_role(const json::value& message, std::string_view role) {
   return found != nullptr && found->is_string() && found->get_string() == role;
 }
 
-/** `messages` without its oldest whole turn (a user's message and all up to the next one); system turns stay. Empty when
- *  only the last turn is left. */
+/** `messages` without its oldest whole turn (a user's message and all up to the next one); system turns stay. Empty
+ * when only the last turn is left. */
 json::array without_oldest_turn(const json::array& messages) {
   size_t first = 0;
   while (first < messages.size() && !is_role(messages[first], "user")) ++first;
@@ -106,7 +106,8 @@ struct Exchange::State {
     request.loop_stop = options.loop_stop;
     const auto open = session.tokenizer->find("<|channel>"), close = session.tokenizer->find("<channel|>");
     if (options.think && options.think_budget > 0 && open && close) {
-      const auto last = std::find_if(prompt.rbegin(), prompt.rend(), [&](int32_t id) { return id == *open || id == *close; });
+      const auto last =
+          std::find_if(prompt.rbegin(), prompt.rend(), [&](int32_t id) { return id == *open || id == *close; });
       const bool begins_open = last != prompt.rend() && *last == *open;
       request.mask = std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_open);
       for (const int32_t id : generated) request.mask->accept(id);

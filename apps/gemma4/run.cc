@@ -53,8 +53,8 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. What follows --think and is
- *  no number is a word, too. */
+/** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. What follows --think and
+ * is no number is a word, too. */
 void take_words(const Given& given, RunOptions& options) {
   auto words = given.words;
   if (given.think && !given.think->empty() && !is_number(*given.think)) words.push_back(*given.think);
@@ -87,8 +87,8 @@ std::map<int32_t, float> parse_bias(const std::vector<std::string>& entries) {
 
 std::string read_stdin() { return std::string(std::istreambuf_iterator<char>(std::cin), {}); }
 
-/** Sampling: the command line, else config.toml, else what the checkpoint recommends; greedy in the few-shot frame, where
- *  a base model wanders off otherwise. */
+/** Sampling: the command line, else config.toml, else what the checkpoint recommends; greedy in the few-shot frame,
+ * where a base model wanders off otherwise. */
 Sampling sampling_of(const Given& given, const Settings& settings, const Session& session, bool raw) {
   const GenerationDefaults& defaults = session.model->config.generation_defaults;
   Sampling s;
@@ -123,7 +123,9 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
   const bool limited = given.think && is_number(*given.think);
-  options.answer.think_budget = limited ? std::stoi(*given.think) : given.think ? 0 : choose(settings.think, settings.think, 0);
+  options.answer.think_budget = limited       ? std::stoi(*given.think)
+                                : given.think ? 0
+                                              : choose(settings.think, settings.think, 0);
   options.answer.loop_stop = !given.no_loop_stop;
   options.answer.keep_whole = given.context_full == "stop";
 }
@@ -170,26 +172,38 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
   Sampling& s = options.answer.sampling;
   const char* group = "Sampling";
   command.add_option("--temperature", given.temperature, "Randomness; 0 is greedy (default: the checkpoint's, else 1)")
-      ->check(CLI::Range(0.0, 100.0))->group(group);
+      ->check(CLI::Range(0.0, 100.0))
+      ->group(group);
   command.add_flag("--greedy", given.greedy, "Always the likeliest token")->group(group);
-  command.add_option("--top-k", given.top_k, "Only the k likeliest tokens; 0: all (default: the checkpoint's, else 64)")
-      ->check(CLI::NonNegativeNumber)->group(group);
-  command.add_option("--top-p", given.top_p, "Only the likeliest tokens that sum to p (default: the checkpoint's, else 0.95)")
-      ->check(CLI::Range(0.0, 1.0))->group(group);
+  command
+      .add_option("--top-k", given.top_k, "Only the k likeliest tokens; 0: all (default: the checkpoint's, else 64)")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command
+      .add_option("--top-p", given.top_p,
+                  "Only the likeliest tokens that sum to p (default: the checkpoint's, else 0.95)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
   command.add_option("--min-p", given.min_p, "Only tokens with this share of the likeliest one's probability")
-      ->check(CLI::Range(0.0, 1.0))->group(group);
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
   command.add_option("--seed", given.seed, "Same seed, same text")->check(CLI::NonNegativeNumber)->group(group);
   command.add_option("--repetition-penalty", s.repetition_penalty, "Makes tokens seen before less likely; 1: off")
-      ->check(CLI::PositiveNumber)->group(group);
-  command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")->group(group);
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")
+      ->group(group);
   command.add_option("--frequency-penalty", s.frequency_penalty, "The same, for each time seen")->group(group);
   command.add_option("--logit-bias", given.bias, "ID=VALUE added to a token's logit; may be repeated")
-      ->allow_extra_args(false)->group(group);
+      ->allow_extra_args(false)
+      ->group(group);
   command.add_option("--stop", options.answer.stop, "A text that ends the answer; may be repeated")
-      ->allow_extra_args(false)->group(group);
+      ->allow_extra_args(false)
+      ->group(group);
   command.add_flag("--no-loop-stop", given.no_loop_stop, "Go on when the answer repeats itself")->group(group);
   command.add_option("--logprobs", options.answer.top_logprobs, "With --json: log-probabilities, with N alternatives")
-      ->check(CLI::Range(0, 20))->group(group);
+      ->check(CLI::Range(0, 20))
+      ->group(group);
 }
 
 }  // namespace
@@ -200,24 +214,30 @@ void add_run(CLI::App& app) {
   auto given = std::make_shared<Given>();
   auto options = std::make_shared<RunOptions>();
   command->add_option("words", given->words, "A model's file or folder, and the prompt ('-': from stdin)")
-      ->option_text("[MODEL] [PROMPT]")->expected(0, 2);
+      ->option_text("[MODEL] [PROMPT]")
+      ->expected(0, 2);
   command->add_option("-m,--model", given->model, "The model's file or folder");
   command->add_option("-f,--file", given->prompt_file, "The prompt from a file");
   command->add_option("-s,--system", options->system, "The system turn");
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
-      ->expected(0, 1)->option_text("[N]");
+      ->expected(0, 1)
+      ->option_text("[N]");
   command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run");
-  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(CLI::PositiveNumber);
+  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--raw", options->raw, "Plain completion: no template, no frame");
-  command->add_flag("--control-tokens", options->control_specials, "With --raw: '<bos>' and the like in the prompt are tokens");
+  command->add_flag("--control-tokens", options->control_specials,
+                    "With --raw: '<bos>' and the like in the prompt are tokens");
   command->add_flag("--json", options->json, "One JSON object with text, thought, calls, counts and times");
-  command->add_option("--jsonl", options->jsonl, "Many prompts: a JSON string, {\"prompt\"} or {\"messages\"} a line ('-': stdin)");
+  command->add_option("--jsonl", options->jsonl,
+                      "Many prompts: a JSON string, {\"prompt\"} or {\"messages\"} a line ('-': stdin)");
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
       ->check(CLI::PositiveNumber);
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
-      ->check(CLI::IsMember({"drop", "stop"}))->capture_default_str();
+      ->check(CLI::IsMember({"drop", "stop"}))
+      ->capture_default_str();
   command->add_option("-t,--threads", given->threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
   command->add_flag("-q,--quiet", options->quiet, "No status line");
   add_sampling_options(*command, *given, *options);

@@ -83,8 +83,8 @@ void start(Session& session, Job& job, size_t number, const RunOptions& options)
 json::object result_of(const Session& session, const Job& job, size_t number, const RunOptions& options) {
   AnswerOptions answer = options.answer;
   answer.sampling.seed += number;
-  json::object out = job.failure.empty() ? to_json(session, job.exchange->answer(), answer)
-                                         : json::object{{"error", job.failure}};
+  json::object out =
+      job.failure.empty() ? to_json(session, job.exchange->answer(), answer) : json::object{{"error", job.failure}};
   if (!job.id.is_null()) out["id"] = job.id;
   return out;
 }

@@ -58,9 +58,7 @@ void say_template_note(const Session& session) {
   if (!session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
 }
 
-json::object message(std::string_view role, std::string_view content) {
-  return {{"role", role}, {"content", content}};
-}
+json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
 
 json::array opening(const std::string& system) {
   json::array messages;
@@ -98,7 +96,8 @@ int run_once(Session& session, const RunOptions& options) {
                                     : Exchange::chat(session, messages, options.answer);
   if (!exchange) fail(exchange.failure().field, "{}", exchange.failure().reason);
   if (!options.raw) say_template_note(session);
-  const Answer& answer = run_to_end(session, *exchange.value(), options.json ? Exchange::Sink() : Exchange::Sink(Printer()));
+  const Answer& answer =
+      run_to_end(session, *exchange.value(), options.json ? Exchange::Sink() : Exchange::Sink(Printer()));
   if (options.json) {
     fmt::print("{}\n", write_json(to_json(session, answer, options.answer), is_terminal(STDOUT_FILENO) ? 2 : 0));
   } else if (!answer.text.empty() && answer.text.back() != '\n') {
@@ -107,7 +106,8 @@ int run_once(Session& session, const RunOptions& options) {
   if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   if (answer.finish == Finish::cancelled) return 130;
   if (answer.finish == Finish::error) fail(session.file->name(), "{}", answer.error);
-  if (answer.finish == Finish::loop) fmt::print(stderr, "gemma4: stopped: the answer repeats itself (--no-loop-stop)\n");
+  if (answer.finish == Finish::loop)
+    fmt::print(stderr, "gemma4: stopped: the answer repeats itself (--no-loop-stop)\n");
   if (answer.finish == Finish::context) {
     fmt::print(stderr, "gemma4: stopped: the context of {} tokens is full\n", session.engine->context());
   }

@@ -21,13 +21,14 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
   }
   const ChatFormat::Choice choice = ChatFormat::choose(file, config.per_layer_dim > 0, config.generation);
   if (!choice.present) {
-    note = fmt::format("{} has no chat template: it is asked in a frame of two worked examples (--raw: plain completion)",
-                       file.name());
+    note =
+        fmt::format("{} has no chat template: it is asked in a frame of two worked examples (--raw: plain completion)",
+                    file.name());
     return std::nullopt;
   }
   if (!choice.recognised) {
-    note = fmt::format("the chat template of {} is not one that is known: '{}' is used (--template chooses)", file.name(),
-                       name_of(choice.which));
+    note = fmt::format("the chat template of {} is not one that is known: '{}' is used (--template chooses)",
+                       file.name(), name_of(choice.which));
   }
   return choice.which;
 }
@@ -46,8 +47,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
-  session->chat_template = choose_template(*session->file, session->model->config, options.chat_template,
-                                           session->template_note);
+  session->chat_template =
+      choose_template(*session->file, session->model->config, options.chat_template, session->template_note);
   session->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return session;
 }

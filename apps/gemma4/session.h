@@ -19,8 +19,8 @@ namespace gemma::app {
 
 struct SessionOptions {
   std::string model;
-  int context = 0;   // 0: the model's, cut to what memory allows
-  int threads = 0;   // 0: physical cores
+  int context = 0;  // 0: the model's, cut to what memory allows
+  int threads = 0;  // 0: physical cores
   int max_sequences = 1;
   std::string chat_template;  // "": the model's own
 };
@@ -35,7 +35,7 @@ struct Session {
   std::shared_ptr<const Model> model;
   std::unique_ptr<Engine> engine;
   std::optional<Template> chat_template;  // none: the few-shot frame
-  std::string template_note;  // "", or what a person should be told of the template, once
+  std::string template_note;              // "", or what a person should be told of the template, once
   double load_seconds = 0;
 };
 
@@ -62,7 +62,7 @@ struct Answer {
   std::string text, thought;
   std::vector<ToolCall> tool_calls;
   std::optional<Finish> finish;
-  std::string error;      // with Finish::error
+  std::string error;  // with Finish::error
   int prompt_tokens = 0, tokens = 0;
   int dropped_turns = 0;  // oldest turns left out because the context was full
   double first_token_seconds = 0, seconds = 0;
@@ -77,7 +77,8 @@ class Exchange {
 
   /** messages: the whole conversation, last turn the user's. Drops the oldest turns when it is too long; a failure when
    *  even the last one is. */
-  static Result<std::unique_ptr<Exchange>> chat(Session& session, const json::array& messages, const AnswerOptions& options);
+  static Result<std::unique_ptr<Exchange>> chat(Session& session, const json::array& messages,
+                                                const AnswerOptions& options);
   /** Plain completion of `text`. */
   static Result<std::unique_ptr<Exchange>> raw(Session& session, std::string_view text, Specials specials,
                                                const AnswerOptions& options);

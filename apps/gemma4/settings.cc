@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#define TOML_EXCEPTIONS 0
 #include "gemma4/settings.h"
 
 #include <toml++/toml.h>
@@ -47,12 +46,18 @@ Settings load_settings() {
     fail(path, "line {}: {}", parsed.error().source().begin.line, parsed.error().description());
   }
   const std::map<std::string_view, std::pair<Setter, const char*>> known{
-      {"model", {set(s.model), "a string"}},           {"system", {set(s.system), "a string"}},
-      {"template", {set(s.chat_template), "a string"}}, {"temperature", {set(s.temperature), "a number"}},
-      {"top_p", {set(s.top_p), "a number"}},           {"min_p", {set(s.min_p), "a number"}},
-      {"top_k", {set(s.top_k), "a whole number"}},     {"seed", {set(s.seed), "a whole number"}},
-      {"max_tokens", {set(s.max_tokens), "a whole number"}}, {"context", {set(s.context), "a whole number"}},
-      {"threads", {set(s.threads), "a whole number"}}, {"think", {set(s.think), "a whole number"}},
+      {"model", {set(s.model), "a string"}},
+      {"system", {set(s.system), "a string"}},
+      {"template", {set(s.chat_template), "a string"}},
+      {"temperature", {set(s.temperature), "a number"}},
+      {"top_p", {set(s.top_p), "a number"}},
+      {"min_p", {set(s.min_p), "a number"}},
+      {"top_k", {set(s.top_k), "a whole number"}},
+      {"seed", {set(s.seed), "a whole number"}},
+      {"max_tokens", {set(s.max_tokens), "a whole number"}},
+      {"context", {set(s.context), "a whole number"}},
+      {"threads", {set(s.threads), "a whole number"}},
+      {"think", {set(s.think), "a whole number"}},
   };
   for (const auto& [key, node] : parsed.table()) {
     const auto entry = known.find(key.str());

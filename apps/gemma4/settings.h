@@ -15,7 +15,8 @@ struct Settings {
   std::optional<int64_t> top_k, seed, max_tokens, context, threads, think;  // think: thought tokens, 0 = no limit
 };
 
-/** What the file says; all empty where there is none. Fails on a key it does not know and on a wrong type, with line. */
+/** What the file says; all empty where there is none. Fails on a key it does not know and on a wrong type, with line.
+ */
 Settings load_settings();
 
 /** The folder for what the program remembers (history), made when it is missing; "" where there is no home. */

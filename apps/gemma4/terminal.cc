@@ -59,8 +59,8 @@ std::string_view cut_to_width(std::string_view text, int columns) {
 bool styled(int descriptor) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  return is_terminal(descriptor) && (no_color == nullptr || *no_color == '\0') &&
-         term != nullptr && std::string_view(term) != "dumb";
+  return is_terminal(descriptor) && (no_color == nullptr || *no_color == '\0') && term != nullptr &&
+         std::string_view(term) != "dumb";
 }
 
 std::string dim(std::string_view text, int descriptor) {

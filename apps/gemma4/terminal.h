@@ -15,13 +15,14 @@ int display_width(std::string_view text);
 /** `text` cut to `columns`, whole characters. */
 std::string_view cut_to_width(std::string_view text, int columns);
 
-/** `text` in a style where `descriptor` is a terminal that shows it (NO_COLOR unset, TERM not "dumb"); else as it is. */
+/** `text` in a style where `descriptor` is a terminal that shows it (NO_COLOR unset, TERM not "dumb"); else as it is.
+ */
 std::string dim(std::string_view text, int descriptor);
 std::string bold(std::string_view text, int descriptor);
 bool styled(int descriptor);
 
-/** While one lives, Ctrl-C sets a flag instead of ending the program. A second Ctrl-C that nobody has taken yet ends the
- *  program with status 130. */
+/** While one lives, Ctrl-C sets a flag instead of ending the program. A second Ctrl-C that nobody has taken yet ends
+ * the program with status 130. */
 class InterruptGuard {
  public:
   InterruptGuard();

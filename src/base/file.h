@@ -45,7 +45,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
 
-  void write(std::span<const std::byte> bytes);                     // appends
+  void write(std::span<const std::byte> bytes);  // appends
   void write(std::string_view text);
   void write_at(int64_t offset, std::span<const std::byte> bytes);  // from any thread
   /** Reserves disk space, so that "no space left" is said before the work and not after it. */

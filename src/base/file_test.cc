@@ -46,7 +46,8 @@ TEST_F(FileTest, SaysWhatIsWrong) {
               testing::ThrowsMessage<Error>(path("none") + ": cannot open: No such file or directory"));
   EXPECT_THAT([&] { File::open(folder_.string()); },
               testing::ThrowsMessage<Error>(testing::HasSubstr("expected a regular file, found a folder")));
-  EXPECT_THAT([&] { AtomicFile(path("no/such/folder")); }, testing::ThrowsMessage<Error>(testing::HasSubstr("cannot create")));
+  EXPECT_THAT([&] { AtomicFile(path("no/such/folder")); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("cannot create")));
   AtomicFile out(path("b"));
   out.write("12345");
   out.commit();

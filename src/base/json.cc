@@ -105,16 +105,20 @@ class Writer {
 
   void write(const json::value& value, int level) {
     switch (value.kind()) {
-      case json::kind::object: return write_object(value.get_object(), level);
-      case json::kind::array: return write_array(value.get_array(), level);
-      case json::kind::double_: return write_number(out_, value.get_double());
+      case json::kind::object:
+        return write_object(value.get_object(), level);
+      case json::kind::array:
+        return write_array(value.get_array(), level);
+      case json::kind::double_:
+        return write_number(out_, value.get_double());
       case json::kind::string:
         if (const auto digits = digits_of_big_integer(value)) {
           out_ += *digits;
           return;
         }
         return write_string(out_, value.get_string());
-      default: out_ += json::serialize(value);
+      default:
+        out_ += json::serialize(value);
     }
   }
 

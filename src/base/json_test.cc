@@ -41,13 +41,16 @@ TEST(Json, KeepsIntegersOfAnySizeWhenAsked) {
   const std::string text = "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1e30]";
   const Result<json::value> kept = parse_json(text, 8, BigIntegers::keep);
   ASSERT_TRUE(kept);
-  EXPECT_EQ(write_json(kept.value()), "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1e+30]");
+  EXPECT_EQ(write_json(kept.value()),
+            "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1e+30]");
   EXPECT_EQ(digits_of_big_integer(kept.value().at(2)), "123456789012345678901234567890");
   EXPECT_EQ(kept.value().at(2), big_integer("123456789012345678901234567890"));
   EXPECT_FALSE(digits_of_big_integer(kept.value().at(0)));
   EXPECT_FALSE(digits_of_big_integer(json::string("\xff")));
   EXPECT_FALSE(digits_of_big_integer(json::string("\xff-")));
-  EXPECT_FALSE(digits_of_big_integer(json::string("\xff" "1}")));
+  EXPECT_FALSE(
+      digits_of_big_integer(json::string("\xff"
+                                         "1}")));
   EXPECT_EQ(parse_json_or_fail("t", text).at(2).as_double(), 123456789012345678901234567890.0);
   const Result<json::value> last = parse_json("99999999999999999999", 8, BigIntegers::keep);
   ASSERT_TRUE(last);

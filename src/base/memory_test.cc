@@ -38,7 +38,8 @@ TEST(Memory, SomeIsAvailableAndAllOfItIsNot) {
   EXPECT_LT(available_memory(), int64_t{1} << 50);
   require_memory("model", "a little", 1000);
   EXPECT_THAT([] { require_memory("m.gguf", "the model", std::numeric_limits<int64_t>::max()); },
-              testing::ThrowsMessage<Error>(testing::StartsWith("m.gguf: not enough memory for the model: needed 9223372 TB, found ")));
+              testing::ThrowsMessage<Error>(
+                  testing::StartsWith("m.gguf: not enough memory for the model: needed 9223372 TB, found ")));
 }
 
 }  // namespace

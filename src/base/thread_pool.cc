@@ -67,13 +67,13 @@ struct ThreadPool::State {
   using Body = std::function<void(int64_t, int64_t)>;
 
   std::vector<std::thread> workers;
-  std::atomic<uint32_t> round{0};     // a new loop is there when this changes
-  std::atomic<int> busy{0};           // workers that have not finished the loop
+  std::atomic<uint32_t> round{0};  // a new loop is there when this changes
+  std::atomic<int> busy{0};        // workers that have not finished the loop
   std::atomic<bool> stop{false};
   std::atomic<int64_t> claimed{0};
   // The loop, written before `round` changes and read after.
   const Body* body = nullptr;
-  int64_t n = 0, piece = 0;           // piece 0: contiguous shares
+  int64_t n = 0, piece = 0;  // piece 0: contiguous shares
   int shares = 1;
   std::vector<std::exception_ptr> errors;
 

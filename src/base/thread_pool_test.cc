@@ -45,8 +45,13 @@ TEST(ThreadPool, SharesRunOnSeveralThreads) {
 
 TEST(ThreadPool, AnErrorReachesTheCallerAndThePoolGoesOn) {
   ThreadPool pool(3);
-  EXPECT_THAT([&] { pool.parallel_for(3, 1, [](int64_t begin, int64_t) { if (begin == 2) fail("share", "two"); }); },
-              testing::ThrowsMessage<Error>("share: two"));
+  EXPECT_THAT(
+      [&] {
+        pool.parallel_for(3, 1, [](int64_t begin, int64_t) {
+          if (begin == 2) fail("share", "two");
+        });
+      },
+      testing::ThrowsMessage<Error>("share: two"));
   std::atomic<int64_t> sum{0};
   pool.parallel_for(100, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
   EXPECT_EQ(sum, 100);

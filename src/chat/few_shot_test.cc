@@ -10,7 +10,8 @@ namespace {
 TEST(FewShot, PutsTurnsBehindTheExamples) {
   const json::array messages = parse_json_or_fail("t", R"([{"role": "system", "content": "Be brief."},
       {"role": "user", "content": "One?\n\n\nTwo?\n"}, {"role": "assistant", "content": "Yes."},
-      {"role": "user", "content": "Three?"}])").as_array();
+      {"role": "user", "content": "Three?"}])")
+                                   .as_array();
   const Result<std::string> prompt = few_shot_prompt(messages);
   ASSERT_TRUE(prompt);
   EXPECT_THAT(prompt.value(), testing::StartsWith("Be brief.\n\nQuestion: "));

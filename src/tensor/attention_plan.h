@@ -27,7 +27,7 @@ struct AttentionSegment {
 };
 
 struct AttentionPlan {
-  Tensor keys, values;                     // the pool, f32 or bf16
+  Tensor keys, values;  // the pool, f32 or bf16
   int page_size = 0, kv_heads = 0, head_dim = 0;
   float scale = 1.0f;                      // of q . k
   std::vector<AttentionSegment> segments;  // cover all rows of q, in order

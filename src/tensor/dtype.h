@@ -9,8 +9,24 @@
 namespace gemma {
 
 enum class DType : uint8_t {
-  f32, bf16, f16, i32, i64, u8,
-  q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs,
+  f32,
+  bf16,
+  f16,
+  i32,
+  i64,
+  u8,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
 };
 inline constexpr int kDTypes = static_cast<int>(DType::iq4_xs) + 1;
 

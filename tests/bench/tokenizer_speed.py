@@ -10,6 +10,7 @@ out, less the time it takes for one empty text (start and loading). Theirs is ti
 text. Both run on one thread and are given in processor seconds, the best of a few runs, so that other work on the
 machine counts little. The ids must be equal. Then single long words of 100 kB and 1 MB, and how the time grows.
 """
+
 import argparse
 import json
 import os
@@ -34,8 +35,9 @@ def ours(args, texts, repeats=5):
     best, out = float("inf"), ""
     for _ in range(repeats):
         start = child_seconds()
-        done = subprocess.run([args.gemma4, "tokenize", args.model, "--jsonl"], input=lines, capture_output=True,
-                              text=True)
+        done = subprocess.run(
+            [args.gemma4, "tokenize", args.model, "--jsonl"], input=lines, capture_output=True, text=True
+        )
         best = min(best, child_seconds() - start)
         if done.returncode != 0:
             sys.exit(done.stderr)
@@ -61,7 +63,7 @@ def prose(args):
         if sum(map(len, text)) >= wanted:
             break
     whole = "".join(text)[:wanted]
-    return [whole[i:i + args.piece] for i in range(0, len(whole), args.piece)]
+    return [whole[i : i + args.piece] for i in range(0, len(whole), args.piece)]
 
 
 def long_words(size):
@@ -70,10 +72,14 @@ def long_words(size):
     def text(letter, count):
         return "".join(chr(letter()) for _ in range(count))
 
-    return {"one letter": "a" * size, "blanks": " " * size, "newlines": "\n" * size,
-            "emoji": text(lambda: 0x1F300 + rng.randrange(0x300), size // 4),
-            "letters": text(lambda: 97 + rng.randrange(26), size),
-            "characters": text(lambda: rng.choice([rng.randint(1, 0x7f), rng.randint(0x80, 0xd7ff)]), size // 2)}
+    return {
+        "one letter": "a" * size,
+        "blanks": " " * size,
+        "newlines": "\n" * size,
+        "emoji": text(lambda: 0x1F300 + rng.randrange(0x300), size // 4),
+        "letters": text(lambda: 97 + rng.randrange(26), size),
+        "characters": text(lambda: rng.choice([rng.randint(1, 0x7F), rng.randint(0x80, 0xD7FF)]), size // 2),
+    }
 
 
 def main():
@@ -96,8 +102,10 @@ def main():
     mine, my_ids = ours(args, texts)
     his, his_ids = theirs(tokenizer, texts)
     same = my_ids == his_ids
-    print(f"prose, {size:.2f} MB in {len(texts)} texts: {size / (mine - load):.1f} MB/s, "
-          f"tokenizers {size / his:.2f} MB/s; ids {'equal' if same else 'DIFFER'}")
+    print(
+        f"prose, {size:.2f} MB in {len(texts)} texts: {size / (mine - load):.1f} MB/s, "
+        f"tokenizers {size / his:.2f} MB/s; ids {'equal' if same else 'DIFFER'}"
+    )
 
     small, large = long_words(100_000), long_words(1_000_000)
     for name in small:
@@ -107,9 +115,11 @@ def main():
         equal = my_small[0] == his_small[0]
         same &= equal
         bytes_small = len(small[name].encode()) / 1e6
-        print(f"{name:>11}: 1 MB takes {10 * (b - load) / (a - load):5.1f} x the time of 100 kB; "
-              f"{bytes_small * 50 / (a - load):7.1f} MB/s, tokenizers {bytes_small / his:.2f} MB/s; "
-              f"ids {'equal' if equal else 'DIFFER'}")
+        print(
+            f"{name:>11}: 1 MB takes {10 * (b - load) / (a - load):5.1f} x the time of 100 kB; "
+            f"{bytes_small * 50 / (a - load):7.1f} MB/s, tokenizers {bytes_small / his:.2f} MB/s; "
+            f"ids {'equal' if equal else 'DIFFER'}"
+        )
     return 0 if same else 1
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One answer, many answers: what `gemma4 run` prints and where."""
+
 import json
 import os
 import signal
@@ -59,13 +60,18 @@ class Answers(ProgramTest):
         self.assertGreater(row["prompt_tokens"], 20)
 
     def test_raw_is_plain_completion(self):
-        done = self.run_program("run", MODEL, "--raw", "--greedy", "-n", "1", "Rome is the capital of Italy. Paris is the capital of")
+        done = self.run_program(
+            "run", MODEL, "--raw", "--greedy", "-n", "1", "Rome is the capital of Italy. Paris is the capital of"
+        )
         self.assertTrue(done.stdout.decode().startswith(" France"), done.stdout)
         self.assertEqual(done.stderr, b"")
 
     def test_the_seed_decides(self):
         def text(seed, *more):
-            return self.out("run", MODEL, "--raw", "--temperature", "1", "--seed", seed, "-n", "16", *more, "Once upon a time")
+            return self.out(
+                "run", MODEL, "--raw", "--temperature", "1", "--seed", seed, "-n", "16", *more, "Once upon a time"
+            )
+
         self.assertEqual(text(1), text(1, "--threads", "1"))
         self.assertNotEqual(text(1), text(2))
 
@@ -74,16 +80,31 @@ class Answers(ProgramTest):
         self.assertEqual((row["finish"], row["tokens"]), ("length", 3))
         whole = self.out("run", MODEL, "--raw", "--greedy", "-n", "24", "1 2 3 4 5 6 7 8 9").rstrip("\n")
         stop = whole[5:8]
-        cut = json.loads(self.out("run", MODEL, "--raw", "--greedy", "-n", "24", "--json", "--stop", stop, "1 2 3 4 5 6 7 8 9"))
+        cut = json.loads(
+            self.out("run", MODEL, "--raw", "--greedy", "-n", "24", "--json", "--stop", stop, "1 2 3 4 5 6 7 8 9")
+        )
         self.assertEqual(cut["finish"], "stop")
-        self.assertEqual(cut["text"], whole[:whole.index(stop)])
+        self.assertEqual(cut["text"], whole[: whole.index(stop)])
 
     def test_a_loop_ends(self):
-        row = json.loads(self.out("run", MODEL, "--raw", "--greedy", "--json", "-n", "1200", "na na na na na na na na na na na na"))
+        row = json.loads(
+            self.out("run", MODEL, "--raw", "--greedy", "--json", "-n", "1200", "na na na na na na na na na na na na")
+        )
         self.assertEqual(row["finish"], "loop")
         self.assertGreaterEqual(row["tokens"], 256)
-        more = json.loads(self.out("run", MODEL, "--raw", "--greedy", "--json", "--no-loop-stop", "-n", str(row["tokens"] + 9),
-                                   "na na na na na na na na na na na na"))
+        more = json.loads(
+            self.out(
+                "run",
+                MODEL,
+                "--raw",
+                "--greedy",
+                "--json",
+                "--no-loop-stop",
+                "-n",
+                str(row["tokens"] + 9),
+                "na na na na na na na na na na na na",
+            )
+        )
         self.assertEqual(more["finish"], "length")
 
     def test_a_context_that_is_full(self):
@@ -93,7 +114,10 @@ class Answers(ProgramTest):
         self.assertEqual(row["prompt_tokens"] + row["tokens"], 64)
         turns = []
         for i in range(12):
-            turns += [{"role": "user", "content": f"Say the number {i}."}, {"role": "assistant", "content": f"The number is {i}."}]
+            turns += [
+                {"role": "user", "content": f"Say the number {i}."},
+                {"role": "assistant", "content": f"The number is {i}."},
+            ]
         line = json.dumps({"messages": turns + [{"role": "user", "content": QUESTIONS[0][0]}]})
         row = json.loads(self.out("run", MODEL, "--jsonl", "-", "-c", "200", stdin=line))
         self.assertEqual(row["text"], "Paris")
@@ -103,16 +127,24 @@ class Answers(ProgramTest):
         self.assertIn("expected fewer than 200", json.loads(kept.stdout)["error"])
 
     def test_ctrl_c_ends_with_130(self):
-        running = subprocess.Popen([PROGRAM, "run", MODEL, "--raw", "--no-loop-stop", "Once upon a time"], env=self.env,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running = subprocess.Popen(
+            [PROGRAM, "run", MODEL, "--raw", "--no-loop-stop", "Once upon a time"],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         running.stdout.read(1)  # it answers
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=30)
         self.assertEqual(running.returncode, 130)
 
     def test_a_closed_pipe_is_no_crash(self):
-        running = subprocess.Popen([PROGRAM, "run", MODEL, "--raw", "--no-loop-stop", "-n", "400", "Once upon a time"], env=self.env,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running = subprocess.Popen(
+            [PROGRAM, "run", MODEL, "--raw", "--no-loop-stop", "-n", "400", "Once upon a time"],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         running.stdout.read(1)
         running.stdout.close()
         start = time.monotonic()
@@ -138,8 +170,15 @@ class Answers(ProgramTest):
 
 class Usage(ProgramTest):
     def test_wrong_usage_is_2(self):
-        for args in (["nonsense"], ["run", "--nonsense"], [], ["run", MODEL, "a", "b"], ["run", MODEL, "--temperature", "hot", "a"],
-                     ["run", MODEL, "--logit-bias", "5:2", "a"], ["run", MODEL, "--top-p", "3", "a"]):
+        for args in (
+            ["nonsense"],
+            ["run", "--nonsense"],
+            [],
+            ["run", MODEL, "a", "b"],
+            ["run", MODEL, "--temperature", "hot", "a"],
+            ["run", MODEL, "--logit-bias", "5:2", "a"],
+            ["run", MODEL, "--top-p", "3", "a"],
+        ):
             with self.subTest(args):
                 self.assertTrue(self.error(*args, status=2))
 
@@ -175,7 +214,10 @@ class Usage(ProgramTest):
             script = self.out("completion", shell)
             self.assertIn("context-full", script)
             self.assertIn("render", script)
-        script = self.out("completion", "bash") + '\nCOMP_WORDS=(gemma4 run --top) COMP_CWORD=2; _gemma4; echo "${COMPREPLY[@]}"\n'
+        script = (
+            self.out("completion", "bash")
+            + '\nCOMP_WORDS=(gemma4 run --top) COMP_CWORD=2; _gemma4; echo "${COMPREPLY[@]}"\n'
+        )
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
         self.assertEqual(done.stdout.split(), ["--top-k", "--top-p"], done.stderr)
 

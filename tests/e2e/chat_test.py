@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conversation in a terminal."""
+
 import json
 import unittest
 
@@ -44,8 +45,21 @@ class Chat(ProgramTest):
         self.assertEqual(saved[1]["content"], "Paris")
 
     def test_ctrl_c_stops_the_answer_and_not_the_program(self):
-        t = self.start("--no-loop-stop", "--temperature", "1", "--seed", "3", "--min-p", "0", "--logit-bias", "108=-100",
-                       "--logit-bias", "107=-100", "--logit-bias", "1=-100")
+        t = self.start(
+            "--no-loop-stop",
+            "--temperature",
+            "1",
+            "--seed",
+            "3",
+            "--min-p",
+            "0",
+            "--logit-bias",
+            "108=-100",
+            "--logit-bias",
+            "107=-100",
+            "--logit-bias",
+            "1=-100",
+        )
         t.send("Count to a million.\n")
         t.expect("\n.*[a-z0-9]{2,}")
         t.send("\x03")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gemma4 forward`: the golden numbers through the program, and inputs that are wrong."""
+
 import array
 import json
 import shutil
@@ -15,10 +16,10 @@ def load(path):
     raw = path.read_bytes()
     n = struct.unpack("<Q", raw[:8])[0]
     out = {}
-    for name, t in json.loads(raw[8:8 + n]).items():
+    for name, t in json.loads(raw[8 : 8 + n]).items():
         if name != "__metadata__" and t["dtype"] in CODES:
             begin, end = t["data_offsets"]
-            out[name] = t["shape"], array.array(CODES[t["dtype"]], raw[8 + n + begin:8 + n + end])
+            out[name] = t["shape"], array.array(CODES[t["dtype"]], raw[8 + n + begin : 8 + n + end])
     return out
 
 
@@ -48,8 +49,9 @@ class Forward(ProgramTest):
 
     def wrong(self, *args, case="e_text", status=1):
         self.outputs.unlink(missing_ok=True)
-        text = self.error("forward", GOLDEN / case, "--inputs", self.inputs, "--outputs", self.outputs, *args,
-                          status=status)
+        text = self.error(
+            "forward", GOLDEN / case, "--inputs", self.inputs, "--outputs", self.outputs, *args, status=status
+        )
         self.assertFalse(self.outputs.exists())
         return text
 
@@ -82,8 +84,9 @@ class Forward(ProgramTest):
         golden = load(GOLDEN / "assistant" / "vectors.safetensors")
         shutil.copy(GOLDEN / "e_text" / "vectors.safetensors", self.inputs)
         for drafter in ("draft_plain", "draft_ordered"):
-            found = self.forward("e_text", "--dtype", "f32", "--prompt", "p_long", "--draft",
-                                 GOLDEN / "assistant" / drafter)
+            found = self.forward(
+                "e_text", "--dtype", "f32", "--prompt", "p_long", "--draft", GOLDEN / "assistant" / drafter
+            )
             at = drafter + "/p_long/"
             self.assertEqual(found["draft_ids"], golden[at + "draft_ids"])
             self.assertEqual(found["seed_token"], golden[at + "seed_token"])
@@ -96,7 +99,7 @@ class Forward(ProgramTest):
         soft = ("F32", [2, 64], [0.5] * 128)
         self.ids([5, 6, 7, 8, 9, 10], mm_token_type_ids=types, **{"vision.soft_tokens": soft})
         shape, hidden = self.forward("e_text", "--dtype", "f32", "--tap", "hidden.0")["hidden.0"]
-        self.assertEqual(list(hidden[2 * 64:4 * 64]), [0.5] * 128)
+        self.assertEqual(list(hidden[2 * 64 : 4 * 64]), [0.5] * 128)
         self.assertNotEqual(list(hidden[64:128]), [0.5] * 64)
 
     def test_wrong_inputs(self):
@@ -137,8 +140,9 @@ class Forward(ProgramTest):
         self.ids([1, 2])
         self.assertIn("'hidden.11' is no tensor", self.wrong("--tap", "hidden.11"))
         self.assertIn("no-such", self.wrong("--draft", self.folder / "no-such"))
-        self.assertIn("target of width 64, found one for 48",
-                      self.wrong("--draft", GOLDEN / "unified_assistant" / "draft_plain"))
+        self.assertIn(
+            "target of width 64, found one for 48", self.wrong("--draft", GOLDEN / "unified_assistant" / "draft_plain")
+        )
         self.assertIn("is a drafter", self.wrong(case="assistant/draft_plain"))
         self.wrong("--dtype", "f64", status=2)
         self.wrong("--greedy", "0", status=2)

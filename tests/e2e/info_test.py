@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `gemma4 info` says of good files and of damaged ones."""
+
 import json
 import os
 import shutil
@@ -29,8 +30,17 @@ class Info(ProgramTest):
 
     def test_the_default_model(self):
         text = self.out("info", MODEL)
-        for part in ("GGUF, 1 file, 253 MB", "gemma3", "268 M", "vocabulary 262144, context 32768", "window 512",
-                     'GGUF "llama", 262144 pieces', "236, 247 MB", "q5_0", "32768  tokens"):
+        for part in (
+            "GGUF, 1 file, 253 MB",
+            "gemma3",
+            "268 M",
+            "vocabulary 262144, context 32768",
+            "window 512",
+            'GGUF "llama", 262144 pieces',
+            "236, 247 MB",
+            "q5_0",
+            "32768  tokens",
+        ):
             self.assertIn(part, text)
         self.assertNotIn("\x1b", text)
 
@@ -81,8 +91,10 @@ class Info(ProgramTest):
             file.write(struct.pack("<ff", float("nan"), float("inf")))
         done = self.run_program("info", path.parent, "--verify", "--json")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("1 of 163 tensors hold numbers that are NaN or infinite, the first is 'model.norm.weight'",
-                      done.stderr.decode())
+        self.assertIn(
+            "1 of 163 tensors hold numbers that are NaN or infinite, the first is 'model.norm.weight'",
+            done.stderr.decode(),
+        )
         bad = {"tensor": "model.norm.weight", "type": "f32", "nan": 1, "infinite": 1, "blocks": 0, "first": 1}
         self.assertEqual(json.loads(done.stdout)["verify"]["bad"], [bad])
         done = self.run_program("info", path.parent, "--verify")
@@ -105,8 +117,10 @@ class Info(ProgramTest):
             "counts.gguf": (gguf(count=2**62), "4611686018427387904 tensors, but the file of 32 bytes has room for"),
             "torch.bin": (b"PK\x03\x04" + b"x" * 99, "PyTorch checkpoint"),
             "long.safetensors": (struct.pack("<Q", 2**50) + b"{}", "header at byte 8: needs 1125899906842624 bytes"),
-            "deep.safetensors": (struct.pack("<Q", 20_006) + b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
-                                 "JSON is nested deeper than"),
+            "deep.safetensors": (
+                struct.pack("<Q", 20_006) + b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+                "JSON is nested deeper than",
+            ),
         }
         for name, (data, message) in cases.items():
             with self.subTest(name):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the program as a person would: with a home of its own, in a pipe or in a terminal."""
+
 import fcntl
 import os
 import pathlib
@@ -34,8 +35,14 @@ class ProgramTest(unittest.TestCase):
         self._folder.cleanup()
 
     def run_program(self, *args, stdin="", env=None, timeout=300):
-        return subprocess.run([PROGRAM, *map(str, args)], input=stdin.encode() if isinstance(stdin, str) else stdin,
-                              capture_output=True, env=dict(self.env, **(env or {})), timeout=timeout, cwd=self.folder)
+        return subprocess.run(
+            [PROGRAM, *map(str, args)],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env=dict(self.env, **(env or {})),
+            timeout=timeout,
+            cwd=self.folder,
+        )
 
     def out(self, *args, **kwargs):
         """stdout of a run that must succeed."""
@@ -74,7 +81,7 @@ class Terminal:
         while True:
             found = re.search(pattern, self.text, re.S)
             if found:
-                self.text = self.text[found.end():]
+                self.text = self.text[found.end() :]
                 return found
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:

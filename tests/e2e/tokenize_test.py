@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gemma4 tokenize`: lines of JSON in and out, text by hand, and what it says of bad lines."""
+
 import json
 import shutil
 import unittest
@@ -35,8 +36,14 @@ class Tokenize(ProgramTest):
         self.assertEqual(self.rows(TOKENIZER, "--decode", "--skip-special", stdin=ids, key="text"), skipped)
 
     def test_no_reader_sees_more_lines_than_there_are(self):
-        out = self.out("tokenize", TOKENIZER, "--decode", stdin=lines([self.rows(
-            TOKENIZER, "--jsonl", stdin=lines(["a\u0085b\u2028c\u2029d\ne\x0bf\x1cg"]), key="ids")[0]]))
+        out = self.out(
+            "tokenize",
+            TOKENIZER,
+            "--decode",
+            stdin=lines(
+                [self.rows(TOKENIZER, "--jsonl", stdin=lines(["a\u0085b\u2028c\u2029d\ne\x0bf\x1cg"]), key="ids")[0]]
+            ),
+        )
         self.assertEqual(len(out.splitlines()), 1)
         self.assertEqual(json.loads(out)["text"], "a\u0085b\u2028c\u2029d\ne\x0bf\x1cg")
 
@@ -47,16 +54,26 @@ class Tokenize(ProgramTest):
         self.assertEqual(self.out("tokenize", TOKENIZER, stdin=b"\xff\x00"), "493 238\n")
         self.assertEqual(self.out("tokenize", TOKENIZER, ""), "\n")
         pieces = self.out("tokenize", TOKENIZER, "--pieces", "--specials", "control", "Hi\n<eos>").splitlines()
-        self.assertEqual([line.split() for line in pieces],
-                         [["10979", "normal", '"Hi"'], ["107", "user-defined", '"\\n"'], ["1", "control", '"<eos>"']])
+        self.assertEqual(
+            [line.split() for line in pieces],
+            [["10979", "normal", '"Hi"'], ["107", "user-defined", '"\\n"'], ["1", "control", '"<eos>"']],
+        )
 
     def test_bad_lines_are_named(self):
-        for line, place in (("3", "line 1: expected a JSON string, found a number"), ("", "line 1, column 1"),
-                            ('"a', "line 1, column 3"), ('"\\ud800"', "line 1, column"), ('["a"]', "found an array")):
+        for line, place in (
+            ("3", "line 1: expected a JSON string, found a number"),
+            ("", "line 1, column 1"),
+            ('"a', "line 1, column 3"),
+            ('"\\ud800"', "line 1, column"),
+            ('["a"]', "found an array"),
+        ):
             self.assertIn(place, self.error("tokenize", TOKENIZER, "--jsonl", stdin=line + "\n"))
-        for line, place in (('"a"', "line 1: expected a JSON array of ids, found a string"), ("[-1]", "found -1"),
-                            ("[0, 262145]", "line 1: [1]: expected an id from 0 to 262144, found 262145"),
-                            ("[1.5]", "line 1: [0]: expected an id")):
+        for line, place in (
+            ('"a"', "line 1: expected a JSON array of ids, found a string"),
+            ("[-1]", "found -1"),
+            ("[0, 262145]", "line 1: [1]: expected an id from 0 to 262144, found 262145"),
+            ("[1.5]", "line 1: [0]: expected an id"),
+        ):
             self.assertIn(place, self.error("tokenize", TOKENIZER, "--decode", stdin=line + "\n"))
         done = self.run_program("tokenize", TOKENIZER, "--jsonl", stdin='"a"\n"b"\n{}\n"c"\n')
         self.assertEqual((done.returncode, done.stdout.count(b"\n")), (1, 2))  # what came before stands

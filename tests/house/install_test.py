@@ -5,6 +5,7 @@ against every installed header, link and run.
 
 usage: install_test.py BUILD_FOLDER (built)
 """
+
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,10 @@ class InstallTest(unittest.TestCase):
             self.check_consumer(prefix, work)
 
     def check_files(self, prefix):
-        headers = [path.relative_to(prefix / "include" / "gemma4").as_posix()
-                   for path in (prefix / "include" / "gemma4").rglob("*.*")]
+        headers = [
+            path.relative_to(prefix / "include" / "gemma4").as_posix()
+            for path in (prefix / "include" / "gemma4").rglob("*.*")
+        ]
         self.assertLess({"base/error.h", "tensor/ops.h", "engine/engine.h"}, set(headers))
         self.assertEqual([], [name for name in headers if not name.endswith(".h")])
         self.assertTrue((prefix / "share/doc/gemma4/LICENSE").is_file())
@@ -47,8 +50,17 @@ class InstallTest(unittest.TestCase):
         work.mkdir()
         names = sorted(path.relative_to(include).as_posix() for path in include.rglob("*.h"))
         every.write_text("".join(f'#include "{name}"\n' for name in names if not name.startswith("cpu/kernels/")))
-        run("cmake", "-G", "Ninja", "-S", HERE / "consumer", "-B", work / "build", f"-DCMAKE_PREFIX_PATH={prefix}",
-            f"-DALL_HEADERS={every}")
+        run(
+            "cmake",
+            "-G",
+            "Ninja",
+            "-S",
+            HERE / "consumer",
+            "-B",
+            work / "build",
+            f"-DCMAKE_PREFIX_PATH={prefix}",
+            f"-DALL_HEADERS={every}",
+        )
         run("cmake", "--build", work / "build")
         said = run(work / "build" / "consumer", "missing.gguf")
         self.assertIn("missing.gguf: ", said)

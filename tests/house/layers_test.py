@@ -5,6 +5,7 @@ within the other compiles where CMakeLists.txt says so and is refused everywhere
 
 usage: layers_test.py BUILD_FOLDER. The commands are those that the build itself uses for the module's files.
 """
+
 import json
 import os
 import shlex
@@ -36,7 +37,9 @@ def compile_command(module):
 def includes(module, header, how="-E"):
     """Whether a file of `module` may include `header`; the compiler's complaint when not."""
     command = compile_command(module) + [how, "-x", "c++", "-", "-o", os.devnull]
-    run = subprocess.run(command, input=f'#include "{header}"\n', capture_output=True, text=True, cwd=BUILD, check=False)
+    run = subprocess.run(
+        command, input=f'#include "{header}"\n', capture_output=True, text=True, cwd=BUILD, check=False
+    )
     return "" if run.returncode == 0 else run.stderr
 
 
@@ -68,8 +71,16 @@ class LayersTest(unittest.TestCase):
         self.assertIn("model/model.h", includes("text", "model/model.h", "-fsyntax-only"))
 
     def test_edges_that_must_never_appear(self):
-        for module, below in (("model", "cpu"), ("engine", "cpu"), ("kv", "cpu"), ("text", "model"), ("file", "config"),
-                              ("tensor", "file"), ("chat", "model"), ("cpu", "file")):
+        for module, below in (
+            ("model", "cpu"),
+            ("engine", "cpu"),
+            ("kv", "cpu"),
+            ("text", "model"),
+            ("file", "config"),
+            ("tensor", "file"),
+            ("chat", "model"),
+            ("cpu", "file"),
+        ):
             self.assertNotIn(below, DAG[module], f"{module} must not depend on {below}: docs/architecture.md")
 
 

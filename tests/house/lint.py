@@ -6,6 +6,7 @@ usage: lint.py [PROJECT_FOLDER]
 
 A rule is a function from a Source to (line, message) pairs; lint_test.py shows for each that it can fail.
 """
+
 import os
 import re
 import sys
@@ -24,9 +25,11 @@ FILE_BYTES = 5_000_000
 GOLDEN_BYTES = 40_000_000
 
 # `catch` belongs to the edges; below them, one file per library that reports by exceptions may translate them.
-CATCHERS = {"apps/gemma4/main.cc",
-            "apps/gemma4/chat_loop.cc",  # a command that fails does not end the conversation
-            "apps/gemma4/run_jsonl.cc"}  # one bad line of many is answered in its place
+CATCHERS = {
+    "apps/gemma4/main.cc",
+    "apps/gemma4/chat_loop.cc",  # a command that fails does not end the conversation
+    "apps/gemma4/run_jsonl.cc",
+}  # one bad line of many is answered in its place
 CATCHING_WRAPPERS = {"src/base/thread_pool.cc"}  # carries an exception from a worker to its caller
 MACRO_FILES = {"src/base/error.h"}
 CONDITIONAL_FILES = re.compile(r"src/base/platform\w*\.(cc|h)|src/cpu/kernels/select\.cc|src/gpu/device\w*\.(cc|h)")
@@ -34,16 +37,37 @@ THREAD_MODULES = ("src/base/", "src/serve/")
 
 # Spelt in pieces, so that this file does not hold what it looks for.
 MACHINE_PATHS = ["/" + name + "/" for name in ("work", "root", "home", "tmp")]
-REGISTRY_HOSTS = [".".join(parts) for parts in (
-    ("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("npmjs", "org"), ("crates", "io"),
-    ("proxy", "golang"), ("deb", "debian"), ("archive", "ubuntu"))]
-MARKS = "|".join((r"\bTO" r"DO\b", r"\bFIX" r"ME\b", r"\bX" r"XX\b", r"\bHA" r"CK\b", "not impl" "emented",
-                  "unimpl" "emented", r"\bGTEST_" r"SKIP\b", r"\bDIS" r"ABLED_"))
+REGISTRY_HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("registry", "npmjs"),
+        ("npmjs", "org"),
+        ("crates", "io"),
+        ("proxy", "golang"),
+        ("deb", "debian"),
+        ("archive", "ubuntu"),
+    )
+]
+MARKS = "|".join(
+    (
+        r"\bTO" r"DO\b",
+        r"\bFIX" r"ME\b",
+        r"\bX" r"XX\b",
+        r"\bHA" r"CK\b",
+        "not impl" "emented",
+        "unimpl" "emented",
+        r"\bGTEST_" r"SKIP\b",
+        r"\bDIS" r"ABLED_",
+    )
+)
 
 
 @dataclass
 class Source:
     """A file of the project. `code` is C++ with comments and the insides of literals blanked, line for line."""
+
     path: str
     text: str
     code: str = field(init=False)
@@ -75,14 +99,18 @@ class Source:
             yield text.count("\n", 0, match.start()) + 1, match
 
 
-LITERALS = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(?P<end>[^(\s]*)\(.*?\)(?P=end)"|"(?:\\.|[^"\\\n])*\"|"""
-                      r"""(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'""", re.S)
+LITERALS = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|R"(?P<end>[^(\s]*)\(.*?\)(?P=end)"|"(?:\\.|[^"\\\n])*\"|"""
+    r"""(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'""",
+    re.S,
+)
 
 
 def blank(text):
     def replace(match):
         quote = "" if match.group().startswith("/") else match.group()[-1] * 2
-        return quote + re.sub(r"[^\n]", " ", match.group())[len(quote):]
+        return quote + re.sub(r"[^\n]", " ", match.group())[len(quote) :]
+
     return LITERALS.sub(replace, text)
 
 
@@ -98,8 +126,12 @@ def spdx_line(source):
 
 def needs_licence(path):
     name = os.path.basename(path)
-    return (path.endswith(CODE + (".py", ".sh", ".cmake", ".cmake.in", ".ts", ".js", ".wgsl", ".html", ".css"))
-            or path in SCRIPTS or name == "CMakeLists.txt" or name in (".clang-format", ".clang-tidy"))
+    return (
+        path.endswith(CODE + (".py", ".sh", ".cmake", ".cmake.in", ".ts", ".js", ".wgsl", ".html", ".css"))
+        or path in SCRIPTS
+        or name == "CMakeLists.txt"
+        or name in (".clang-format", ".clang-tidy")
+    )
 
 
 def throw_in_one_place(source):
@@ -145,8 +177,10 @@ def header_guard(source):
 def threads_in_base(source):
     if source.path.startswith(THREAD_MODULES) or source.is_test:
         return
-    names = (r"mutex|\w+_mutex|thread|jthread|async|condition_variable\w*|call_once|once_flag|lock_guard|unique_lock|"
-             r"scoped_lock|shared_lock")
+    names = (
+        r"mutex|\w+_mutex|thread|jthread|async|condition_variable\w*|call_once|once_flag|lock_guard|unique_lock|"
+        r"scoped_lock|shared_lock"
+    )
     for line, match in source.lines_with(rf"\bstd::({names})\b(?!::)"):
         yield line, f"std::{match.group(1)} belongs to base and serve"
     for line, match in source.lines_with(r"^#include <(mutex|thread|condition_variable|shared_mutex|future)>"):
@@ -246,9 +280,24 @@ def unfinished(source):
         yield line, f"'{match.group()}': unfinished or skipped, by its own words"
 
 
-RULES = [spdx_line, throw_in_one_place, catch_at_the_edges, no_using_namespace, conditional_compilation, macros,
-         header_guard, threads_in_base, intrinsics_in_kernels, isa_files_stay_alone, function_length, file_length, form,
-         file_name, machine_paths, unfinished]
+RULES = [
+    spdx_line,
+    throw_in_one_place,
+    catch_at_the_edges,
+    no_using_namespace,
+    conditional_compilation,
+    macros,
+    header_guard,
+    threads_in_base,
+    intrinsics_in_kernels,
+    isa_files_stay_alone,
+    function_length,
+    file_length,
+    form,
+    file_name,
+    machine_paths,
+    unfinished,
+]
 
 
 def modules(cmake):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """./run and ./bootstrap, in a folder of their own with stand-ins for what they call."""
+
 import os
 import shutil
 import subprocess
@@ -36,8 +37,15 @@ class ScriptTest(unittest.TestCase):
     def call(self, *command, **variables):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GEMMA4_")}
         environment["PATH"] = f"{self.root}/bin:{environment['PATH']}"
-        return subprocess.run(command, cwd="/", env=environment | variables, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=False)
+        return subprocess.run(
+            command,
+            cwd="/",
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 class RunTest(ScriptTest):
@@ -45,12 +53,17 @@ class RunTest(ScriptTest):
         super().setUp()
         shutil.copy(ROOT / "run", self.root)
         self.stand_in("bootstrap", f'echo "bootstrap $*" >>{self.calls}')
-        self.stand_in("bin/cmake", f'echo "cmake $*" >>{self.calls}\n'
-                                   "mkdir -p build/release; touch build/release/build.ninja\n"
-                                   'echo "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" >build/release/CMakeCache.txt')
+        self.stand_in(
+            "bin/cmake",
+            f'echo "cmake $*" >>{self.calls}\n'
+            "mkdir -p build/release; touch build/release/build.ninja\n"
+            'echo "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" >build/release/CMakeCache.txt',
+        )
         self.stand_in("program", 'printf "%s|" "${GEMMA4_MODEL:-}" "$@"; exit 7')
-        self.stand_in("bin/ninja", f'echo "ninja $*" >>{self.calls}; mkdir -p build/release/apps\n'
-                                   "cp program build/release/apps/gemma4")
+        self.stand_in(
+            "bin/ninja",
+            f'echo "ninja $*" >>{self.calls}; mkdir -p build/release/apps\n' "cp program build/release/apps/gemma4",
+        )
 
     def run_it(self, *arguments, **variables):
         return self.call(str(self.root / "run"), *arguments, **variables)
@@ -59,8 +72,10 @@ class RunTest(ScriptTest):
         first = self.run_it("What is it?")
         self.assertEqual(f"{self.root}/{MODEL}|run|What is it?|", first.stdout)
         self.assertEqual(7, first.returncode, "the program's exit status is ./run's")
-        self.assertEqual(["bootstrap --minimal", "cmake --preset release -DGEMMA4_TESTS=OFF",
-                          "ninja -C build/release gemma4"], self.calls.read_text().splitlines())
+        self.assertEqual(
+            ["bootstrap --minimal", "cmake --preset release -DGEMMA4_TESTS=OFF", "ninja -C build/release gemma4"],
+            self.calls.read_text().splitlines(),
+        )
         (self.root / MODEL).touch()
         self.calls.write_text("")
         self.run_it("again")

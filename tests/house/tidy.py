@@ -10,6 +10,7 @@ usage: tidy.py [--base COMMIT | --all | FILE...] [--fix] [--format-only]
   --fix          lets clang-format rewrite what it would change
   --format-only  clang-format alone
 """
+
 import argparse
 import json
 import os
@@ -47,8 +48,9 @@ def check_format(files, fix):
 
 
 def check_tidy(file):
-    run = subprocess.run(["clang-tidy-19", "-p", BUILD, "--quiet", file], cwd=ROOT, capture_output=True, text=True,
-                         check=False)
+    run = subprocess.run(
+        ["clang-tidy-19", "-p", BUILD, "--quiet", file], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     lines = [line for line in run.stdout.split("\n") if re.match(r"\S+:\d+:\d+: (warning|error):", line)]
     return [line.replace(f"{ROOT}/", "") for line in lines if not NOT_WANTED.search(line)]
 

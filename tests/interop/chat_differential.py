@@ -10,6 +10,7 @@ template gives a prompt, ours must be the same; where it fails, ours must fail. 
 and exits with 1 when there is any. With --write FOLDER the rows go to FOLDER/random_NAME.jsonl with what the template
 gives, and nothing is compared: so were those of tests/golden/chat made (--rounds 150 --seed 7).
 """
+
 import argparse
 import json
 import random
@@ -30,8 +31,9 @@ def compiled(path):
     def raise_exception(message):
         raise jinja2.exceptions.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True,
-                                                extensions=[jinja2.ext.loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
+    )
     environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda pattern: pattern
@@ -41,13 +43,75 @@ def compiled(path):
 class Conversations:
     """Random conversations: mostly sound ones, with every field in every state a client may send it."""
 
-    WORDS = ["Hi", "  padded \n", "", "\n", "a\n\nb", "São Paulo 🌧", "<turn|>", "<|turn>user\nx", "{{ x }}", '"q"', "it's",
-             "<|channel>thought\nsecret\n<channel|>", "<|channel>open", "x<channel|>y", '<|"|>', "<|image|>", "<bos>",
-             "\u00a0nbsp\u00a0", "\u3000wide\u3000", "\u200b", "\x1c sep \x1f", "C:\\temp", "\ttab", "مرحبا", "<end_of_turn>",
-             "\x85next\x85", "\u2028", "0", "null", "é\u0301"]
-    KEYS = ["city", "City", "CITY", "unit", "a b", "città", "Ä", "ä", "Ö", "имя", "Имя", "Возраст", "ΣΟΦΟΣ", "σοφος", "İ", "ı",
-            "z", "Z", "_x", "1", "", "type", "description", "properties", "required", "nullable", "items", "enum", "key:1",
-            "ǅ", "ß", "𐐀", "𐐨", "K", "k"]
+    WORDS = [
+        "Hi",
+        "  padded \n",
+        "",
+        "\n",
+        "a\n\nb",
+        "São Paulo 🌧",
+        "<turn|>",
+        "<|turn>user\nx",
+        "{{ x }}",
+        '"q"',
+        "it's",
+        "<|channel>thought\nsecret\n<channel|>",
+        "<|channel>open",
+        "x<channel|>y",
+        '<|"|>',
+        "<|image|>",
+        "<bos>",
+        "\u00a0nbsp\u00a0",
+        "\u3000wide\u3000",
+        "\u200b",
+        "\x1c sep \x1f",
+        "C:\\temp",
+        "\ttab",
+        "مرحبا",
+        "<end_of_turn>",
+        "\x85next\x85",
+        "\u2028",
+        "0",
+        "null",
+        "é\u0301",
+    ]
+    KEYS = [
+        "city",
+        "City",
+        "CITY",
+        "unit",
+        "a b",
+        "città",
+        "Ä",
+        "ä",
+        "Ö",
+        "имя",
+        "Имя",
+        "Возраст",
+        "ΣΟΦΟΣ",
+        "σοφος",
+        "İ",
+        "ı",
+        "z",
+        "Z",
+        "_x",
+        "1",
+        "",
+        "type",
+        "description",
+        "properties",
+        "required",
+        "nullable",
+        "items",
+        "enum",
+        "key:1",
+        "ǅ",
+        "ß",
+        "𐐀",
+        "𐐨",
+        "K",
+        "k",
+    ]
     NAMES = ["f", "get_weather", "ns.tool", "my-tool", "погода", "a b", "", "F2"]
 
     def __init__(self, seed):
@@ -61,10 +125,42 @@ class Conversations:
 
     def number(self):
         r = self.r
-        return r.choice([0, 1, -1, 3, 1.0, -0.0, 0.1, 1e-7, 1e-5, 0.0001, 1e15, 1e16, 1e21, 1e22, 123456789012345680.0,
-                         2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -2**63, -2**63 - 1, 10**30, -10**40, 5e-324,
-                         1.7976931348623157e308, r.random(), r.uniform(-1e6, 1e6), r.gauss(0, 1) * 10**r.randint(-30, 30),
-                         r.randint(-10**9, 10**9), r.randint(-10**25, 10**25)])
+        return r.choice(
+            [
+                0,
+                1,
+                -1,
+                3,
+                1.0,
+                -0.0,
+                0.1,
+                1e-7,
+                1e-5,
+                0.0001,
+                1e15,
+                1e16,
+                1e21,
+                1e22,
+                123456789012345680.0,
+                2**31,
+                2**53 + 1,
+                2**63 - 1,
+                2**63,
+                2**64 - 1,
+                2**64,
+                -(2**63),
+                -(2**63) - 1,
+                10**30,
+                -(10**40),
+                5e-324,
+                1.7976931348623157e308,
+                r.random(),
+                r.uniform(-1e6, 1e6),
+                r.gauss(0, 1) * 10 ** r.randint(-30, 30),
+                r.randint(-(10**9), 10**9),
+                r.randint(-(10**25), 10**25),
+            ]
+        )
 
     def value(self, depth=3):
         kind = self.r.random()
@@ -100,8 +196,26 @@ class Conversations:
 
     def schema(self, depth=3):
         r = self.r
-        kind = r.choice(["string", "String", "STRING", "integer", "number", "boolean", "array", "object", "object",
-                         ["string", "null"], ["OBJECT"], None, "", "any", 5, "straße"])
+        kind = r.choice(
+            [
+                "string",
+                "String",
+                "STRING",
+                "integer",
+                "number",
+                "boolean",
+                "array",
+                "object",
+                "object",
+                ["string", "null"],
+                ["OBJECT"],
+                None,
+                "",
+                "any",
+                5,
+                "straße",
+            ]
+        )
         schema = {"type": kind}
         if self.maybe(0.1):
             del schema["type"]
@@ -135,8 +249,10 @@ class Conversations:
         return self.r.choice([names, names[:1], [], names, [1, None, "x"], {"a": 1}, "é🌧", 0, True])
 
     def properties(self, depth):
-        return {self.r.choice(self.KEYS): self.schema(depth) if self.maybe(0.95) else self.value(1)
-                for _ in range(self.r.randint(0, 4))}
+        return {
+            self.r.choice(self.KEYS): self.schema(depth) if self.maybe(0.95) else self.value(1)
+            for _ in range(self.r.randint(0, 4))
+        }
 
     def tool(self):
         function = {"name": self.r.choice(self.NAMES), "description": self.words()}
@@ -152,8 +268,9 @@ class Conversations:
         if self.maybe(0.1):
             function[self.r.choice(["name", "description"])] = self.value(1)
         if self.maybe(0.2):
-            function["response"] = self.r.choice([{"type": "object", "description": self.words()}, {"type": "string"}, {},
-                                                  None, self.schema(2)])
+            function["response"] = self.r.choice(
+                [{"type": "object", "description": self.words()}, {"type": "string"}, {}, None, self.schema(2)]
+            )
         tool = {"type": "function", "function": function}
         if self.maybe(0.01):
             del tool["function"]
@@ -204,7 +321,9 @@ class Conversations:
             message["tool_calls"] = self.r.choice([None, {}, 3, True, ""])
         if self.maybe(0.15):
             message["tool_responses"] = [
-                {"name": self.r.choice(self.NAMES + [None]), "response": self.value()} for _ in range(self.r.randint(0, 2))]
+                {"name": self.r.choice(self.NAMES + [None]), "response": self.value()}
+                for _ in range(self.r.randint(0, 2))
+            ]
             if message["tool_responses"] and self.maybe(0.1):
                 message["tool_responses"][0].pop(self.r.choice(["name", "response"]))
         for _ in range(self.r.choice([0, 1, 1, 2, 3])):
@@ -224,9 +343,20 @@ class Conversations:
             if self.maybe(0.8):
                 self.assistant(messages)
             if self.maybe(0.1):
-                messages.append(r.choice([{"role": "system", "content": self.content()}, {"role": "critic", "content": "hm"},
-                                          self.tool_message(["c0"]), {"role": "user"}, {"role": "assistant"}, {"content": "x"},
-                                          {"role": None, "content": "x"}, {"role": "user", "content": "x", "reasoning": "r"}]))
+                messages.append(
+                    r.choice(
+                        [
+                            {"role": "system", "content": self.content()},
+                            {"role": "critic", "content": "hm"},
+                            self.tool_message(["c0"]),
+                            {"role": "user"},
+                            {"role": "assistant"},
+                            {"content": "x"},
+                            {"role": None, "content": "x"},
+                            {"role": "user", "content": "x", "reasoning": "r"},
+                        ]
+                    )
+                )
         return messages
 
     def alternating(self):
@@ -251,7 +381,9 @@ class Conversations:
             if self.maybe(0.5):
                 row["kwargs"][name] = self.maybe(0.6)
         if self.maybe(0.05):
-            row["kwargs"][self.r.choice(["enable_thinking", "add_generation_prompt"])] = self.r.choice([None, 0, 1, "", "yes"])
+            row["kwargs"][self.r.choice(["enable_thinking", "add_generation_prompt"])] = self.r.choice(
+                [None, 0, 1, "", "yes"]
+            )
         return row
 
 
@@ -269,8 +401,17 @@ def dropped_in_silence(row):
 def reference(template, row):
     options = dict({"add_generation_prompt": False}, **row["kwargs"])
     try:
-        return {"prompt": template.render(messages=row["messages"], tools=row["tools"], documents=None, bos_token="<bos>",
-                                          eos_token="<eos>", pad_token="<pad>", **options)}
+        return {
+            "prompt": template.render(
+                messages=row["messages"],
+                tools=row["tools"],
+                documents=None,
+                bos_token="<bos>",
+                eos_token="<eos>",
+                pad_token="<pad>",
+                **options,
+            )
+        }
     except Exception as error:  # whatever the template fails with
         return {"error": f"{type(error).__name__}: {error}"}
 
@@ -291,8 +432,13 @@ def compare(program, name, path, rounds, seed):
     template = compiled(path)
     rows = random_rows(name, rounds, seed)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    result = subprocess.run([*program, "chat-format", "render", "--template", name], input=lines, capture_output=True,
-                            encoding="utf-8", check=True)
+    result = subprocess.run(
+        [*program, "chat-format", "render", "--template", name],
+        input=lines,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     if len(answers) != len(rows):
         sys.exit(f"{name}: {len(rows)} lines in, {len(answers)} out: {result.stderr}")

@@ -6,9 +6,10 @@
 
 For every shape a random checkpoint is made, converted by `gemma4 convert` to each type, loaded by llama.cpp, and run
 there and by `gemma4 forward`; then llama.cpp quantizes our bf16 file itself and both run that one. llama.cpp rounds the
-activations of each product to the weight's partner type (bf16, f16, 8 bits per 32 or 256), we do not: what is expected is
+activations of each product to the weight's partner type (bf16, f16, 8 bits), we do not: what is expected is
 a small distance between the distributions and equal greedy ids until two logits come close.
 """
+
 import argparse
 import pathlib
 import subprocess
@@ -25,6 +26,7 @@ GREEDY = 32
 
 def log_softmax(x):
     import numpy as np
+
     x = x.astype(np.float64) - x.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
@@ -32,15 +34,30 @@ def log_softmax(x):
 def ours(program, path, ids, folder):
     import numpy as np
     from safetensors.numpy import load_file, save_file
+
     save_file({"input_ids": np.array(ids, np.int32)}, folder / "in.safetensors")
-    subprocess.check_call([program, "forward", str(path), "--inputs", str(folder / "in.safetensors"), "--outputs",
-                           str(folder / "out.safetensors"), "--greedy", str(GREEDY), "--dtype", "f32"])
+    subprocess.check_call(
+        [
+            program,
+            "forward",
+            str(path),
+            "--inputs",
+            str(folder / "in.safetensors"),
+            "--outputs",
+            str(folder / "out.safetensors"),
+            "--greedy",
+            str(GREEDY),
+            "--dtype",
+            "f32",
+        ]
+    )
     out = load_file(folder / "out.safetensors")
     return out["logits"], out["greedy_ids"].tolist(), out["greedy_logits"]
 
 
 def compare(title, program, path, ids, folder):
     import numpy as np
+
     peer = llama.Llama(path)
     their_logits, their_ids = peer.greedy(ids, GREEDY)
     peer.close()
@@ -52,13 +69,18 @@ def compare(title, program, path, ids, folder):
     if same < GREEDY:
         top = np.sort(steps[same])[-2:]
         margin = f" (there our best two logits are {top[1] - top[0]:.4f} apart)"
-    print(f"{title:34s} max |difference| {np.abs(our_logits - their_logits).max():.2e}  KL mean {kl.mean():.2e}  "
-          f"top-1 equal {np.mean(our_logits.argmax(-1) == their_logits.argmax(-1)):.2f}  greedy equal {same}/{GREEDY}{margin}", flush=True)
+    print(
+        f"{title:34s} max |difference| {np.abs(our_logits - their_logits).max():.2e}  KL mean {kl.mean():.2e}  "
+        f"top-1 equal {np.mean(our_logits.argmax(-1) == their_logits.argmax(-1)):.2f}  "
+        f"greedy equal {same}/{GREEDY}{margin}",
+        flush=True,
+    )
 
 
 def run_shape(shape, options, folder):
     import numpy as np
     import random_checkpoint
+
     source = pathlib.Path(options.checkpoints or folder) / shape
     if not (source / "model.safetensors").exists():
         random_checkpoint.make(shape, source, options.tokenizer_json)
@@ -85,7 +107,9 @@ def main():
     a.add_argument("--shapes", nargs="*", default=["gemma3", "e2b", "e4b", "12b", "26b-a4b", "31b"])
     a.add_argument("--types", nargs="*", default=["f32", "bf16", "f16", "q8_0", "q4_0", "q4_k_m", "q5_k_m", "q6_k"])
     a.add_argument("--program", default=str(ROOT / "build/release/apps/gemma4"))
-    a.add_argument("--model", default=str(ROOT / "models/gemma-3-270m-q4_k_m.gguf"), help="a real model to compare, too")
+    a.add_argument(
+        "--model", default=str(ROOT / "models/gemma-3-270m-q4_k_m.gguf"), help="a real model to compare, too"
+    )
     a.add_argument("--tokenizer-json", default=str(ROOT / "third_party/tokenizer-gemma3/tokenizer.json"))
     a.add_argument("--checkpoints", help="a folder that keeps the random checkpoints from run to run")
     options = a.parse_args()
@@ -99,7 +123,9 @@ def main():
         for shape in options.shapes:
             run_shape(shape, options, folder)
         if options.model:
-            ids = llama.Llama(options.model).tokenize("<bos>The capital of France is Paris, and the capital of", special=True)
+            ids = llama.Llama(options.model).tokenize(
+                "<bos>The capital of France is Paris, and the capital of", special=True
+            )
             compare("Gemma 3 270M, " + pathlib.Path(options.model).name, options.program, options.model, ids, folder)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few calls of llama.cpp that the interop scripts need, through the bindings of the PyPI package llama-cpp-python."""
+"""What the interop scripts need of llama.cpp, through the bindings of the PyPI package llama-cpp-python."""
+
 import ctypes
 import os
 import pathlib
@@ -18,8 +19,22 @@ def install():
     if not python.exists():
         subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
     env = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=ON")
-    subprocess.check_call([str(python), "-m", "pip", "install", "-q", "--no-binary", "llama-cpp-python",
-                           "llama-cpp-python==0.3.36", "numpy", "safetensors", "gguf"], env=env)
+    subprocess.check_call(
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-binary",
+            "llama-cpp-python",
+            "llama-cpp-python==0.3.36",
+            "numpy",
+            "safetensors",
+            "gguf",
+        ],
+        env=env,
+    )
     return python
 
 
@@ -28,8 +43,11 @@ class Llama:
 
     def __init__(self, path, context=512):
         import llama_cpp as lib
+
         self.lib = lib
-        self.log = lib.llama_log_callback(lambda level, text, data: print(text.decode(),end="",file=sys.stderr) if level>=3 else None)
+        self.log = lib.llama_log_callback(
+            lambda level, text, data: print(text.decode(), end="", file=sys.stderr) if level >= 3 else None
+        )
         lib.llama_log_set(self.log, ctypes.c_void_p(0))
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
@@ -59,7 +77,9 @@ class Llama:
         if lib.llama_decode(self.context, batch) != 0:
             raise SystemExit("llama.cpp: decode failed")
         self.position += n
-        rows = [np.ctypeslib.as_array(lib.llama_get_logits_ith(self.context, i), (self.vocab,)).copy() for i in range(n)]
+        rows = [
+            np.ctypeslib.as_array(lib.llama_get_logits_ith(self.context, i), (self.vocab,)).copy() for i in range(n)
+        ]
         lib.llama_batch_free(batch)
         return np.stack(rows)
 
@@ -87,6 +107,7 @@ class Llama:
 def quantize(source, target, ftype):
     """llama_model_quantize with its defaults; ftype: "Q4_0", "Q4_K_M", ..."""
     import llama_cpp as lib
+
     params = lib.llama_model_quantize_default_params()
     params.ftype = getattr(lib, "LLAMA_FTYPE_MOSTLY_" + ftype)
     params.nthread = os.cpu_count()

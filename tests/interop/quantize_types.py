@@ -4,9 +4,10 @@
     python quantize_types.py --libllama libllama.so --out tests/golden/quantize_types
 
 Writes MODEL.json: {"layers", "experts", "tensors": [[name, shape (row-major), stored type]],
-"choices": {type: [type]}}. For each model a GGUF is made that has the real keys and shapes and a hole where the data would be, and
-llama_model_quantize runs over it as a dry run; its log says what it would do. Needs numpy and gguf.
+"choices": {type: [type]}}. For each model a GGUF is made that has the real keys and shapes and a hole where the data
+would be, and llama_model_quantize runs over it as a dry run; its log says what it would do. Needs numpy and gguf.
 """
+
 import argparse
 import ctypes
 import json
@@ -24,8 +25,27 @@ def pattern(sliding, layers):
     return [i % (sliding + 1) != sliding for i in range(layers)]
 
 
-def model(h, layers, sliding, heads, kv, kv_full, ff, d=256, d_full=512, shared=0, ple=0, experts=0, expert_ff=0,
-          k_is_v=False, wide=False, vocab=VOCAB, untied=False, fused=False, split=False):
+def model(
+    h,
+    layers,
+    sliding,
+    heads,
+    kv,
+    kv_full,
+    ff,
+    d=256,
+    d_full=512,
+    shared=0,
+    ple=0,
+    experts=0,
+    expert_ff=0,
+    k_is_v=False,
+    wide=False,
+    vocab=VOCAB,
+    untied=False,
+    fused=False,
+    split=False,
+):
     return dict(locals())
 
 
@@ -35,10 +55,10 @@ MODELS = {
     "12b": model(3840, 48, 5, 16, 8, 1, 15360, k_is_v=True),
     "26b-a4b": model(2816, 30, 5, 16, 8, 2, 2112, experts=128, expert_ff=704, k_is_v=True),
     "31b": model(5376, 60, 5, 32, 16, 4, 21504, k_is_v=True),
-    "8-experts": model(512, 12, 5, 4, 2, 1, 768, d=64, d_full=128, experts=8, expert_ff=256, k_is_v=True,
-                       vocab=4096),
-    "4-experts-split": model(512, 9, 2, 4, 2, 1, 736, d=64, d_full=128, experts=4, expert_ff=96, split=True,
-                             vocab=4096),
+    "8-experts": model(512, 12, 5, 4, 2, 1, 768, d=64, d_full=128, experts=8, expert_ff=256, k_is_v=True, vocab=4096),
+    "4-experts-split": model(
+        512, 9, 2, 4, 2, 1, 736, d=64, d_full=128, experts=4, expert_ff=96, split=True, vocab=4096
+    ),
     "untied-fused": model(384, 11, 2, 4, 2, 2, 640, d=32, d_full=64, untied=True, fused=True, vocab=4096),
     "odd-widths": model(80, 7, 2, 5, 1, 1, 48, d=16, d_full=32, ple=24, shared=2, vocab=512),
 }
@@ -66,8 +86,11 @@ def attention(t, p, h, heads, kv, d, has_kv, has_v, fused=False):
 
 
 def mlp(t, p, h, ff):
-    t += [(p + "ffn_gate.weight", [ff, h], "bf16"), (p + "ffn_up.weight", [ff, h], "bf16"),
-          (p + "ffn_down.weight", [h, ff], "bf16")]
+    t += [
+        (p + "ffn_gate.weight", [ff, h], "bf16"),
+        (p + "ffn_up.weight", [ff, h], "bf16"),
+        (p + "ffn_down.weight", [h, ff], "bf16"),
+    ]
 
 
 def norms(t, p, h):
@@ -76,8 +99,12 @@ def norms(t, p, h):
 
 def experts(t, p, m):
     h, e, w = m["h"], m["experts"], m["expert_ff"]
-    t += [(p + "ffn_gate_inp.weight", [e, h], "f32"), (p + "ffn_gate_inp.scale", [h], "f32"),
-          (p + "ffn_down_exps.weight", [e, h, w], "bf16"), (p + "ffn_down_exps.scale", [e], "f32")]
+    t += [
+        (p + "ffn_gate_inp.weight", [e, h], "f32"),
+        (p + "ffn_gate_inp.scale", [h], "f32"),
+        (p + "ffn_down_exps.weight", [e, h, w], "bf16"),
+        (p + "ffn_down_exps.scale", [e], "f32"),
+    ]
     if m["split"]:
         t += [(p + "ffn_gate_exps.weight", [e, w, h], "bf16"), (p + "ffn_up_exps.weight", [e, w, h], "bf16")]
     else:
@@ -87,25 +114,43 @@ def experts(t, p, m):
 
 def gemma4_tensors(m):
     h, layers, P = m["h"], m["layers"], m["ple"]
-    t = [("token_embd.weight", [m["vocab"], h], "bf16"), ("output_norm.weight", [h], "f32"),
-         ("rope_freqs.weight", [m["d_full"] // 2], "f32")]
+    t = [
+        ("token_embd.weight", [m["vocab"], h], "bf16"),
+        ("output_norm.weight", [h], "f32"),
+        ("rope_freqs.weight", [m["d_full"] // 2], "f32"),
+    ]
     if m["untied"]:
         t.append(("output.weight", [m["vocab"], h], "bf16"))
     if P:
-        t += [("per_layer_token_embd.weight", [m["vocab"], layers * P], "bf16"),
-              ("per_layer_model_proj.weight", [layers * P, h], "bf16"), ("per_layer_proj_norm.weight", [P], "f32")]
+        t += [
+            ("per_layer_token_embd.weight", [m["vocab"], layers * P], "bf16"),
+            ("per_layer_model_proj.weight", [layers * P, h], "bf16"),
+            ("per_layer_proj_norm.weight", [P], "f32"),
+        ]
     for i, swa in enumerate(pattern(m["sliding"], layers)):
         p, owns = f"blk.{i}.", i < layers - m["shared"]
         norms(t, p, h)
-        attention(t, p, h, m["heads"], m["kv"] if swa else m["kv_full"], m["d"] if swa else m["d_full"], owns,
-                  swa or not m["k_is_v"], m["fused"])
+        attention(
+            t,
+            p,
+            h,
+            m["heads"],
+            m["kv"] if swa else m["kv_full"],
+            m["d"] if swa else m["d_full"],
+            owns,
+            swa or not m["k_is_v"],
+            m["fused"],
+        )
         mlp(t, p, h, m["ff"] * (2 if m["wide"] and not owns else 1))
         t.append((p + "layer_output_scale.weight", [1], "f32"))
         if m["experts"]:
             experts(t, p, m)
         if P:
-            t += [(p + "inp_gate.weight", [P, h], "bf16"), (p + "proj.weight", [h, P], "bf16"),
-                  (p + "post_norm.weight", [h], "f32")]
+            t += [
+                (p + "inp_gate.weight", [P, h], "bf16"),
+                (p + "proj.weight", [h, P], "bf16"),
+                (p + "post_norm.weight", [h], "f32"),
+            ]
     return t
 
 
@@ -116,9 +161,14 @@ def gemma4_keys(w, m):
     w.add_head_count_kv([m["kv"] if s else m["kv_full"] for s in swa])
     w.add_key_length(m["d_full"])
     w.add_value_length(m["d_full"])
-    for key, value in (("attention.key_length_swa", m["d"]), ("attention.value_length_swa", m["d"]),
-                       ("attention.shared_kv_layers", m["shared"]), ("embedding_length_per_layer_input", m["ple"]),
-                       ("rope.dimension_count_swa", m["d"]), ("rope.dimension_count", m["d_full"])):
+    for key, value in (
+        ("attention.key_length_swa", m["d"]),
+        ("attention.value_length_swa", m["d"]),
+        ("attention.shared_kv_layers", m["shared"]),
+        ("embedding_length_per_layer_input", m["ple"]),
+        ("rope.dimension_count_swa", m["d"]),
+        ("rope.dimension_count", m["d_full"]),
+    ):
         w.add_uint32("gemma4." + key, value)
     w.add_array("gemma4.attention.sliding_window_pattern", swa)
     if m["experts"]:
@@ -171,12 +221,23 @@ def write_hollow(path, arch, m, tensors):
 
 
 class Params(ctypes.Structure):
-    _fields_ = [("nthread", ctypes.c_int32), ("ftype", ctypes.c_int), ("output_tensor_type", ctypes.c_int),
-                ("token_embedding_type", ctypes.c_int), ("allow_requantize", ctypes.c_bool),
-                ("quantize_output_tensor", ctypes.c_bool), ("only_copy", ctypes.c_bool), ("pure", ctypes.c_bool),
-                ("keep_split", ctypes.c_bool), ("dry_run", ctypes.c_bool), ("imatrix", ctypes.c_void_p),
-                ("kv_overrides", ctypes.c_void_p), ("tensor_type", ctypes.c_void_p), ("prune_layers", ctypes.c_void_p),
-                ("max_buf_size", ctypes.c_size_t)]
+    _fields_ = [
+        ("nthread", ctypes.c_int32),
+        ("ftype", ctypes.c_int),
+        ("output_tensor_type", ctypes.c_int),
+        ("token_embedding_type", ctypes.c_int),
+        ("allow_requantize", ctypes.c_bool),
+        ("quantize_output_tensor", ctypes.c_bool),
+        ("only_copy", ctypes.c_bool),
+        ("pure", ctypes.c_bool),
+        ("keep_split", ctypes.c_bool),
+        ("dry_run", ctypes.c_bool),
+        ("imatrix", ctypes.c_void_p),
+        ("kv_overrides", ctypes.c_void_p),
+        ("tensor_type", ctypes.c_void_p),
+        ("prune_layers", ctypes.c_void_p),
+        ("max_buf_size", ctypes.c_size_t),
+    ]
 
 
 class Quantizer:

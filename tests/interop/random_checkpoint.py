@@ -5,6 +5,7 @@ model's special tokens in the places they have there). Widths are multiples of 2
 
     python random_checkpoint.py SHAPE FOLDER --tokenizer-json tokenizer.json [--seed N]
 """
+
 import argparse
 import json
 import pathlib
@@ -16,19 +17,62 @@ VOCAB = 262144
 
 # Ids of Gemma 4's special tokens; every other piece is Gemma 3's.
 SPECIAL4 = {
-    "<|tool>": 46, "<tool|>": 47, "<|tool_call>": 48, "<tool_call|>": 49, "<|tool_response>": 50, "<tool_response|>": 51,
-    '<|"|>': 52, "<|think|>": 98, "<|channel>": 100, "<channel|>": 101, "<|turn>": 105, "<turn|>": 106,
-    "<|image>": 255999, "<|audio>": 256000, "<|image|>": 258880, "<|audio|>": 258881, "<image|>": 258882,
-    "<audio|>": 258883, "<|video|>": 258884}
+    "<|tool>": 46,
+    "<tool|>": 47,
+    "<|tool_call>": 48,
+    "<tool_call|>": 49,
+    "<|tool_response>": 50,
+    "<tool_response|>": 51,
+    '<|"|>': 52,
+    "<|think|>": 98,
+    "<|channel>": 100,
+    "<channel|>": 101,
+    "<|turn>": 105,
+    "<turn|>": 106,
+    "<|image>": 255999,
+    "<|audio>": 256000,
+    "<|image|>": 258880,
+    "<|audio|>": 258881,
+    "<image|>": 258882,
+    "<audio|>": 258883,
+    "<|video|>": 258884,
+}
 
-BASE = dict(vocab_size=VOCAB, hidden_size=256, intermediate_size=512, num_attention_heads=4, num_key_value_heads=2, head_dim=64,
-            rms_norm_eps=1e-6, max_position_embeddings=4096, sliding_window=32, bos_token_id=2, eos_token_id=1, pad_token_id=0,
-            tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh", attention_bias=False, torch_dtype="bfloat16")
-ROPE4 = {"full_attention": {"rope_type": "proportional", "rope_theta": 1e6, "partial_rotary_factor": 0.25},
-         "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}
-GEMMA4 = dict(BASE, model_type="gemma4_text", architectures=["Gemma4ForCausalLM"], global_head_dim=128,
-              final_logit_softcapping=30.0, rope_parameters=ROPE4, num_kv_shared_layers=0, hidden_size_per_layer_input=0,
-              attention_k_eq_v=False, enable_moe_block=False, use_double_wide_mlp=False)
+BASE = dict(
+    vocab_size=VOCAB,
+    hidden_size=256,
+    intermediate_size=512,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=64,
+    rms_norm_eps=1e-6,
+    max_position_embeddings=4096,
+    sliding_window=32,
+    bos_token_id=2,
+    eos_token_id=1,
+    pad_token_id=0,
+    tie_word_embeddings=True,
+    hidden_activation="gelu_pytorch_tanh",
+    attention_bias=False,
+    torch_dtype="bfloat16",
+)
+ROPE4 = {
+    "full_attention": {"rope_type": "proportional", "rope_theta": 1e6, "partial_rotary_factor": 0.25},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+}
+GEMMA4 = dict(
+    BASE,
+    model_type="gemma4_text",
+    architectures=["Gemma4ForCausalLM"],
+    global_head_dim=128,
+    final_logit_softcapping=30.0,
+    rope_parameters=ROPE4,
+    num_kv_shared_layers=0,
+    hidden_size_per_layer_input=0,
+    attention_k_eq_v=False,
+    enable_moe_block=False,
+    use_double_wide_mlp=False,
+)
 
 
 def pattern(sliding, layers):
@@ -36,22 +80,72 @@ def pattern(sliding, layers):
 
 
 SHAPES = {
-    "gemma3": dict(BASE, model_type="gemma3_text", architectures=["Gemma3ForCausalLM"], num_hidden_layers=8,
-                   layer_types=pattern(5, 6) + pattern(5, 2), query_pre_attn_scalar=64, num_key_value_heads=1,
-                   rope_theta=1e6, rope_local_base_freq=1e4, final_logit_softcapping=None, attn_logit_softcapping=None,
-                   rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 1e6},
-                                    "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}),
-    "e2b": dict(GEMMA4, num_hidden_layers=10, layer_types=pattern(4, 10), num_key_value_heads=1, num_kv_shared_layers=5,
-                use_double_wide_mlp=True, hidden_size_per_layer_input=64, vocab_size_per_layer_input=VOCAB),
-    "e4b": dict(GEMMA4, num_hidden_layers=12, layer_types=pattern(5, 12), num_kv_shared_layers=6,
-                hidden_size_per_layer_input=64, vocab_size_per_layer_input=VOCAB),
-    "12b": dict(GEMMA4, num_hidden_layers=12, layer_types=pattern(5, 12), attention_k_eq_v=True,
-                num_global_key_value_heads=1, use_bidirectional_attention="vision"),
-    "26b-a4b": dict(GEMMA4, num_hidden_layers=6, layer_types=pattern(5, 6), attention_k_eq_v=True, num_global_key_value_heads=1,
-                    enable_moe_block=True, num_experts=8, top_k_experts=2, moe_intermediate_size=96, intermediate_size=288,
-                    use_bidirectional_attention="vision"),
-    "31b": dict(GEMMA4, num_hidden_layers=12, layer_types=pattern(5, 12), attention_k_eq_v=True, num_attention_heads=8,
-                num_key_value_heads=4, num_global_key_value_heads=2, use_bidirectional_attention="vision"),
+    "gemma3": dict(
+        BASE,
+        model_type="gemma3_text",
+        architectures=["Gemma3ForCausalLM"],
+        num_hidden_layers=8,
+        layer_types=pattern(5, 6) + pattern(5, 2),
+        query_pre_attn_scalar=64,
+        num_key_value_heads=1,
+        rope_theta=1e6,
+        rope_local_base_freq=1e4,
+        final_logit_softcapping=None,
+        attn_logit_softcapping=None,
+        rope_parameters={
+            "full_attention": {"rope_type": "default", "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    ),
+    "e2b": dict(
+        GEMMA4,
+        num_hidden_layers=10,
+        layer_types=pattern(4, 10),
+        num_key_value_heads=1,
+        num_kv_shared_layers=5,
+        use_double_wide_mlp=True,
+        hidden_size_per_layer_input=64,
+        vocab_size_per_layer_input=VOCAB,
+    ),
+    "e4b": dict(
+        GEMMA4,
+        num_hidden_layers=12,
+        layer_types=pattern(5, 12),
+        num_kv_shared_layers=6,
+        hidden_size_per_layer_input=64,
+        vocab_size_per_layer_input=VOCAB,
+    ),
+    "12b": dict(
+        GEMMA4,
+        num_hidden_layers=12,
+        layer_types=pattern(5, 12),
+        attention_k_eq_v=True,
+        num_global_key_value_heads=1,
+        use_bidirectional_attention="vision",
+    ),
+    "26b-a4b": dict(
+        GEMMA4,
+        num_hidden_layers=6,
+        layer_types=pattern(5, 6),
+        attention_k_eq_v=True,
+        num_global_key_value_heads=1,
+        enable_moe_block=True,
+        num_experts=8,
+        top_k_experts=2,
+        moe_intermediate_size=96,
+        intermediate_size=288,
+        use_bidirectional_attention="vision",
+    ),
+    "31b": dict(
+        GEMMA4,
+        num_hidden_layers=12,
+        layer_types=pattern(5, 12),
+        attention_k_eq_v=True,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        num_global_key_value_heads=2,
+        use_bidirectional_attention="vision",
+    ),
 }
 
 
@@ -143,8 +237,10 @@ def tokenizer_for(config, tokenizer_json):
     for n, i in enumerate(unused):
         vocab[f"<unused{n}>"] = i
     first = {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<unk>": 3, "<mask>": 4}
-    t["added_tokens"] = [dict(id=i, content=p, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
-                         for p, i in sorted({**first, **SPECIAL4}.items(), key=lambda x: x[1])]
+    t["added_tokens"] = [
+        dict(id=i, content=p, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
+        for p, i in sorted({**first, **SPECIAL4}.items(), key=lambda x: x[1])
+    ]
     return t
 
 
@@ -156,20 +252,31 @@ def make(shape, folder, tokenizer_json, seed=0):
     save_file(half, folder / "model.safetensors")
     as_bf16(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config, indent=1))
-    (folder / "generation_config.json").write_text(json.dumps(dict(bos_token_id=2, eos_token_id=[1, 106], pad_token_id=0)))
+    (folder / "generation_config.json").write_text(
+        json.dumps(dict(bos_token_id=2, eos_token_id=[1, 106], pad_token_id=0))
+    )
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer_for(config, tokenizer_json), ensure_ascii=False))
-    (folder / "tokenizer_config.json").write_text(json.dumps(dict(
-        tokenizer_class="GemmaTokenizer", bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>")))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(
+            dict(
+                tokenizer_class="GemmaTokenizer",
+                bos_token="<bos>",
+                eos_token="<eos>",
+                pad_token="<pad>",
+                unk_token="<unk>",
+            )
+        )
+    )
 
 
 def as_bf16(path):
     """numpy knows no bf16: the file was written as U16, and its header is put right in place (same length)."""
     raw = path.read_bytes()
     n = int.from_bytes(raw[:8], "little")
-    head = raw[8:8 + n].replace(b'"dtype":"U16"', b'"dtype":"BF16"')
+    head = raw[8 : 8 + n].replace(b'"dtype":"U16"', b'"dtype":"BF16"')
     head = head.rstrip(b" ")
     head += b" " * (-len(head) % 8)
-    path.write_bytes(len(head).to_bytes(8, "little") + head + raw[8 + n:])
+    path.write_bytes(len(head).to_bytes(8, "little") + head + raw[8 + n :])
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 
     python transformers_logits.py --gemma4 build/release/apps/gemma4 --work FOLDER CHECKPOINT...
 
-CHECKPOINT: Hugging Face text checkpoints (the goldens' folders, or random_checkpoint.py's). Each is converted to bf16 GGUF
-and back, and to q8_0 and back. transformers runs, in float32,
+CHECKPOINT: Hugging Face text checkpoints (the goldens' folders, or random_checkpoint.py's). Each is converted to bf16
+GGUF and back, and to q8_0 and back. transformers runs, in float32,
   the checkpoint with its weights rounded to bf16         against the folder made from bf16.gguf: equal logits,
   the checkpoint with the weights that q8_0.gguf holds    against the folder made from q8_0.gguf: equal logits.
-Where there is a tokenizer, the ids of some texts must be those of the source. Needs torch, transformers, safetensors, gguf.
+Where there is a tokenizer, the ids of some texts must be those of the source. Needs torch, transformers,
+safetensors, gguf.
 """
+
 import argparse
 import json
 import pathlib
@@ -51,13 +53,26 @@ def put_weights(model, path, names):
 
 def gguf_names(generation):
     """As src/config/names.cc has them; enough of them for the matrices, the norms stay what they are."""
-    rest = {"self_attn.q_proj.weight": "attn_q", "self_attn.k_proj.weight": "attn_k", "self_attn.v_proj.weight": "attn_v",
-            "self_attn.o_proj.weight": "attn_output", "mlp.gate_proj.weight": "ffn_gate", "mlp.up_proj.weight": "ffn_up",
-            "mlp.down_proj.weight": "ffn_down", "per_layer_input_gate.weight": "inp_gate",
-            "per_layer_projection.weight": "proj", "experts.gate_up_proj": "ffn_gate_up_exps",
-            "experts.down_proj": "ffn_down_exps", "router.proj.weight": "ffn_gate_inp"}
-    whole = {"embed_tokens.weight": "token_embd", "embed_tokens_per_layer.weight": "per_layer_token_embd",
-             "per_layer_model_projection.weight": "per_layer_model_proj", "lm_head.weight": "token_embd"}
+    rest = {
+        "self_attn.q_proj.weight": "attn_q",
+        "self_attn.k_proj.weight": "attn_k",
+        "self_attn.v_proj.weight": "attn_v",
+        "self_attn.o_proj.weight": "attn_output",
+        "mlp.gate_proj.weight": "ffn_gate",
+        "mlp.up_proj.weight": "ffn_up",
+        "mlp.down_proj.weight": "ffn_down",
+        "per_layer_input_gate.weight": "inp_gate",
+        "per_layer_projection.weight": "proj",
+        "experts.gate_up_proj": "ffn_gate_up_exps",
+        "experts.down_proj": "ffn_down_exps",
+        "router.proj.weight": "ffn_gate_inp",
+    }
+    whole = {
+        "embed_tokens.weight": "token_embd",
+        "embed_tokens_per_layer.weight": "per_layer_token_embd",
+        "per_layer_model_projection.weight": "per_layer_model_proj",
+        "lm_head.weight": "token_embd",
+    }
 
     def name(full):
         short = full.removeprefix("model.")
@@ -67,6 +82,7 @@ def gguf_names(generation):
         if parts[0] == "layers" and parts[2] in rest:
             return f"blk.{parts[1]}.{rest[parts[2]]}.weight", 0
         return None
+
     return name
 
 

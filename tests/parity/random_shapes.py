@@ -9,6 +9,7 @@ embeddings, shared caches, both forms of configs, types of weights, media rows, 
 f32 --greedy` on it and compares logits, greedy ids and a few taps. The reference below is the specification, once more
 and independently of the C++.
 """
+
 import argparse
 import json
 import math
@@ -20,8 +21,8 @@ import tempfile
 
 import numpy as np
 
-
 # ---------------------------------------------------------------- files
+
 
 def save(path, tensors, dtype=None):
     head, at, parts = {}, 0, []
@@ -32,7 +33,7 @@ def save(path, tensors, dtype=None):
             kind = dtype or "F32"
             a = a.astype(np.float32)
             if kind == "BF16":
-                a = (a.view(np.uint32) >> 16).astype(np.uint16)      # the values are bf16 already
+                a = (a.view(np.uint32) >> 16).astype(np.uint16)  # the values are bf16 already
             elif kind == "F16":
                 a = a.astype(np.float16)
         raw = a.tobytes()
@@ -49,14 +50,15 @@ def load(path):
     n = struct.unpack("<Q", b[:8])[0]
     kinds = {"F32": np.float32, "I32": np.int32, "U8": np.uint8}
     out = {}
-    for name, v in json.loads(b[8:8 + n]).items():
+    for name, v in json.loads(b[8 : 8 + n]).items():
         if name != "__metadata__":
             s, e = v["data_offsets"]
-            out[name] = np.frombuffer(b[8 + n + s:8 + n + e], kinds[v["dtype"]]).reshape(v["shape"])
+            out[name] = np.frombuffer(b[8 + n + s : 8 + n + e], kinds[v["dtype"]]).reshape(v["shape"])
     return out
 
 
 # ---------------------------------------------------------------- the specification in numpy
+
 
 def rms(x, w=None, eps=1e-6):
     y = x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)
@@ -64,7 +66,7 @@ def rms(x, w=None, eps=1e-6):
 
 
 def gelu(x):
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3)))
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def softmax(x):
@@ -77,8 +79,10 @@ def frequencies(rope, d):
     if rope["rope_type"] == "proportional":
         n = int(rope.get("partial_rotary_factor", 1.0) * d // 2)
     f = np.zeros(d // 2, np.float32)
-    power = np.power(np.float64(np.float32(rope["rope_theta"])),
-                     (np.arange(0, 2 * n, 2, dtype=np.float32) / np.float32(d)).astype(np.float64))
+    power = np.power(
+        np.float64(np.float32(rope["rope_theta"])),
+        (np.arange(0, 2 * n, 2, dtype=np.float32) / np.float32(d)).astype(np.float64),
+    )
     f[:n] = np.float32(1) / power.astype(np.float32)
     return f / np.float32(1.0 if rope["rope_type"] == "default" else rope.get("factor", 1.0))
 
@@ -97,7 +101,7 @@ def mask(m, layer, types):
     causal, full = k <= q, layer["full"]
     near = k > q - m["window"]
     soft = (types == 1) | (types == 2)
-    first = np.flatnonzero(np.diff(np.concatenate([[0], types])) != 0)           # a block: a run of one type
+    first = np.flatnonzero(np.diff(np.concatenate([[0], types])) != 0)  # a block: a run of one type
     block = np.searchsorted(first, np.arange(T), side="right")
     same = soft[:, None] & soft[None] & (block[:, None] == block[None]) & m["vision"]
     if m["overlay"]:
@@ -180,8 +184,11 @@ def drafts(d, w, target, tw, kv, state, tokens, position):
             p, n = f"layers.{i}.", l["head_dim"]
             x = rms(h, w[p + "input_layernorm.weight"], d["eps"])
             q = (x @ w[p + "self_attn.q_proj.weight"].T).reshape(1, -1, n).transpose(1, 0, 2)
-            q = rotate(rms(q, w[p + "self_attn.q_norm.weight"], d["eps"]), np.array([position]),
-                       frequencies(d["rope"][l["full"]], n))
+            q = rotate(
+                rms(q, w[p + "self_attn.q_norm.weight"], d["eps"]),
+                np.array([position]),
+                frequencies(d["rope"][l["full"]], n),
+            )
             k, v = (np.repeat(a, l["heads"] // a.shape[0], 0) for a in kv[l["full"]])
             first = 0 if l["full"] else max(0, k.shape[1] - d["window"] - 1)
             x = softmax(q @ k[:, first:].transpose(0, 2, 1)) @ v[:, first:]
@@ -213,6 +220,7 @@ def drafts(d, w, target, tw, kv, state, tokens, position):
 
 # ---------------------------------------------------------------- random models
 
+
 def draw(r):
     """A model as plain data, and its config.json."""
     kind = r.choice(["gemma4", "gemma4", "gemma4", "gemma4_unified", "gemma3"])
@@ -234,7 +242,7 @@ def draw(r):
     map_form = not g3 and r.random() < 0.5
     shared = 0
     if kind == "gemma4" and L > 1 and r.random() < 0.5:
-        options = [n for n in range(1, L) if set(full[L - n:]) <= set(full[:L - n])]
+        options = [n for n in range(1, L) if set(full[L - n :]) <= set(full[: L - n])]
         shared = int(r.choice(options)) if options else 0
     wide = kind == "gemma4" and r.random() < 0.5
     moe = None
@@ -254,22 +262,49 @@ def draw(r):
 
     scalar = int(r.integers(1, 65))
     m = {
-        "generation": 3 if g3 else 4, "dim": dim, "eps": float(pick(1e-6, 1e-5, 1e-3, 1e-8)),
+        "generation": 3 if g3 else 4,
+        "dim": dim,
+        "eps": float(pick(1e-6, 1e-5, 1e-3, 1e-8)),
         "ple": int(r.integers(1, 20)) if kind == "gemma4" and r.random() < 0.45 else 0,
-        "window": int(pick(1, 2, 3, 5, 8, 12, 70, 4096)), "cap": pick(None, 30.0, 2.5),
-        "vision": kind == "gemma4_unified" or (kind == "gemma4" and r.random() < 0.5), "overlay": False, "moe": moe,
-        "rope": {True: rope(True), False: rope(False)}, "scale": scalar ** -0.5 if g3 else 1.0,
-        "vocab": int(r.integers(8, 300)), "tied": bool(r.random() < 0.85),
-        "layers": [{"full": f, "heads": heads, "kv_heads": kv_full if f else kv, "head_dim": d_full if f else d,
-                    "k_is_v": bool(k_eq_v and f), "shared": i >= L - shared,
-                    "width": width * (2 if wide and i >= L - shared else 1)} for i, f in enumerate(full)],
+        "window": int(pick(1, 2, 3, 5, 8, 12, 70, 4096)),
+        "cap": pick(None, 30.0, 2.5),
+        "vision": kind == "gemma4_unified" or (kind == "gemma4" and r.random() < 0.5),
+        "overlay": False,
+        "moe": moe,
+        "rope": {True: rope(True), False: rope(False)},
+        "scale": scalar**-0.5 if g3 else 1.0,
+        "vocab": int(r.integers(8, 300)),
+        "tied": bool(r.random() < 0.85),
+        "layers": [
+            {
+                "full": f,
+                "heads": heads,
+                "kv_heads": kv_full if f else kv,
+                "head_dim": d_full if f else d,
+                "k_is_v": bool(k_eq_v and f),
+                "shared": i >= L - shared,
+                "width": width * (2 if wide and i >= L - shared else 1),
+            }
+            for i, f in enumerate(full)
+        ],
     }
     m["overlay"] = bool(m["vision"] and not all(full) and r.random() < 0.3)
     c = {
-        "model_type": kind + "_text", "vocab_size": m["vocab"], "hidden_size": dim, "intermediate_size": width,
-        "num_hidden_layers": L, "num_attention_heads": heads, "num_key_value_heads": kv, "head_dim": d,
-        "sliding_window": m["window"], "rms_norm_eps": m["eps"], "final_logit_softcapping": m["cap"],
-        "max_position_embeddings": 65536, "tie_word_embeddings": m["tied"], "pad_token_id": 0, "bos_token_id": 2,
+        "model_type": kind + "_text",
+        "vocab_size": m["vocab"],
+        "hidden_size": dim,
+        "intermediate_size": width,
+        "num_hidden_layers": L,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv,
+        "head_dim": d,
+        "sliding_window": m["window"],
+        "rms_norm_eps": m["eps"],
+        "final_logit_softcapping": m["cap"],
+        "max_position_embeddings": 65536,
+        "tie_word_embeddings": m["tied"],
+        "pad_token_id": 0,
+        "bos_token_id": 2,
         "rope_parameters": {"full_attention": m["rope"][True], "sliding_attention": m["rope"][False]},
     }
     if named_types:
@@ -281,8 +316,9 @@ def draw(r):
         c["attention_k_eq_v"] = bool(k_eq_v)
         if map_form:
             digits = len(str(L - 1))
-            c["per_layer_config"] = {str(i).zfill(digits): {"head_dim": d_full, "num_key_value_heads": kv_full}
-                                     for i in range(L) if full[i]}
+            c["per_layer_config"] = {
+                str(i).zfill(digits): {"head_dim": d_full, "num_key_value_heads": kv_full} for i in range(L) if full[i]
+            }
         else:
             c["global_head_dim"] = d_full
             c["num_global_key_value_heads"] = kv_full if k_eq_v else pick(None, 3)
@@ -315,8 +351,12 @@ def weights(r, m):
         w["per_layer_projection_norm.weight"] = norm(P)
     for i, l in enumerate(m["layers"]):
         p, d, I = f"layers.{i}.", l["head_dim"], l["width"]
-        for n in ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
-                  "post_feedforward_layernorm"):
+        for n in (
+            "input_layernorm",
+            "post_attention_layernorm",
+            "pre_feedforward_layernorm",
+            "post_feedforward_layernorm",
+        ):
             w[p + n + ".weight"] = norm(H)
         w[p + "self_attn.q_proj.weight"] = lin(l["heads"] * d, H)
         w[p + "self_attn.o_proj.weight"] = lin(H, l["heads"] * d)
@@ -355,27 +395,63 @@ def draw_drafter(r, m, kind):
     divisors = [n for n in range(2, m["vocab"] + 1) if m["vocab"] % n == 0]
     ordered = r.random() < 0.5
     centroids = int(r.choice(divisors)) if ordered else 0
-    d = {"dim": dim, "eps": m["eps"], "window": m["window"], "rope": m["rope"], "ple": 0, "moe": None, "tied": True,
-         "vocab": m["vocab"], "generation": 4,
-         "centroids": (centroids, int(r.integers(1, centroids + 1))) if ordered else None,
-         "layers": [{"full": f, "heads": heads, "kv_heads": shape[f]["kv_heads"], "head_dim": shape[f]["head_dim"],
-                     "k_is_v": False, "shared": True, "width": width} for f in full]}
+    d = {
+        "dim": dim,
+        "eps": m["eps"],
+        "window": m["window"],
+        "rope": m["rope"],
+        "ple": 0,
+        "moe": None,
+        "tied": True,
+        "vocab": m["vocab"],
+        "generation": 4,
+        "centroids": (centroids, int(r.integers(1, centroids + 1))) if ordered else None,
+        "layers": [
+            {
+                "full": f,
+                "heads": heads,
+                "kv_heads": shape[f]["kv_heads"],
+                "head_dim": shape[f]["head_dim"],
+                "k_is_v": False,
+                "shared": True,
+                "width": width,
+            }
+            for f in full
+        ],
+    }
     sliding = shape.get(False, shape[True])
     text = {
-        "model_type": kind + "_text", "vocab_size": m["vocab"], "hidden_size": dim, "intermediate_size": width,
-        "num_hidden_layers": len(full), "num_attention_heads": heads, "num_key_value_heads": sliding["kv_heads"],
-        "head_dim": sliding["head_dim"], "sliding_window": m["window"], "rms_norm_eps": m["eps"],
+        "model_type": kind + "_text",
+        "vocab_size": m["vocab"],
+        "hidden_size": dim,
+        "intermediate_size": width,
+        "num_hidden_layers": len(full),
+        "num_attention_heads": heads,
+        "num_key_value_heads": sliding["kv_heads"],
+        "head_dim": sliding["head_dim"],
+        "sliding_window": m["window"],
+        "rms_norm_eps": m["eps"],
         "layer_types": ["full_attention" if f else "sliding_attention" for f in full],
-        "per_layer_config": {str(i): {"head_dim": shape[f]["head_dim"], "num_key_value_heads": shape[f]["kv_heads"]}
-                             for i, f in enumerate(full) if f},
-        "num_kv_shared_layers": len(full), "hidden_size_per_layer_input": 0,
+        "per_layer_config": {
+            str(i): {"head_dim": shape[f]["head_dim"], "num_key_value_heads": shape[f]["kv_heads"]}
+            for i, f in enumerate(full)
+            if f
+        },
+        "num_kv_shared_layers": len(full),
+        "hidden_size_per_layer_input": 0,
         "rope_parameters": {"full_attention": m["rope"][True], "sliding_attention": m["rope"][False]},
     }
-    c = {"model_type": kind + "_assistant", "backbone_hidden_size": m["dim"], "text_config": text,
-         "use_ordered_embeddings": bool(ordered)}
+    c = {
+        "model_type": kind + "_assistant",
+        "backbone_hidden_size": m["dim"],
+        "text_config": text,
+        "use_ordered_embeddings": bool(ordered),
+    }
     w = weights(r, d)
-    extra = {"pre_projection.weight": r.standard_normal((dim, 2 * m["dim"])) / math.sqrt(2 * m["dim"]),
-             "post_projection.weight": r.standard_normal((m["dim"], dim)) / math.sqrt(dim)}
+    extra = {
+        "pre_projection.weight": r.standard_normal((dim, 2 * m["dim"])) / math.sqrt(2 * m["dim"]),
+        "post_projection.weight": r.standard_normal((m["dim"], dim)) / math.sqrt(dim),
+    }
     if ordered:
         c["num_centroids"], c["centroid_intermediate_top_k"] = d["centroids"]
         extra["masked_embedding.centroids.weight"] = r.standard_normal((centroids, dim))
@@ -393,14 +469,15 @@ def draw_input(r, m):
         at = int(r.integers(0, 4))
         while at < T:
             n = min(T - at, int(r.integers(1, 14)))
-            types[at:at + n] = r.integers(1, 4)
-            at += n + int(r.integers(1, 9))                       # text between them
+            types[at : at + n] = r.integers(1, 4)
+            at += n + int(r.integers(1, 9))  # text between them
     soft = r.standard_normal((T, m["dim"])).astype(np.float32)
     first = int(r.choice([0, 0, 0, 3, 700, 30000]))
     return ids, types, np.arange(T) + first, soft
 
 
 # ---------------------------------------------------------------- one case
+
 
 def write_case(folder, m, c, kind, w, r):
     prefix, nested = "model.", r.random() < 0.4
@@ -416,9 +493,23 @@ def write_case(folder, m, c, kind, w, r):
 
 
 def run(program, folder, m, steps, drafter=None):
-    command = [program, "forward", str(folder), "--inputs", str(folder / "in.safetensors"), "--outputs",
-               str(folder / "out.safetensors"), "--dtype", "f32", "--greedy", str(steps), "--tap", "all",
-               "--threads", "1"]
+    command = [
+        program,
+        "forward",
+        str(folder),
+        "--inputs",
+        str(folder / "in.safetensors"),
+        "--outputs",
+        str(folder / "out.safetensors"),
+        "--dtype",
+        "f32",
+        "--greedy",
+        str(steps),
+        "--tap",
+        "all",
+        "--threads",
+        "1",
+    ]
     if drafter:
         command += ["--draft", str(drafter), "--drafts", "3"]
     if m["overlay"]:
@@ -448,8 +539,9 @@ def draft_distance(out, drafter, m, w, prompt_pass, n, position, precision):
     _, _, _, kv, states = prompt_pass
     prompt = {full: (k[:, :n].astype(precision), v[:, :n].astype(precision)) for full, (k, v) in kv.items()}
     fed = np.concatenate([out["seed_token"], out["draft_ids"][:-1]])
-    logits, found, gap = drafts(d, {k: v.astype(precision) for k, v in dw.items()}, m, w, prompt,
-                                states[n - 1].astype(precision), fed, position)
+    logits, found, gap = drafts(
+        d, {k: v.astype(precision) for k, v in dw.items()}, m, w, prompt, states[n - 1].astype(precision), fed, position
+    )
     if gap < 1e-4:
         return 0.0, logits, found
     return max(worst(out["draft_logits"], logits, 1e-2), worst(out["draft_state"], found, 1e-2)), logits, found
@@ -473,9 +565,12 @@ def check(program, folder, r, steps=5):
 
     chosen = out["greedy_ids"]
     n = len(ids)
-    arguments = (np.concatenate([ids, chosen]), np.concatenate([types, np.zeros(steps, np.int64)]),
-                 np.concatenate([positions, positions[-1] + 1 + np.arange(steps)]),
-                 np.concatenate([soft, np.zeros((steps, m["dim"]), np.float32)]))
+    arguments = (
+        np.concatenate([ids, chosen]),
+        np.concatenate([types, np.zeros(steps, np.int64)]),
+        np.concatenate([positions, positions[-1] + 1 + np.arange(steps)]),
+        np.concatenate([soft, np.zeros((steps, m["dim"]), np.float32)]),
+    )
     wide = {k: v.astype(np.float64) for k, v in w.items()}
     exact = forward(m, wide, *arguments)
     logits, gap, taps = exact[:3]
@@ -489,9 +584,10 @@ def check(program, folder, r, steps=5):
     ratio = distance(np.concatenate([out["logits"][:-1], out["greedy_logits"], logits[-1:]]), out)
     drafted, draft_logits, draft_states = 0.0, None, None
     if drafter:
-        drafted, draft_logits, draft_states = draft_distance(out, drafter, m, wide, exact, n, positions[-1] + 1,
-                                                             np.float64)
-    if max(ratio, drafted) > 1:   # norms of nearly nothing magnify rounding: as far off as float32 numpy is no fault
+        drafted, draft_logits, draft_states = draft_distance(
+            out, drafter, m, wide, exact, n, positions[-1] + 1, np.float64
+        )
+    if max(ratio, drafted) > 1:  # norms of nearly nothing magnify rounding: as far off as float32 numpy is no fault
         plain = forward(m, w, *arguments)
         if ratio > 1 and ratio < 10 * distance(plain[0], {name: tensor[:n] for name, tensor in plain[2].items()}):
             return None
@@ -534,8 +630,9 @@ def main():
             if message:
                 bad += 1
                 print(f"seed {seed}: {message}")
-    print(f"{a.count} models, {bad} differ, {close} where rounding decides, "
-          f"largest error / tolerance {largest:.3f}")
+    print(
+        f"{a.count} models, {bad} differ, {close} where rounding decides, " f"largest error / tolerance {largest:.3f}"
+    )
     sys.exit(bad > 0)
 
 

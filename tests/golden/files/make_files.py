@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes every_key_and_type.gguf beside this file with the PyPI package gguf 0.19.0: a key of each kind, a tensor of
 seven types. src/file/writer_test.cc reads it and must write the same bytes."""
+
 import pathlib
 
 import gguf
