@@ -19,7 +19,6 @@ PROGRAM = os.environ["GEMMA4_PROGRAM"]
 SOURCE = pathlib.Path(os.environ["GEMMA4_SOURCE"])
 MODEL = str(SOURCE / "models" / "gemma-3-270m-q4_k_m.gguf")
 GOLDEN = SOURCE / "tests" / "golden"
-SLOW = 8 if "-fsanitize" in os.environ.get("GEMMA4_FLAGS", "") else 1
 
 
 class ProgramTest(unittest.TestCase):
