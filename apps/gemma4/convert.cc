@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExamples = R"(What DST is, its name says: it ends in .gguf, or it is a folder.
 
 To .gguf, --type is one of
-  bf16, f16                 every matrix in that type
+  f32, bf16, f16            every matrix in that type
   q8_0                      8.5 bits a weight, as good as bf16 for most purposes
   q6_k, q5_k_m              6.6 and about 5.7 bits
   q4_k_m                    about 4.9 bits: the usual choice

@@ -94,8 +94,9 @@ void Conversion::plan_from_folder(FileType type) {
   const std::vector<ItemOfModel> items = inventory(*source_, *config_);
   for (const ItemOfModel& item : items) {
     const std::string name = gguf_name(item.name).value();
-    OutputTensor out{
-        {name, unquantized_type(name, item.stored.shape, item.stored.dtype), item.stored.shape}, item.stored, 0, {}};
+    const Shape& shape = item.stored.shape;
+    const DType kept = type == FileType::f32 ? DType::f32 : unquantized_type(name, shape, item.stored.dtype);
+    OutputTensor out{{name, kept, shape}, item.stored, 0, {}};
     if (config_->generation == 3 && is_shifted_norm(item.name)) out.add = 1;
     outputs_.push_back(std::move(out));
   }

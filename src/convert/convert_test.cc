@@ -138,6 +138,15 @@ INSTANTIATE_TEST_SUITE_P(Goldens, EveryShape,
                            return name;
                          });
 
+TEST(Convert, F32KeepsEveryBit) {
+  const TempFolder temp;
+  const ModelFile source = ModelFile::open(golden("e_text"));
+  const ModelFile made = ModelFile::open(to_gguf(golden("e_text"), temp / "m.gguf", FileType::f32));
+  for (const TensorRecord& record : source.tensors()) {
+    EXPECT_EQ(values_of(source, record), values_of(made, gguf_name(bare_name(record.name).value()).value()));
+  }
+}
+
 TEST(Convert, TheSameBytesEveryTimeWithAnyNumberOfThreads) {
   const TempFolder temp;
   const std::string one = read_file(to_gguf(golden("e_text"), temp / "1.gguf", FileType::q4_k_m, 1));
@@ -270,6 +279,27 @@ TEST(Convert, SaysWhatItLeavesOut) {
   EXPECT_THAT(Conversion::to_gguf(source, FileType::bf16).notes(),
               ElementsAre(HasSubstr("no tokenizer.json"), HasSubstr("'model.something_else'"),
                           HasSubstr("2 tensors of vision and audio")));
+}
+
+TEST(HfConfig, LayersThatTheGlobalKeysCannotSayGetAMap) {
+  Config config = Config::from(ModelFile::open(golden("dense_text")));
+  for (LayerConfig& layer : config.layers) {
+    layer.k_is_v = false;  // then num_global_key_value_heads would not be looked at
+    if (layer.global) layer.kv_heads = 1;
+  }
+  const json::object written = hf_config("test", config, DType::f32);
+  EXPECT_TRUE(written.contains("per_layer_config"));
+  expect_same_config(config, Config::from_json("test", written));
+}
+
+TEST(HfConfig, RefusesWhatItHasNoWordsFor) {
+  const Config config = Config::from(ModelFile::open(golden("dense_text")));
+  Config widths = config;
+  widths.layers[1].mlp_width += 2;
+  EXPECT_THAT(error_of([&] { hf_config("test", widths, DType::f32); }), HasSubstr("layer 1: an MLP of width"));
+  Config rope = config;
+  rope.layers[0].rope.inverse_frequency[1] *= 2;
+  EXPECT_THAT(error_of([&] { hf_config("test", rope, DType::f32); }), HasSubstr("RoPE frequencies"));
 }
 
 TEST(Convert, FactorOfProportionalRopeGoesIntoTheDivisors) {

@@ -18,7 +18,8 @@ struct Row {
   int gguf_number;  // llama_ftype
 };
 
-constexpr std::array<Row, 7> kRows{{
+constexpr std::array<Row, 8> kRows{{
+    {FileType::f32, "f32", DType::f32, 0},
     {FileType::bf16, "bf16", DType::bf16, 32},
     {FileType::f16, "f16", DType::f16, 1},
     {FileType::q8_0, "q8_0", DType::q8_0, 7},

@@ -16,11 +16,11 @@
 
 namespace gemma {
 
-enum class FileType : uint8_t { bf16, f16, q8_0, q4_0, q4_k_m, q5_k_m, q6_k };
+enum class FileType : uint8_t { f32, bf16, f16, q8_0, q4_0, q4_k_m, q5_k_m, q6_k };
 
 std::optional<FileType> file_type_named(std::string_view name);
 std::string_view name_of(FileType type);
-/** "bf16, f16, q8_0, ...", for messages. */
+/** "f32, bf16, f16, q8_0, ...", for messages. */
 std::string file_type_names();
 /** The number that `general.file_type` holds. */
 int gguf_file_type(FileType type);

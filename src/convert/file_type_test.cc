@@ -48,7 +48,7 @@ TEST(FileType, Names) {
   EXPECT_EQ(file_type_named("q4_k_m"), FileType::q4_k_m);
   EXPECT_FALSE(file_type_named("q3_k_m"));
   EXPECT_EQ(name_of(FileType::q5_k_m), "q5_k_m");
-  EXPECT_EQ(file_type_names(), "bf16, f16, q8_0, q4_0, q4_k_m, q5_k_m, q6_k");
+  EXPECT_EQ(file_type_names(), "f32, bf16, f16, q8_0, q4_0, q4_k_m, q5_k_m, q6_k");
   EXPECT_EQ(gguf_file_type(FileType::q4_k_m), 15);
 }
 
