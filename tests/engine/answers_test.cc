@@ -220,6 +220,13 @@ TEST_F(Answers, PrefixesAreReused) {
   EXPECT_EQ(engine_.stats().reused_tokens, 39 + 49);
 }
 
+TEST_F(Answers, PenaltiesCountThePromptAndTheAnswer) {
+  Request r = request_of({5, 78, 6}, 5);
+  r.sampling.bias = {{77, 3000.0f}, {78, 2900.0f}};
+  r.sampling.frequency_penalty = 200;
+  EXPECT_THAT(run(engine_, std::move(r)).tokens, ElementsAre(77, 77, 78, 77, 78));
+}
+
 TEST_F(Answers, BadLogitsAreAnError) {
   auto broken = std::make_shared<Model>(*model_);
   broken->weights.norm = Tensor::from(std::vector<float>(48, std::numeric_limits<float>::quiet_NaN()), Shape{48});
