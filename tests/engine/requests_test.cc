@@ -137,7 +137,7 @@ Counts run_together(const std::string& name, unsigned seed) {
   return {engine.stats().preemptions, engine.stats().reused_tokens};
 }
 
-class Requests : public testing::TestWithParam<const char*> {};
+class Requests : public testing::TestWithParam<std::string> {};
 
 TEST_P(Requests, AnswersDoNotDependOnNeighbours) {
   Counts counts;
@@ -151,7 +151,8 @@ TEST_P(Requests, AnswersDoNotDependOnNeighbours) {
   EXPECT_GT(counts.reused, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Requests, testing::ValuesIn(kModels), [](const auto& each) { return each.param; });
+INSTANTIATE_TEST_SUITE_P(Tiny, Requests, testing::ValuesIn(all_models()),
+                         [](const auto& each) { return test_name(each.param); });
 
 }  // namespace
 }  // namespace gemma::testing_engine

@@ -200,7 +200,7 @@ class Trial {
   std::vector<Truth> others_;
 };
 
-class Sequences : public testing::TestWithParam<const char*> {};
+class Sequences : public testing::TestWithParam<std::string> {};
 
 TEST_P(Sequences, LogitsAreEqualHoweverTheyCome) {
   for (unsigned seed = 1; seed <= rounds(6) && !HasFatalFailure(); ++seed) {
@@ -209,7 +209,8 @@ TEST_P(Sequences, LogitsAreEqualHoweverTheyCome) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Sequences, testing::ValuesIn(kModels), [](const auto& each) { return each.param; });
+INSTANTIATE_TEST_SUITE_P(Tiny, Sequences, testing::ValuesIn(all_models()),
+                         [](const auto& each) { return test_name(each.param); });
 
 }  // namespace
 }  // namespace gemma::testing_engine

@@ -2,6 +2,7 @@
 #include "tiny_models.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <map>
 
@@ -26,10 +27,27 @@ Ops& ops_with(int threads) {
   return *backend->ops;
 }
 
+std::vector<std::string> all_models() {
+  std::vector<std::string> names(kModels.begin(), kModels.end());
+  names.insert(names.end(), {"e_text/hub_style", "unified_text/hub_style"});
+  if (const char* path = std::getenv("GEMMA4_TEST_MODEL")) names.emplace_back(path);
+  return names;
+}
+
+std::string test_name(const std::string& model) {
+  std::string name = model;
+  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+}
+
 std::shared_ptr<const Model> tiny_model(const std::string& name, bool blocks) {
   static std::map<std::string, std::shared_ptr<const Model>> models;
   std::shared_ptr<const Model>& model = models[name];
-  if (!model) model = Model::load(std::string(GEMMA4_GOLDEN) + "/" + name, ops_with(1), {.widen = true});
+  if (!model) {
+    const std::string path = name.starts_with('/') ? name : std::string(GEMMA4_GOLDEN) + "/" + name;
+    const bool whole = std::find(kModels.begin(), kModels.end(), name) != kModels.end();  // its weights are f32
+    model = Model::load(path, ops_with(1), {.widen = whole});
+  }
   if (!blocks) return model;
   auto changed = std::make_shared<Model>(*model);
   for (LayerConfig& layer : changed->config.layers) layer.bidirectional_media = layer.window > 0;

@@ -14,14 +14,20 @@
 
 namespace gemma::testing_engine {
 
+/** The cases with greedy ids. */
 inline constexpr std::array<const char*, 5> kModels{"e_text", "dense_text", "moe_text", "gemma3_text", "unified_text"};
+/** These, two of bf16 weights as they are, and the model that GEMMA4_TEST_MODEL of the environment names, if any. */
+std::vector<std::string> all_models();
+/** A name as test programs allow it. */
+std::string test_name(const std::string& model);
+
 inline constexpr int kMostThreads = 4;
 
 /** A backend with that many threads; one for the whole program. */
 Ops& ops_with(int threads);
 
-/** A checkpoint of tests/golden, loaded once. `blocks`: rows of a picture see one another on sliding layers, whatever
- *  the config says. */
+/** A checkpoint by its name or path, loaded once. `blocks`: rows of a picture see one another on sliding layers,
+ * whatever the config says. */
 std::shared_ptr<const Model> tiny_model(const std::string& name, bool blocks = false);
 
 /** Random numbers that print their seed where a test fails. */
