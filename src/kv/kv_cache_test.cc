@@ -480,7 +480,9 @@ TEST(KvCache, AnyHistoryKeepsEverySequence) {
     for (SeqId id : ids) c.cache.release(id);
     c.cache.forget_remembered();
     EXPECT_EQ(c.cache.bytes_used(), 0);
-    if (limit > 0) EXPECT_LE(c.ops.meter.most, limit);
+    if (limit > 0) {
+      EXPECT_LE(c.ops.meter.most, limit);
+    }
   }
 }
 
