@@ -12,8 +12,9 @@ namespace gemma {
 void Engine::State::answer(const Work& work, const Tensor& states) {
   const auto rows = static_cast<int64_t>(work.wanted.size());
   const auto vocab = static_cast<size_t>(model->config.vocab);
-  for (int64_t first = 0; first < rows; first += kLogitRows) {
-    const int64_t n = std::min<int64_t>(kLogitRows, rows - first);
+  const int64_t block_rows = logit_rows(options);
+  for (int64_t first = 0; first < rows; first += block_rows) {
+    const int64_t n = std::min(block_rows, rows - first);
     const Tensor block = logits(ops, model->config, model->weights, states.slice(first, n));
     std::span<const float> values;
     if (block.storage()->host() != nullptr) {

@@ -19,18 +19,21 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options) {
     widest = std::max(widest, std::max(attention, mlp));
   }
   const int64_t per_layer = int64_t{3} * static_cast<int64_t>(config.layers.size()) * config.per_layer_dim;
-  const int64_t logits = int64_t{2} * kLogitRows * config.vocab;
+  const int64_t logits = int64_t{2} * logit_rows(options) * config.vocab;
   return 4 * (int64_t{options.batch_tokens} * (int64_t{6} * config.dim + widest + per_layer) + logits);
 }
 
 }  // namespace
+
+int logit_rows(const EngineOptions& options) { return std::clamp(options.max_sequences, 4, 16); }
 
 MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64_t available) {
   const int most = config.context > 0 ? config.context : kUnknownContext;
   if (options.context > most) {
     fail("context", "expected at most {} tokens (what the model was made for), found {}", most, options.context);
   }
-  const int64_t free = std::max<int64_t>(0, available - activation_bytes(config, options));
+  const int64_t step = activation_bytes(config, options);
+  const int64_t free = std::max<int64_t>(0, available - step);
   const int64_t limit = options.kv.byte_limit > 0 ? std::min(options.kv.byte_limit, free) : free;
   const auto needed = [&](int context) {
     return KvCache::bytes_for(config, options.kv, context, options.batch_tokens);
@@ -38,9 +41,9 @@ MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64
   int context = options.context > 0 ? options.context : most;
   const int least = options.context > 0 ? options.context : std::min(kLeastContext, most);
   if (needed(least) > limit) {
-    fail("context", "{} tokens need {} for keys and values, {} are there for it ({} available{})", least,
-         format_bytes(needed(least)), format_bytes(limit), format_bytes(available),
-         limit < free ? ", the rest kept back by the cache's limit" : "");
+    fail("context", "{} tokens need {} for keys and values, found {} ({} available, less {} for a step{})", least,
+         format_bytes(needed(least)), format_bytes(limit), format_bytes(available), format_bytes(step),
+         limit < free ? "; the cache's limit keeps back the rest" : "");
   }
   if (needed(context) > limit) {  // the longest that fits
     int fits = least;

@@ -8,8 +8,8 @@
 
 namespace gemma {
 
-/** Logits are asked for in blocks of so many rows: 16 MB at 262 144 ids. */
-inline constexpr int kLogitRows = 16;
+/** Logits are asked for in blocks of so many rows, a megabyte each at 262 144 ids. */
+int logit_rows(const EngineOptions& options);
 
 struct MemoryPlan {
   int context = 0;

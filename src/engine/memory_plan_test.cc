@@ -60,7 +60,7 @@ TEST(MemoryPlan, SaysWhatIsNeededAndFound) {
   EXPECT_EQ(plan_memory(big_config(), options, 10 * kGigabyte).context, 100'000);
   EXPECT_THAT(error_of(big_config(), options, 300'000'000), HasSubstr("100000 tokens need "));
   options.kv.byte_limit = 1'000'000;
-  EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("kept back by the cache's limit"));
+  EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("the cache's limit keeps back the rest"));
   options.context = 0;
   EXPECT_THAT(error_of(big_config(), options, 10 * kGigabyte), HasSubstr("256 tokens need "));
   EXPECT_THAT(error_of(big_config(), {}, 1000), HasSubstr("256 tokens need "));
