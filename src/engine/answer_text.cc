@@ -29,7 +29,7 @@ std::string AnswerText::push(int32_t token) {
   return text;
 }
 
-std::string AnswerText::release(std::string text) {
+std::string AnswerText::release(std::string_view text) {
   held_ += text;
   size_t first = std::string::npos, keep = 0;
   for (const std::string& stop : stop_) {

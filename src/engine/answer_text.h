@@ -26,7 +26,7 @@ class AnswerText {
   bool stopped() const { return stopped_; }
 
  private:
-  std::string release(std::string text);
+  std::string release(std::string_view text);
 
   const Tokenizer* tokenizer_;
   std::optional<Tokenizer::Stream> stream_;

@@ -23,9 +23,10 @@ class AnswerTextTest : public testing::Test {
                                                                 {"<turn|>", Tiny::control}});
 
   /** What comes out with each token, and at the end. */
-  std::vector<std::string> run(std::vector<std::string> stop, std::vector<int32_t> tokens) {
+  std::vector<std::string> run(std::vector<std::string> stop, const std::vector<int32_t>& tokens) {
     AnswerText text(tokenizer_.get(), std::move(stop));
     std::vector<std::string> out;
+    out.reserve(tokens.size() + 1);
     for (int32_t token : tokens) out.push_back(text.push(token));
     out.push_back(text.finish());
     stopped_ = text.stopped();

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests as they come from other threads: checked, queued, cancelled.
-#include <algorithm>
-
 #include "base/utf8.h"
 #include "engine/engine_state.h"
 

@@ -96,6 +96,7 @@ bool KvCache::has_room(int64_t tokens, int step_rows) const {
 int64_t KvCache::bytes_for(const Config& config, const KvOptions& options, int64_t tokens, int step_rows) {
   const PageGroups groups = PageGroups::of(config);
   std::vector<int64_t> capacities;
+  capacities.reserve(groups.groups.size());
   for (const PageGroup& group : groups.groups) {
     capacities.push_back(group.pages_for(tokens, options.page_size, step_rows));
   }
