@@ -89,7 +89,6 @@ void run(ConvertOptions o) {
   const ModelFile source = ModelFile::open(o.source);
   check_target(o, source);
   const Conversion conversion = plan(o, source);
-  for (const std::string& note : conversion.notes()) fmt::print(stderr, "gemma4: note: {}\n", note);
 
   const InterruptGuard interrupt;
   Progress progress("converting", conversion.bytes_to_read(), Progress::Unit::bytes);
@@ -101,6 +100,7 @@ void run(ConvertOptions o) {
     fmt::print(stderr, "gemma4: interrupted; nothing was written\n");
     return set_exit_status(kInterrupted);
   }
+  for (const std::string& note : conversion.notes()) fmt::print(stderr, "gemma4: note: {}\n", note);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(stderr, "{}: {} from {}, {:.1f} s ({}/s)\n", o.target, format_bytes(*written),
              format_bytes(conversion.bytes_to_read()), seconds,

@@ -104,7 +104,7 @@ std::vector<TypeCount> count_types(const ModelFile& file) {
 std::optional<TokenizerInfo> find_tokenizer(const ModelFile& file) {
   if (file.format() == FileFormat::gguf) {
     const auto model = file.metadata().string("tokenizer.ggml.model");
-    if (!model) return std::nullopt;
+    if (!model || *model == "none") return std::nullopt;  // llama.cpp's word for it
     return TokenizerInfo{fmt::format("GGUF \"{}\"", *model), Tokenizer::from(file)->size()};
   }
   const auto text = file.side_file("tokenizer.json");

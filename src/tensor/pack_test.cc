@@ -95,6 +95,23 @@ TEST(Pack, ValuesOnTheGridStayThere) {
   }
 }
 
+TEST(Pack, Q6KFindsAScaleAmongTheSparseDenormalHalves) {
+  // Weights of usual size have d near 1e-5, where halves are half a per cent apart: the block that these values are
+  // exactly must be found although d comes from a scale found by least squares.
+  for (uint16_t d = 0xc0; d < 0x140; ++d) {
+    std::vector<float> x(256);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double scale = i < 16 ? -128 : std::floor(60 + 60 * keyed_uniform(4, i / 16));
+      const double code = i % 16 == 0 ? -32 : std::floor(62 * keyed_uniform(5, d, i)) - 31;
+      const auto exact = static_cast<float>(f16_to_f32(d) * scale * code);
+      x[i] = bf16_to_f32(f32_to_bf16(exact));
+    }
+    double size = 0;
+    for (const float v : x) size += v * v;
+    EXPECT_LT(rmse(x, through(DType::q6_k, x)), 0.003 * std::sqrt(size / 256)) << d;
+  }
+}
+
 TEST(Pack, AnySizeOfValuesGivesFiniteBlocks) {
   for (const DType type : kBlockTypes) {
     for (const float size : {1e-45f, 1e-38f, 1e-20f, 1e-8f, 6e-8f, 1e-6f, 1.0f, 1e4f, 1e6f, 1e20f, 3e38f}) {

@@ -22,13 +22,8 @@ struct Coded {
   float error = 0;
 };
 
-/** The smallest unit, as a half, in which `largest` is at most 63. */
-uint16_t unit_for(float largest) {
-  uint16_t bits = finite_half(largest / 63);
-  // Normal halves are within 2^-11 of the wish; a denormal may be far below it, and then 63 units do not reach.
-  if (bits < 0x400 && half::from_f16(bits) * 63 < largest) ++bits;
-  return bits;
-}
+/** The unit, as a half, in which `largest` is 63. */
+uint16_t unit_for(float largest) { return finite_half(largest / 63); }
 
 int whole_units(float value, float unit) {
   if (unit == 0) return 0;
@@ -127,6 +122,12 @@ Coded code_block(const float* values, float levels, std::span<const float> steps
     best = next;
     return true;
   };
+  // Denormal halves are far apart: the next larger one where 63 of the nearest do not reach.
+  const auto larger = [](uint16_t d, float wished) {
+    return static_cast<uint16_t>(d + (is_denormal(d) && half::from_f16(d) * 63 < wished));
+  };
+  consider(larger(best.d, largest), best.dmin);
+  consider(best.d, larger(best.dmin, deepest));
   for (const float reach : kReach) consider(unit_for(largest * reach), best.dmin);
   for (const float reach : kReach) consider(best.d, unit_for(deepest * reach));
   for (int round = 0; round < 2; ++round) {

@@ -70,14 +70,10 @@ float refit(const std::array<Values, kGroups>& x, const Coded& block) {
   return aa > 0 ? static_cast<float>(xa / aa) : 0.0f;
 }
 
-/** The unit, as a half, in which the largest of `scales` is -128 (127 where its magnitude is denormal: see below). */
+/** The unit, as a half, in which the largest of `scales` is -128. */
 uint16_t unit_for(const std::array<float, kGroups>& scales) {
-  const float largest =
-      *std::max_element(scales.begin(), scales.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-  uint16_t bits = finite_half(largest / -128);
-  // A denormal half may be far below the wish, and then 128 units do not reach.
-  if ((bits & 0x7fff) < 0x400 && std::fabs(half::from_f16(bits)) * 128 < std::fabs(largest)) ++bits;
-  return bits;
+  const auto smaller = [](float a, float b) { return std::fabs(a) < std::fabs(b); };
+  return finite_half(*std::max_element(scales.begin(), scales.end(), smaller) / -128);
 }
 
 }  // namespace
@@ -92,12 +88,18 @@ void block(const float* values, BlockQ6K& out) {
   Coded best;
   best.d = unit_for(wish);
   code(x, wish, best);
-  Coded next = best;
-  next.d = finite_half(refit(x, best));
-  if (next.d != best.d) {
+  const auto consider = [&](uint16_t d) {
+    if (d == best.d) return;
+    Coded next = best;
+    next.d = d;
     code(x, wish, next);
     if (next.error < best.error) best = next;
-  }
+  };
+  // Weights of usual size make d a denormal half, whose neighbours are half a per cent and more away.
+  const uint16_t first = best.d;
+  if (is_denormal(first)) consider(static_cast<uint16_t>(first + 1));
+  if (is_denormal(first) && (first & 0x7fff) > 1) consider(static_cast<uint16_t>(first - 1));
+  consider(finite_half(refit(x, best)));
 
   out.d = best.d;
   uint8_t q[kSuperBlock];

@@ -18,6 +18,9 @@ inline uint16_t finite_half(float value) {
   return (bits & 0x7fff) >= 0x7c00 ? static_cast<uint16_t>((bits & 0x8000) | 0x7bff) : bits;
 }
 
+/** Whether a half is below 2^-14, where halves are 2^-24 apart. */
+inline bool is_denormal(uint16_t bits) { return (bits & 0x7fff) < 0x400; }
+
 /** Scale s of x ~ s * q, low <= q <= high: for each inverse scale offered the codes and their least-squares scale, the
  *  best of these, then `rounds` times codes anew for it. 0 when nothing is better than zeros. */
 template <int N>

@@ -117,6 +117,7 @@ MergeTable read_merges(std::string_view where, const Metadata& metadata, const V
 std::unique_ptr<const TokenizerTables> tables_from_gguf(std::string_view where, const Metadata& metadata) {
   const auto model = metadata.string(kModel);
   if (!model) fail(where, "no key '{}' (the file has no tokenizer)", kModel);
+  if (*model == "none") fail(where, "'{}' is 'none': the file has no tokenizer", kModel);
   const bool merges = *model == "gemma4";
   if (!merges && *model != "llama") {
     fail(where, "'{}': expected 'llama' or 'gemma4' (Gemma's tokenizers), found {}", kModel, shown(*model));
