@@ -25,6 +25,7 @@ function(gemma_module)
   add_library(gemma_${M_NAME} STATIC ${sources})
   add_library(gemma4::${M_NAME} ALIAS gemma_${M_NAME})
   set_target_properties(gemma_${M_NAME} PROPERTIES EXPORT_NAME ${M_NAME})
+  target_compile_features(gemma_${M_NAME} PUBLIC cxx_std_20)
   target_include_directories(gemma_${M_NAME} PUBLIC $<BUILD_INTERFACE:${root}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/gemma4>)
   list(TRANSFORM M_DEPS PREPEND gemma_)
