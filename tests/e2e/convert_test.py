@@ -101,7 +101,8 @@ class Convert(ProgramTest):
         self.assertEqual(self.names(), ["source"])
 
     def test_interrupted_or_killed_it_leaves_no_target(self):
-        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)):
+        expected = {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM, signal.SIGKILL: -signal.SIGKILL}
+        for number, status in expected.items():
             for target, kind in (("a.gguf", "q5_k_m"), ("hf", "f32")):
                 with self.subTest(number=number, target=target):
                     process = subprocess.Popen(
