@@ -137,7 +137,7 @@ void Conversion::plan_from_gguf(FileType type) {
               static_cast<int>(keys.integer(arch + ".expert_count").value_or(0)));
   size_t again = 0;
   for (const OutputTensor& out : outputs_) {
-    again += is_quantized(out.from.dtype) && out.from.dtype != out.tensor.dtype;
+    again += is_quantized(out.from.dtype) && is_quantized(out.tensor.dtype) && out.from.dtype != out.tensor.dtype;
   }
   if (again > 0) {
     notes_.push_back(

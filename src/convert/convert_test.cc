@@ -165,6 +165,7 @@ TEST(Convert, GgufToGgufKeepsKeysAndCopiesWhatKeepsItsType) {
   const ModelFile source = ModelFile::open(q8);
   const Conversion to_q4 = Conversion::to_gguf(source, FileType::q4_0);
   EXPECT_THAT(to_q4.notes(), ElementsAre(HasSubstr("quantized already")));
+  EXPECT_THAT(Conversion::to_gguf(source, FileType::bf16).notes(), ::testing::IsEmpty());
 }
 
 /** A checkpoint of one small layer with a change. */
