@@ -176,8 +176,7 @@ class ChatLoop {
       messages_.pop_back();
       return;
     }
-    AnswerPrinter printer;
-    InterruptGuard::clear();
+    AnswerPrinter printer;  // a Ctrl-C that came before this counts, too
     const Answer& a = run_to_end(session_, *exchange.value(), [&](const ChatEvent& event) { printer(event); });
     InterruptGuard::clear();
     printer.end();
