@@ -20,7 +20,7 @@ size_t incomplete_tail(std::string_view text) {
 
 }  // namespace
 
-std::string Channel::push(std::string_view bytes) {
+std::string TextChannel::push(std::string_view bytes) {
   held_ += bytes;
   std::string_view ready = held_;
   ready.remove_suffix(incomplete_tail(ready));
@@ -41,13 +41,13 @@ std::string Channel::push(std::string_view bytes) {
   return out;
 }
 
-std::string Channel::settle() {
+std::string TextChannel::settle() {
   if (incomplete_tail(held_) == 0) return {};
   started_ = true;
   return std::exchange(held_, {});
 }
 
-std::string Channel::finish() {
+std::string TextChannel::finish() {
   std::string rest = settle();
   held_.clear();
   return rest;

@@ -7,7 +7,7 @@
 
 namespace gemma {
 
-class Channel {
+class TextChannel {
  public:
   /** What can be given out now that `bytes` have come: all but white space that may turn out to be the end, and a
    *  character that is not complete. */

@@ -83,7 +83,7 @@ struct ChatParser::State {
 
   Template which;
   Mode mode = Mode::content;
-  Channel content, thought;
+  TextChannel content, thought;
   std::vector<PromptPiece> held;  // of the undecided modes, from their control token on
   std::string call_name;
   std::vector<ChatEvent> events, prefilled;
