@@ -2,8 +2,6 @@
 // gemma4 convert SRC DST: a Hugging Face folder or a GGUF to GGUF, or a GGUF to a Hugging Face folder.
 #include "convert/convert.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <cstdio>
 #include <filesystem>

@@ -25,6 +25,13 @@ constexpr int64_t kShardBytes = 5'000'000'000;
 
 std::string plural(size_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
+std::vector<NewTensor> tensors_of(const std::vector<OutputTensor>& outputs) {
+  std::vector<NewTensor> tensors;
+  tensors.reserve(outputs.size());
+  for (const OutputTensor& out : outputs) tensors.push_back(out.tensor);
+  return tensors;
+}
+
 bool is_media(std::string_view name) {
   for (std::string_view part : {"vision", "audio", "multi_modal", "embed_image"}) {
     if (name.find(part) != std::string_view::npos) return true;
@@ -147,16 +154,12 @@ void Conversion::plan_from_gguf(FileType type) {
 }
 
 void Conversion::apply_types(FileType type, int layers, int experts) {
-  std::vector<NewTensor> tensors;
-  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
-  const std::vector<DType> types = choose_types(type, layers, experts, tensors);
+  const std::vector<DType> types = choose_types(type, layers, experts, tensors_of(outputs_));
   for (size_t i = 0; i < types.size(); ++i) outputs_[i].tensor.dtype = types[i];
 }
 
 std::optional<int64_t> Conversion::run_gguf(const std::string& path, const StreamOptions& options) const {
-  std::vector<NewTensor> tensors;
-  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
-  GgufWriter writer(path, keys_, std::move(tensors));
+  GgufWriter writer(path, keys_, tensors_of(outputs_));
   const bool whole = stream(*source_, outputs_, options, [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
     writer.write(t, at, bytes);
   });
@@ -220,9 +223,7 @@ Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> d
 }
 
 std::optional<int64_t> Conversion::run_folder(const std::string& path, const StreamOptions& options) const {
-  std::vector<NewTensor> tensors;
-  for (const OutputTensor& out : outputs_) tensors.push_back(out.tensor);
-  SafetensorsWriter writer(path, std::move(tensors), kShardBytes);
+  SafetensorsWriter writer(path, tensors_of(outputs_), kShardBytes);
   const bool whole = stream(*source_, outputs_, options, [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
     writer.write(t, at, bytes);
   });

@@ -6,8 +6,6 @@
 #include <charconv>
 #include <numeric>
 
-#include "base/error.h"
-
 namespace gemma {
 namespace {
 

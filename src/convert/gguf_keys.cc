@@ -42,6 +42,7 @@ class Kind {
 /** One number where all layers agree, else one a layer. */
 void set_per_layer(Metadata& keys, const std::string& name, const Config& config, int LayerConfig::* field) {
   std::vector<int64_t> values;
+  values.reserve(config.layers.size());
   for (const LayerConfig& layer : config.layers) values.push_back(layer.*field);
   if (std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; })) {
     keys.set(name, values[0]);
@@ -91,6 +92,7 @@ void set_experts(const Config& config, const std::string& arch, Metadata& keys) 
 
 std::vector<bool> sliding_flags(const Config& config) {
   std::vector<bool> flags;
+  flags.reserve(config.layers.size());
   for (const LayerConfig& layer : config.layers) flags.push_back(!layer.global);
   return flags;
 }
@@ -176,6 +178,7 @@ std::vector<float> rope_divisors(const Config& config) {
   for (const LayerConfig& layer : config.layers) {
     if (!layer.global) continue;
     std::vector<float> divisors;
+    divisors.reserve(layer.rope.inverse_frequency.size());
     for (const float f : layer.rope.inverse_frequency) {
       divisors.push_back(f == 0 ? kNotRotated : static_cast<float>(layer.rope.factor));
     }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "convert/convert.h"
 #include "file/testing/files.h"
