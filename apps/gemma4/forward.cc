@@ -58,9 +58,9 @@ class Forward {
     auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
-    model_ = Model::load(std::move(file), std::move(config), *ops_, {.widen = widen, .threads = &pool_});
+    model_ = Model::load(std::move(file), std::move(config), *ops_, {.widen = widen});
     if (!options.drafter.empty()) {
-      drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen, .threads = &pool_});
+      drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen});
     }
     kv_.dtype = widen ? DType::f32 : DType::bf16;
     kv_.media_overlay = options.masks == "overlay";

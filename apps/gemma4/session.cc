@@ -42,7 +42,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->pool = std::make_unique<ThreadPool>(options.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  session->model = Model::load(session->file, *session->ops, {.threads = session->pool.get()});
+  session->model = Model::load(session->file, *session->ops, {});
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;

@@ -24,14 +24,24 @@ int layer_of(std::string_view bare, const Config& config) {
 
 }  // namespace
 
-void StoredTensor::read(const ModelFile& file, std::span<std::byte> out) const {
-  GEMMA_CHECK(static_cast<int64_t>(out.size()) == bytes(), "room for exactly the tensor's bytes");
-  size_t at = 0;
+void StoredTensor::read_rows(const ModelFile& file, int64_t first, int64_t n, std::span<std::byte> out) const {
+  GEMMA_CHECK(static_cast<int64_t>(out.size()) == bytes_of(dtype, n * shape.cols()), "room for exactly these rows");
+  int64_t start = 0;  // of a piece
   for (const Piece& p : pieces) {
-    const auto n = static_cast<size_t>(bytes_of(dtype, p.rows * p.record->shape.cols()));
-    file.read_rows(*p.record, p.first_row, p.rows, out.subspan(at, n));
-    at += n;
+    const int64_t from = std::max(first, start), to = std::min(first + n, start + p.rows);
+    if (from < to) {
+      const auto at = static_cast<size_t>(bytes_of(dtype, (from - first) * shape.cols()));
+      const auto bytes = static_cast<size_t>(bytes_of(dtype, (to - from) * shape.cols()));
+      file.read_rows(*p.record, p.first_row + from - start, to - from, out.subspan(at, bytes));
+    }
+    start += p.rows;
   }
+}
+
+void StoredTensor::read(const ModelFile& file, std::span<std::byte> out) const {
+  int64_t rows = 0;
+  for (const Piece& p : pieces) rows += p.rows;
+  read_rows(file, 0, rows, out);
 }
 
 TensorMap::TensorMap(const ModelFile& file, const Config& config) : file_(file), config_(config), prefix_("model.") {

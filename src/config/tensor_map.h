@@ -32,6 +32,8 @@ struct StoredTensor {
   std::vector<Piece> pieces;
 
   int64_t bytes() const { return bytes_of(dtype, shape.count()); }
+  /** Rows first .. first + n - 1 of all its rows. */
+  void read_rows(const ModelFile& file, int64_t first, int64_t n, std::span<std::byte> out) const;
   /** The whole tensor; out.size() == bytes(). */
   void read(const ModelFile& file, std::span<std::byte> out) const;
 };

@@ -72,9 +72,6 @@ Tensor CpuOps::upload(DType dtype, const Shape& shape, std::span<const std::byte
 
 Tensor CpuOps::allocate(DType dtype, const Shape& shape) { return Tensor::host(dtype, shape); }
 
-/** Rows as files store them are what the products of this table read. */
-Tensor CpuOps::prepare_weight(Tensor w) { return w; }
-
 void CpuOps::read(const Tensor& x, std::span<std::byte> out) {
   GEMMA_CHECK(static_cast<int64_t>(out.size()) == x.bytes(), "room for exactly the tensor's bytes");
   if (!out.empty()) std::memcpy(out.data(), x.raw().data(), out.size());

@@ -5,8 +5,12 @@
 //   std::unique_ptr<Ops> ops = make_cpu_ops(pool);
 //   Tensor y = ops->linear(x, w);
 //
-// A row's bits depend on that row alone: a product sums along k in one order for one row and many, with weights
-// unpacked exactly to f32; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is
+// Quantized and bf16 weights are packed for the vector units as they are loaded, and meet activations in 8 bits with a
+// scale for 32 values, or in bf16; f32 and f16 weights stay as they are and meet f32 activations
+// (cpu/kernels/packed.h).
+//
+// A row's bits depend on that row alone: activations are rounded row by row, and a product sums along k in one order
+// for one row and many; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is
 // computed, never how. One CpuOps, and the tensors it makes, belong to one thread at a time.
 #pragma once
 
@@ -32,6 +36,8 @@ class CpuOps final : public Ops {
   using Ops::linear;
   Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) override;
   Tensor allocate(DType dtype, const Shape& shape) override;
+  Tensor load_weight(DType dtype, const Shape& shape, const ReadRows& read) override;
+  int64_t weight_bytes(DType dtype, const Shape& shape) const override;
   Tensor prepare_weight(Tensor w) override;
   void read(const Tensor& x, std::span<std::byte> out) override;
   Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) override;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "cpu/buffer_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/products.h"
 #include "tensor/dtype.h"
@@ -21,12 +22,9 @@ namespace {
 
 /** The choices of all rows, sorted by expert. Choice c = row * top_k + rank stands at place[c]. */
 struct Grouping {
-  struct Group {
-    int32_t expert = 0;
-    int64_t first = 0, rows = 0;  // places
-  };
-  std::vector<Group> groups;   // rising expert; chosen ones only
-  std::vector<int64_t> place;  // [rows * top_k]
+  std::vector<RowGroup> groups;  // of places, rising expert; chosen ones only
+  std::vector<int32_t> experts;  // of each group
+  std::vector<int64_t> place;    // [rows * top_k]
 };
 
 Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
@@ -37,33 +35,34 @@ Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
   }
   Grouping result;
   for (size_t e = 0; e < static_cast<size_t>(experts); ++e) {
-    if (start[e + 1] > 0) result.groups.push_back({static_cast<int32_t>(e), start[e], start[e + 1]});
+    if (start[e + 1] > 0) {
+      result.groups.push_back({start[e], start[e + 1]});
+      result.experts.push_back(static_cast<int32_t>(e));
+    }
     start[e + 1] += start[e];
   }
   for (int32_t e : chosen) result.place.push_back(start[static_cast<size_t>(e)]++);
   return result;
 }
 
-/** y_place = w_expert . x_place for every place: `height` rows of weights an expert, y [places, height]. */
-void multiply_groups(const Kernels& kernels, ThreadPool& threads, const Grouping& grouping, const Tensor& w,
-                     int64_t height, const Tensor& x, float* y) {
-  const Weight weight(w);
-  const float* in = x.data<float>().data();
+/** y_place = w_expert . x_place for every place; y [places, rows of an expert's matrix]. */
+void multiply_groups(const Operand& x, ThreadPool& threads, const Grouping& grouping, const Weight& w, float* y) {
   const auto body = [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const Grouping::Group& group = grouping.groups[static_cast<size_t>(begin / height)];
-      const int64_t row = begin % height, count = std::min(end - begin, height - row);
-      const Activations rows{in + group.first * x.cols(), x.cols(), group.rows};
-      multiply(kernels, weight, group.expert * height + row, count, rows, y + group.first * height + row, height);
+      const auto g = static_cast<size_t>(begin / w.panels);
+      const RowGroup& group = grouping.groups[g];
+      const int64_t panel = begin % w.panels, count = std::min(end - begin, w.panels - panel);
+      x.multiply(w, grouping.experts[g], panel, count, group, y + group.first * w.rows, w.rows);
       begin += count;
     }
   };
-  const auto total = static_cast<int64_t>(grouping.groups.size()) * height;
+  const auto total = static_cast<int64_t>(grouping.groups.size()) * w.panels;
   const auto places = static_cast<int64_t>(grouping.place.size());
   const bool even = places == static_cast<int64_t>(grouping.groups.size());  // one row an expert
   constexpr int64_t kPieceBytes = 1 << 20;  // smaller pieces break the streams from memory
-  if (even) return threads.parallel_for(total, rows_per_share(weight.n, 1), body);
-  threads.parallel_claim(total, std::max<int64_t>(1, kPieceBytes / weight.row_bytes), body);
+  if (even) return threads.parallel_for(total, panels_per_share(w, 1), body);
+  const int64_t panel_bytes = w.layout == Layout::packed ? w.panel_bytes : w.row_bytes * kPanelRows;
+  threads.parallel_claim(total, std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, panel_bytes)), body);
 }
 
 }  // namespace
@@ -113,7 +112,12 @@ Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_u
   const Tensor gathered = gather_rows(x, row_at);
   Tensor both = make(places, 2 * width), hidden = make(places, width), out = make(places, n), y = make(rows, n);
   float* pairs = both.data_mutable<float>().data();
-  multiply_groups(kernels_, threads_, grouping, gate_up, 2 * width, gathered, pairs);
+  const auto multiply = [&](const Tensor& in, const Tensor& w, float* out_rows) {
+    const Weight weight(w);
+    const Operand operand(kernels_, threads_, *buffers_, in, {&weight, 1}, grouping.groups);
+    multiply_groups(operand, threads_, grouping, weight, out_rows);
+  };
+  multiply(gathered, gate_up, pairs);
   float* active = hidden.data_mutable<float>().data();
   over_rows(places, 4 * width, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -121,7 +125,7 @@ Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_u
     }
   });
   float* results = out.data_mutable<float>().data();
-  multiply_groups(kernels_, threads_, grouping, down, n, hidden, results);
+  multiply(hidden, down, results);
   float* to = y.data_mutable<float>().data();
   over_rows(rows, routing.top_k * n, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin * routing.top_k; c < end * routing.top_k; ++c) {

@@ -4,124 +4,211 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
 #include "base/error.h"
+#include "cpu/buffer_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
-#include "cpu/scratch.h"
+#include "cpu/packed_weights.h"
+#include "cpu/unpacked_products.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 namespace gemma::cpu {
 namespace {
 
-// From so many activation rows on, 16-bit weights are widened once for all of them instead of in every tile.
-constexpr int64_t kWidenRows = 12;
-// Unpacked weight rows of a panel, and activations that go over it before the next is unpacked: 1.5 MiB, what a
-// second-level cache of 2 MiB holds. In a smaller one the activations come from the third level, a few bytes a cycle.
-constexpr int64_t kPanelFloats = 131072;
-constexpr int64_t kActivationFloats = 262144;
-// Multiply-adds that pay for waking another thread.
-constexpr int64_t kShare = 65536;
+// Multiply-adds that pay for waking another thread, by 8-bit or bf16 kernels and by others.
+constexpr int64_t kPackedShare = 262144, kShare = 65536;
+// Bytes of activations that are rounded at once by a thread.
+constexpr int64_t kSmallRows = 16384;
 
-/** Rows of a panel: a few tiles, whole ones. */
-int64_t panel_rows(int64_t n) { return std::clamp<int64_t>(kPanelFloats / n / 12 * 12, 12, 48); }
+/** Rows divided into tiles of nearly equal size: no tile runs at a fraction of its speed. */
+class Tiles {
+ public:
+  Tiles(int64_t rows, int64_t limit) : rows_(rows), count_((rows + limit - 1) / limit) {}
+  int64_t count() const { return count_; }
+  int64_t first(int64_t tile) const { return rows_ * tile / count_; }
+  int64_t size(int64_t tile) const { return first(tile + 1) - first(tile); }
 
-int64_t activation_rows(int64_t n) { return std::clamp<int64_t>(kActivationFloats / n / 12 * 12, 24, 516); }
+ private:
+  int64_t rows_, count_;
+};
 
-/** Unpacks a panel of weight rows and multiplies all activations with it, panel by panel. */
-void multiply_unpacked(const Kernels& kernels, const Weight& w, int64_t first, int64_t count, const Activations& x,
-                       float* y, int64_t y_stride) {
-  static thread_local Scratch scratch;
-  const auto type = static_cast<size_t>(w.type), f32 = static_cast<size_t>(DType::f32);
-  const int64_t height = panel_rows(w.n);
-  const int64_t stride = (w.n + 15) / 16 * 16 + 16;  // one line more, so that rows do not meet in the same cache sets
-  float* panel = scratch.floats(height * stride);
-  const auto* bytes = reinterpret_cast<const std::byte*>(panel);
-  for (int64_t r = 0; r < count; r += height) {
-    const WeightRows rows = w.rows(first + r, std::min(height, count - r));
-    for (int64_t i = 0; i < rows.rows; ++i) kernels.unpack[type](rows.data + i * rows.stride, panel + i * stride, w.n);
-    kernels.product[f32]({bytes, stride * int64_t{sizeof(float)}, rows.rows}, x.data, x.stride, x.rows, w.n, y + r,
-                         y_stride);
+struct TileRange {
+  int64_t first, rows;
+};
+
+std::vector<TileRange> all_tiles(std::span<const RowGroup> groups, int64_t limit) {
+  std::vector<TileRange> list;
+  for (const RowGroup& g : groups) {
+    const Tiles tiles(g.rows, limit);
+    for (int64_t t = 0; t < tiles.count(); ++t) list.push_back({g.first + tiles.first(t), tiles.size(t)});
   }
+  return list;
 }
 
-void multiply_direct(const Kernels& kernels, const Weight& w, int64_t first, int64_t count, const Activations& x,
-                     float* y, int64_t y_stride) {
-  const int64_t height = panel_rows(w.n);
-  for (int64_t r = 0; r < count; r += height) {
-    kernels.product[static_cast<size_t>(w.type)](w.rows(first + r, std::min(height, count - r)), x.data, x.stride,
-                                                 x.rows, w.n, y + r, y_stride);
-  }
+/** A panel's results go to y, or by way of a small array where the matrix ends within the panel. */
+template <class Product>
+void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Product product) {
+  if (width == kPanelRows) return product(y, y_stride);
+  float part[kTileRowsBf16 * kPanelRows];
+  product(part, kPanelRows);
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(part + r * kPanelRows, width, y + r * y_stride);
 }
 
 }  // namespace
 
-Weight::Weight(const Tensor& w)
-    : type(w.dtype()), data(w.raw().data()), row_bytes(bytes_of(w.dtype(), w.cols())), n(w.cols()) {
-  GEMMA_CHECK(w.layout() == Layout::rows, "a weight in rows");
-}
-
-int64_t rows_per_share(int64_t n, int64_t x_rows) {
-  return std::max<int64_t>(1, kShare / std::max<int64_t>(1, n * x_rows));
-}
-
-void multiply(const Kernels& kernels, const Weight& w, int64_t first, int64_t count, const Activations& x, float* y,
-              int64_t y_stride) {
-  const auto type = static_cast<size_t>(w.type);
-  GEMMA_CHECK(kernels.dot[type] != nullptr, "a weight of a floating or quantized type");
-  if (x.rows == 1) return kernels.dot[type](w.rows(first, count), x.data, w.n, y);
-  const bool direct = kernels.product[type] != nullptr && (w.type == DType::f32 || x.rows < kWidenRows);
-  const int64_t step = activation_rows(w.n);
-  for (int64_t i = 0; i < x.rows; i += step) {
-    const Activations part{x.data + i * x.stride, x.stride, std::min(step, x.rows - i)};
-    (direct ? multiply_direct : multiply_unpacked)(kernels, w, first, count, part, y + i * y_stride, y_stride);
+Weight::Weight(DType dtype, const Shape& shape, Layout stored) : type(dtype), layout(stored), n(shape.cols()) {
+  rows = shape.rank < 2 ? 1 : shape[shape.rank - 2];
+  matrices = rows == 0 ? 0 : shape.rows() / rows;
+  panels = (rows + kPanelRows - 1) / kPanelRows;
+  if (layout == Layout::packed) {
+    panel_bytes = cpu::panel_bytes(type, n);
+  } else {
+    row_bytes = bytes_of(type, n);
   }
+}
+
+Weight::Weight(const Tensor& w) : Weight(w.dtype(), w.shape(), w.layout()) { data = w.raw().data(); }
+
+int64_t Weight::bytes() const {
+  return layout == Layout::packed ? matrices * panels * panel_bytes : matrices * rows * row_bytes;
+}
+
+void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const {
+  if (layout == Layout::rows) {
+    return kernels.unpack[static_cast<size_t>(type)](data + index * row_bytes, out.data(), n);
+  }
+  const int64_t row = index % rows;
+  unpack_panel_row(type, panel(index / rows * panels + row / kPanelRows), static_cast<int>(row % kPanelRows), out);
+}
+
+Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
+                 std::span<const Weight> weights, std::span<const RowGroup> groups)
+    : kernels_(kernels), values_(x.data<float>().data()), rows_(x.rows()), n_(x.cols()) {
+  const auto wanted = [&](bool bf16) {
+    return std::ranges::any_of(
+        weights, [&](const Weight& w) { return w.layout == Layout::packed && (w.type == DType::bf16) == bf16; });
+  };
+  if (wanted(false)) {
+    quantized_ = buffers.take(rows_ * n_ / kBlock * int64_t{sizeof(ActivationBlock)});
+    quantize(threads, groups);
+  }
+  if (wanted(true)) {
+    rounded_ = buffers.take(rows_ * (n_ + 1) / 2 * 4 + rows_ * 4);
+    round(threads, groups);
+  }
+}
+
+void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
+  auto* blocks = reinterpret_cast<ActivationBlock*>(quantized_->host());
+  blocks_ = blocks;
+  const std::vector<TileRange> tiles = all_tiles(groups, kTileRows);
+  const int64_t per_row = n_ / kBlock;
+  threads.parallel_for(static_cast<int64_t>(tiles.size()), std::max<int64_t>(1, kSmallRows / n_ / kTileRows),
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t t = begin; t < end; ++t) {
+                           const auto [first, rows] = tiles[static_cast<size_t>(t)];
+                           for (int64_t r = 0; r < rows; ++r) {
+                             kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
+                           }
+                         }
+                       });
+}
+
+void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
+  auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
+  bf16_ = pairs;
+  const std::vector<TileRange> tiles = all_tiles(groups, kTileRowsBf16);
+  const int64_t per_row = (n_ + 1) / 2 * 2;
+  threads.parallel_for(static_cast<int64_t>(tiles.size()), std::max<int64_t>(1, kSmallRows / n_ / kTileRowsBf16),
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t t = begin; t < end; ++t) {
+                           const auto [first, rows] = tiles[static_cast<size_t>(t)];
+                           for (int64_t r = 0; r < rows; ++r) {
+                             kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r,
+                                                    2 * rows);
+                           }
+                         }
+                       });
+}
+
+void Operand::multiply_blocks(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
+  const auto product = kernels_.packed_product[static_cast<size_t>(w.type)];
+  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows), per_row = n_ / kBlock;
+  const Tiles tiles(group.rows, kTileRows);
+  for (int64_t t = 0; t < tiles.count(); ++t) {
+    const int64_t first = tiles.first(t), rows = tiles.size(t);
+    store_panel(width, rows, y + first * y_stride, y_stride, [&](float* to, int64_t stride) {
+      product(w.panel(panel), per_row, blocks_ + (group.first + first) * per_row, rows, t == 0, to, stride);
+    });
+  }
+}
+
+void Operand::multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
+  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows), pairs = (n_ + 1) / 2;
+  const Tiles tiles(group.rows, kTileRowsBf16);
+  for (int64_t t = 0; t < tiles.count(); ++t) {
+    const int64_t first = tiles.first(t), rows = tiles.size(t);
+    store_panel(width, rows, y + first * y_stride, y_stride, [&](float* to, int64_t stride) {
+      kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + (group.first + first) * pairs * 2, rows, t == 0, to,
+                                   stride);
+    });
+  }
+}
+
+void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group,
+                       float* y, int64_t y_stride) const {
+  if (group.rows == 0) return;
+  if (w.layout == Layout::rows) {
+    const int64_t first = first_panel * kPanelRows, last = std::min(w.rows, (first_panel + count) * kPanelRows);
+    const Activations x{values_ + group.first * n_, n_, group.rows};
+    return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
+                             y_stride);
+  }
+  for (int64_t p = first_panel; p < first_panel + count; ++p) {
+    const int64_t panel = matrix * w.panels + p;
+    if (w.type == DType::bf16) {
+      multiply_bf16(w, panel, group, y + p * kPanelRows, y_stride);
+    } else {
+      multiply_blocks(w, panel, group, y + p * kPanelRows, y_stride);
+    }
+  }
+}
+
+int64_t panels_per_share(const Weight& w, int64_t x_rows) {
+  const int64_t share = w.layout == Layout::packed ? kPackedShare : kShare;
+  return std::max<int64_t>(1, share / std::max<int64_t>(1, w.n * x_rows * kPanelRows));
 }
 
 std::vector<Tensor> CpuOps::linear(const Tensor& x, std::span<const Tensor* const> weights) {
   GEMMA_CHECK(x.dtype() == DType::f32, "activations are f32");
-  const Activations rows{x.data<float>().data(), x.cols(), x.rows()};
   std::vector<Tensor> results;
   std::vector<Weight> parts;
-  std::vector<int64_t> ends;  // of each weight's rows, were they one list
+  std::vector<int64_t> ends;  // of each weight's panels, were they one list
   for (const Tensor* w : weights) {
     GEMMA_CHECK(w->cols() == x.cols(), "a weight with as many columns as the activations");
+    const Shape matrix{w->rows(), w->cols()};
     results.push_back(make(x.rows(), w->rows()));
-    parts.emplace_back(*w);
-    ends.push_back((ends.empty() ? 0 : ends.back()) + w->rows());
+    parts.push_back(w->layout() == Layout::rows ? Weight(w->view(matrix)) : Weight(*w));
+    GEMMA_CHECK(parts.back().matrices <= 1, "one matrix");
+    ends.push_back((ends.empty() ? 0 : ends.back()) + parts.back().panels);
   }
   if (x.rows() == 0 || ends.empty()) return results;
-  threads_.parallel_for(ends.back(), rows_per_share(x.cols(), x.rows()), [&](int64_t begin, int64_t end) {
+  const RowGroup all{0, x.rows()};
+  const Operand operand(kernels_, threads_, *buffers_, x, parts, {&all, 1});
+  threads_.parallel_for(ends.back(), panels_per_share(parts[0], x.rows()), [&](int64_t begin, int64_t end) {
     for (size_t i = 0; i < parts.size(); ++i) {
       const int64_t start = i == 0 ? 0 : ends[i - 1];
       const int64_t first = std::max(begin, start) - start, last = std::min(end, ends[i]) - start;
       if (first >= last) continue;
-      float* y = results[i].data_mutable<float>().data();
-      multiply(kernels_, parts[i], first, last - first, rows, y + first, results[i].cols());
+      operand.multiply(parts[i], 0, first, last - first, all, results[i].data_mutable<float>().data(),
+                       results[i].cols());
     }
   });
   return results;
-}
-
-Tensor CpuOps::embed(const Tensor& table, std::span<const int32_t> ids, float factor) {
-  const Weight rows(table);
-  const auto unpack = kernels_.unpack[static_cast<size_t>(table.dtype())];
-  GEMMA_CHECK(unpack != nullptr, "a table of a floating or quantized type");
-  GEMMA_CHECK(std::ranges::all_of(ids, [&](int32_t id) { return id >= 0 && id < table.rows(); }), "rows of the table");
-  const int64_t n = table.cols();
-  Tensor y = make(static_cast<int64_t>(ids.size()), n);
-  float* to = y.data_mutable<float>().data();
-  over_rows(y.rows(), n, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      unpack(rows.rows(ids[static_cast<size_t>(i)], 1).data, to + i * n, n);
-      kernels_.scale(to + i * n, factor, n, to + i * n);
-    }
-  });
-  return y;
 }
 
 }  // namespace gemma::cpu

@@ -1,36 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activation rows with some rows of a weight: what linear and moe cut their work into.
+// Products of activation rows with some rows of a weight: what linear and moe cut their work into. The unit of work is
+// a panel: 32 rows of the weight, packed or not.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
+#include "base/thread_pool.h"
 #include "cpu/kernels/kernels.h"
 #include "tensor/tensor.h"
 
 namespace gemma::cpu {
 
-/** Rows of f32 values. */
-struct Activations {
-  const float* data = nullptr;
-  int64_t stride = 0;  // values from row to row
-  int64_t rows = 0;
-};
+class BufferPool;
 
-/** A weight [..., rows, n] seen as one list of rows. */
+/** A weight [..., rows, n]: one matrix or several of the same shape, each of whole panels. */
 struct Weight {
   DType type = DType::f32;
+  Layout layout = Layout::rows;
+  int64_t matrices = 1, rows = 0, n = 0;
+  int64_t panels = 0;  // of one matrix
   const std::byte* data = nullptr;
-  int64_t row_bytes = 0, n = 0;
+  int64_t row_bytes = 0, panel_bytes = 0;  // of the layout that it has
 
   explicit Weight(const Tensor& w);
-  WeightRows rows(int64_t first, int64_t count) const { return {data + first * row_bytes, row_bytes, count}; }
+  Weight(DType dtype, const Shape& shape, Layout stored);
+
+  int64_t bytes() const;
+  WeightRows some_rows(int64_t first, int64_t count) const { return {data + first * row_bytes, row_bytes, count}; }
+  const std::byte* panel(int64_t index) const { return data + index * panel_bytes; }
+  /** Row `index` of all matrices as f32. */
+  void unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const;
 };
 
-/** y[i * y_stride + r] = w_(first + r) . x_i for r < count, on the calling thread. */
-void multiply(const Kernels& kernels, const Weight& w, int64_t first, int64_t count, const Activations& x, float* y,
-              int64_t y_stride);
+/** Consecutive activation rows that are multiplied with the same matrix. */
+struct RowGroup {
+  int64_t first = 0, rows = 0;
+};
 
-/** Weight rows that are worth waking another thread for, with so many activation rows. */
-int64_t rows_per_share(int64_t n, int64_t x_rows);
+/** Rows of f32 activations in every form that some weights want: themselves, 8-bit blocks, bf16. */
+class Operand {
+ public:
+  /** x [rows, n]; groups cover its rows in order. x outlives the operand. */
+  Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
+          std::span<const Weight> weights, std::span<const RowGroup> groups);
+
+  /** y[i * y_stride + r] = row r of the matrix . row group.first + i, for the rows r of `count` panels; on the calling
+   *  thread. */
+  void multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
+                int64_t y_stride) const;
+
+ private:
+  void multiply_blocks(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const;
+  void multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const;
+  void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
+  void round(ThreadPool& threads, std::span<const RowGroup> groups);
+
+  const Kernels& kernels_;
+  const float* values_;
+  int64_t rows_, n_;
+  std::shared_ptr<Storage> quantized_, rounded_;
+  const ActivationBlock* blocks_ = nullptr;
+  const uint16_t* bf16_ = nullptr;
+};
+
+/** Panels that are worth waking another thread for, with so many activation rows. */
+int64_t panels_per_share(const Weight& w, int64_t x_rows);
 
 }  // namespace gemma::cpu

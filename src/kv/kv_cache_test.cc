@@ -43,7 +43,8 @@ class CacheOps final : public Ops {
     return t;
   }
   Tensor upload(DType, const Shape&, std::span<const std::byte>) override { return none(); }
-  Tensor prepare_weight(Tensor) override { return none(); }
+  Tensor load_weight(DType, const Shape&, const ReadRows&) override { return none(); }
+  int64_t weight_bytes(DType, const Shape&) const override { return 0; }
   void read(const Tensor&, std::span<std::byte>) override { none(); }
   Tensor gather_rows(const Tensor&, std::span<const int32_t>) override { return none(); }
   Tensor scatter_rows(const Tensor&, const Tensor&, std::span<const int32_t>) override { return none(); }

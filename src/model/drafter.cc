@@ -107,7 +107,7 @@ std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config
   Loader counter(file, stack, ops, {.widen = options.widen, .count_only = true});
   read(*drafter, counter);
   require_memory(file.name(), "weights", counter.bytes());
-  Loader loader(file, stack, ops, {.widen = options.widen, .threads = options.threads});
+  Loader loader(file, stack, ops, {.widen = options.widen});
   read(*drafter, loader);
   if (drafter->config.ordered) drafter->token_ordering = load_ordering(file, drafter->config);
   return drafter;

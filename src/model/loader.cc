@@ -11,8 +11,6 @@
 namespace gemma {
 namespace {
 
-constexpr int64_t kPartBytes = int64_t{1} << 20;  // read at once: large enough for a disk, small enough to share out
-
 /** What linear, embed and moe of every device take. */
 bool is_weight_type(DType type) {
   return type == DType::f32 || type == DType::bf16 || type == DType::f16 || is_quantized(type);
@@ -25,54 +23,6 @@ bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.count() ==
 
 Loader::Loader(const ModelFile& file, const Config& config, Ops& ops, Options options)
     : file_(file), config_(config), ops_(ops), map_(file, config), options_(options) {}
-
-void Loader::for_each(int64_t n, const std::function<void(int64_t)>& fn) const {
-  const auto range = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) fn(i);
-  };
-  if (options_.threads == nullptr || n == 1) {
-    range(0, n);
-  } else {
-    options_.threads->parallel_claim(n, 1, range);
-  }
-}
-
-void Loader::read(const StoredTensor& stored, std::span<std::byte> out) const {
-  struct Part {
-    Piece rows;
-    size_t at, bytes;
-  };
-  const int64_t row_bytes = bytes_of(stored.dtype, stored.shape.cols());
-  const int64_t rows_at_once = std::max<int64_t>(1, kPartBytes / row_bytes);
-  std::vector<Part> parts;
-  size_t at = 0;
-  for (const Piece& piece : stored.pieces) {
-    for (int64_t row = 0; row < piece.rows; row += rows_at_once) {
-      const int64_t n = std::min(rows_at_once, piece.rows - row);
-      parts.push_back({{piece.record, piece.first_row + row, n}, at, static_cast<size_t>(n * row_bytes)});
-      at += parts.back().bytes;
-    }
-  }
-  GEMMA_CHECK(at == out.size(), "room for exactly the tensor's bytes");
-  for_each(static_cast<int64_t>(parts.size()), [&](int64_t i) {
-    const Part& p = parts[static_cast<size_t>(i)];
-    file_.read_rows(*p.rows.record, p.rows.first_row, p.rows.rows, out.subspan(p.at, p.bytes));
-  });
-}
-
-Tensor Loader::widened(const Tensor& raw) const {
-  Tensor wide = Tensor::host(DType::f32, raw.shape());
-  const std::span<float> out = wide.data_mutable<float>();
-  const auto cols = static_cast<size_t>(raw.cols());
-  const auto row_bytes = static_cast<size_t>(bytes_of(raw.dtype(), raw.cols()));
-  const int64_t rows_at_once = std::max<int64_t>(1, kPartBytes / static_cast<int64_t>(row_bytes));
-  for_each((raw.rows() + rows_at_once - 1) / rows_at_once, [&](int64_t part) {
-    const auto first = static_cast<size_t>(part * rows_at_once);
-    const auto n = static_cast<size_t>(std::min(rows_at_once, raw.rows() - part * rows_at_once));
-    unpack(raw.dtype(), raw.raw().subspan(first * row_bytes, n * row_bytes), out.subspan(first * cols, n * cols));
-  });
-  return wide;
-}
 
 StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> shape) const {
   const Shape expected(shape);
@@ -89,13 +39,19 @@ StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> 
 
 Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
-  const int64_t count = stored.shape.count();
-  bytes_ += options_.widen ? bytes_of(DType::f32, count) : stored.bytes();
+  const DType type = options_.widen ? DType::f32 : stored.dtype;
+  bytes_ += ops_.weight_bytes(type, stored.shape);
   if (options_.count_only) return {};
-  Tensor raw = Tensor::host(stored.dtype, stored.shape);
-  read(stored, raw.raw_mutable());
-  const bool wide = options_.widen && stored.dtype != DType::f32;
-  return ops_.prepare_weight(wide ? widened(raw) : std::move(raw));
+  if (type == stored.dtype) {
+    return ops_.load_weight(type, stored.shape, [&](int64_t first, int64_t n, std::span<std::byte> out) {
+      stored.read_rows(file_, first, n, out);
+    });
+  }
+  return ops_.load_weight(type, stored.shape, [&](int64_t first, int64_t n, std::span<std::byte> out) {
+    std::vector<std::byte> raw(static_cast<size_t>(bytes_of(stored.dtype, n * stored.shape.cols())));
+    stored.read_rows(file_, first, n, raw);
+    unpack(stored.dtype, raw, {reinterpret_cast<float*>(out.data()), out.size() / sizeof(float)});
+  });
 }
 
 Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shape) {

@@ -4,14 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "base/thread_pool.h"
 #include "config/tensor_map.h"
 #include "model/weights.h"
 #include "tensor/ops.h"
@@ -21,9 +19,8 @@ namespace gemma {
 class Loader {
  public:
   struct Options {
-    bool widen = false;             // matrices as f32
-    bool count_only = false;        // reads nothing and returns undefined tensors: bytes() is what loading will take
-    ThreadPool* threads = nullptr;  // null: the calling thread reads alone
+    bool widen = false;       // matrices as f32
+    bool count_only = false;  // reads nothing and returns undefined tensors: bytes() is what loading will take
   };
 
   Loader(const ModelFile& file, const Config& config, Ops& ops, Options options);
@@ -44,9 +41,6 @@ class Loader {
  private:
   StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
   Tensor values(std::string_view bare, int64_t size, float factor, float offset);
-  void read(const StoredTensor& stored, std::span<std::byte> out) const;
-  Tensor widened(const Tensor& raw) const;
-  void for_each(int64_t n, const std::function<void(int64_t)>& fn) const;
 
   const ModelFile& file_;
   const Config& config_;

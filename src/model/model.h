@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "base/thread_pool.h"
 #include "config/config.h"
 #include "kv/batch.h"
 #include "kv/kv_cache.h"
@@ -20,8 +19,7 @@ struct Model {
   Weights weights;
 
   struct Options {
-    bool widen = false;             // f32 weights, embedding scale not rounded: the mode in which goldens are met
-    ThreadPool* threads = nullptr;  // to read the file with; null: the calling thread alone
+    bool widen = false;  // f32 weights, embedding scale not rounded: the mode in which goldens are met
   };
   static std::shared_ptr<const Model> load(const std::string& path, Ops& ops, Options options);
   static std::shared_ptr<const Model> load(std::shared_ptr<const ModelFile> file, Ops& ops, Options options);

@@ -96,10 +96,9 @@ int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& 
   return counter.bytes();
 }
 
-Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen,
-                      ThreadPool* threads) {
+Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
   require_memory(file->name(), "weights", bytes_for(file, config, ops, widen));
-  Loader loader(*file, config, ops, {.widen = widen, .threads = threads});
+  Loader loader(*file, config, ops, {.widen = widen});
   return read(loader, file, config);
 }
 

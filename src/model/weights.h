@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "config/config.h"
 #include "tensor/ops.h"
 
@@ -78,9 +77,8 @@ struct Weights {
   Tensor norm;
 
   /** Fails with name, expected and found shape; before anything is read when memory does not suffice. `widen`: every
-   *  weight as f32. `threads`: to read with; null: the calling thread alone. */
-  static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false,
-                      ThreadPool* threads = nullptr);
+   *  weight as f32. */
+  static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
   /** The memory that load takes, in bytes; fails as it does, and reads no weight. */
   static int64_t bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
 };

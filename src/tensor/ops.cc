@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tensor/ops.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 namespace gemma {
@@ -16,6 +18,15 @@ void Ops::copy_pages(const Tensor& source, std::span<const int32_t> from, const 
   for (size_t i = 0; i < from.size(); ++i) {
     std::memcpy(out + to[i] * page, in + from[i] * page, static_cast<size_t>(page));
   }
+}
+
+Tensor Ops::prepare_weight(Tensor w) {
+  const int64_t row = bytes_of(w.dtype(), w.cols());
+  const std::span<const std::byte> bytes = w.raw();
+  return load_weight(w.dtype(), w.shape(), [&](int64_t first, int64_t n, std::span<std::byte> out) {
+    const auto rows = bytes.subspan(static_cast<size_t>(first * row), static_cast<size_t>(n * row));
+    std::copy(rows.begin(), rows.end(), out.begin());
+  });
 }
 
 Tensor Ops::linear(const Tensor& x, const Tensor& w) {

@@ -43,8 +43,14 @@ class Ops {
   virtual Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) = 0;
   /** A fresh tensor, not cleared: cache pools. */
   virtual Tensor allocate(DType dtype, const Shape& shape) = 0;
-  /** A weight in the layout that linear, embed and moe of this device like best; may return `w` itself. */
-  virtual Tensor prepare_weight(Tensor w) = 0;
+  /** Brings rows first .. first + n - 1 of a weight, as files store them; several threads call it at once. */
+  using ReadRows = std::function<void(int64_t first, int64_t n, std::span<std::byte> out)>;
+  /** A weight [..., out, in] in the layout that linear, embed and moe of this device like best. */
+  virtual Tensor load_weight(DType dtype, const Shape& shape, const ReadRows& read) = 0;
+  /** The memory that load_weight takes. */
+  virtual int64_t weight_bytes(DType dtype, const Shape& shape) const = 0;
+  /** The same from rows in memory; may return `w` itself. */
+  virtual Tensor prepare_weight(Tensor w);
   virtual void read(const Tensor& x, std::span<std::byte> out) = 0;
   /** Rows of x in the order of `rows`, any dtype. */
   virtual Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) = 0;

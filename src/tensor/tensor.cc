@@ -73,12 +73,18 @@ Tensor Tensor::host(DType dtype, Shape shape) {
 Tensor Tensor::from(std::span<const float> values, Shape shape) { return copy_of(values, DType::f32, shape); }
 Tensor Tensor::from(std::span<const int32_t> values, Shape shape) { return copy_of(values, DType::i32, shape); }
 
+int64_t Tensor::bytes() const {
+  return layout_ == Layout::packed ? storage_->bytes() - offset_ : bytes_of(dtype_, shape_.count());
+}
+
 Tensor Tensor::slice(int64_t first, int64_t n) const {
+  GEMMA_CHECK(layout_ == Layout::rows, "a tensor in rows");
   GEMMA_CHECK(first >= 0 && n >= 0 && first + n <= rows(), "a slice lies inside its tensor");
   return Tensor(storage_, offset_ + bytes_of(dtype_, first * cols()), dtype_, Shape{n, cols()}, layout_);
 }
 
 Tensor Tensor::view(Shape shape) const {
+  GEMMA_CHECK(layout_ == Layout::rows, "a tensor in rows");
   GEMMA_CHECK(shape.count() == shape_.count(), "a view has as many values as its tensor");
   return Tensor(storage_, offset_, dtype_, shape, layout_);
 }

@@ -32,7 +32,8 @@ struct Shape {
   std::string str() const;  // "[24, 64]"
 };
 
-/** rows: as files store them. packed: panels of rows in the order the kernel table asks for. */
+/** rows: as files store them. packed: panels of rows in the order a device's kernels want; neither sliced nor viewed.
+ */
 enum class Layout : uint8_t { rows, packed };
 
 /** The bytes behind tensors. A device derives from it; host() is null where the host cannot see the bytes. */
@@ -62,7 +63,8 @@ class Tensor {
   Layout layout() const { return layout_; }
   int64_t rows() const { return shape_.rows(); }
   int64_t cols() const { return shape_.cols(); }
-  int64_t bytes() const { return bytes_of(dtype_, shape_.count()); }
+  /** What its values take; a packed tensor has all of its storage, which may be more. */
+  int64_t bytes() const;
 
   /** Rows first .. first + n - 1 as a view on the same bytes, shape [n, cols]. */
   Tensor slice(int64_t first, int64_t n) const;

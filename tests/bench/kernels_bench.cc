@@ -89,7 +89,7 @@ void bench_reading(ThreadPool& threads) {
 
 void bench_linear(Ops& ops, int64_t rows, int64_t n, int64_t out) {
   for (DType type : kTypes) {
-    const Tensor w = random_tensor(type, {out, n}), x = random_tensor(DType::f32, {rows, n});
+    const Tensor w = ops.prepare_weight(random_tensor(type, {out, n})), x = random_tensor(DType::f32, {rows, n});
     const double s = seconds([&] { ops.linear(x, w); });
     fmt::print("linear {:4} x {:5} x {:6} {:6} {:7.1f} GB/s {:8.1f} GFLOP/s {:9.3f} ms\n", rows, n, out,
                info(type).name, static_cast<double>(w.bytes()) / s * 1e-9,

@@ -16,7 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tensor/dtype.h"  // IWYU pragma: export
+#include "cpu/kernels/packed.h"  // IWYU pragma: export
+#include "tensor/dtype.h"        // IWYU pragma: export
 
 namespace gemma::cpu {
 
@@ -31,6 +32,9 @@ struct WeightRows {
  *  denormal it would make every multiplication by it a hundred times slower. */
 inline constexpr float kLeastExponent = -87.0f;
 
+/** 32 activations whose largest is below this quantize to zero: 127 / largest must be finite. */
+inline constexpr float kLeastActivation = 1e-36f;
+
 struct Kernels {
   const char* name = "";
 
@@ -42,6 +46,20 @@ struct Kernels {
   /** y[i * y_stride + r] = w_r . x_i for rows x_i that are x_stride values apart. f32, bf16, f16 only. */
   void (*product[kDTypes])(const WeightRows& w, const float* x, int64_t x_stride, int64_t x_rows, int64_t n, float* y,
                            int64_t y_stride) = {};
+
+  // ---- products with packed weights (packed.h): a panel of 32 rows times a tile of activations ----
+  /** n activations of a row (whole blocks) as 8-bit integers; block i goes to out[i * stride]. A block with a value
+   * that is not finite gets a scale of NaN. */
+  void (*quantize)(const float* x, int64_t n, ActivationBlock* out, int64_t stride) = nullptr;
+  /** Pair i of a row, rounded to nearest even, goes to out[i * stride] and out[i * stride + 1]. */
+  void (*round_to_bf16)(const float* x, int64_t n, uint16_t* out, int64_t stride) = nullptr;
+  /** y[i * y_stride + r] = w_r . x_i for the 32 rows of a panel and 1 to kTileRows rows of activations; `prefetch`: the
+   *  panel comes from memory, and the next one lies behind it. */
+  void (*packed_product[kDTypes])(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows,
+                                  bool prefetch, float* y, int64_t y_stride) = {};
+  /** The same for bf16, 1 to kTileRowsBf16 rows. */
+  void (*packed_product_bf16)(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch,
+                              float* y, int64_t y_stride) = nullptr;
 
   // ---- rows of n values; y may be x ----
   /** x * (mean(x^2) + eps)^(-1/2) * weight, plus residual; weight and residual may be null. */

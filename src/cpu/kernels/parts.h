@@ -8,12 +8,15 @@
 namespace gemma::cpu {
 
 void scalar_products(Kernels& table);
+void scalar_packed(Kernels& table);
 void scalar_rows(Kernels& table);
 
 void avx2_products(Kernels& table);
+void avx2_packed(Kernels& table);
 void avx2_rows(Kernels& table);
 
 void avx512_products(Kernels& table);
+void avx512_packed(Kernels& table);
 void avx512_rows(Kernels& table);
 
 }  // namespace gemma::cpu

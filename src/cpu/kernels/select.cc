@@ -22,6 +22,7 @@ struct Level {
 
 void fill_scalar(Kernels& table) {
   scalar_products(table);
+  scalar_packed(table);
   scalar_rows(table);
 }
 
@@ -41,11 +42,13 @@ bool has_avx512() {
 
 void fill_avx2(Kernels& table) {
   avx2_products(table);
+  avx2_packed(table);
   avx2_rows(table);
 }
 
 void fill_avx512(Kernels& table) {
   avx512_products(table);
+  avx512_packed(table);
   avx512_rows(table);
 }
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with packed weights on AVX-512 with VNNI and BF16.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "cpu/kernels/generic_packed.h"
+#include "cpu/kernels/generic_packed_bf16.h"
+#include "cpu/kernels/parts.h"
+
+namespace gemma::cpu {
+namespace {
+
+struct Packed512 {
+  using Codes = __m512i;
+  using I = __m512i;
+  using F = __m512;
+  static constexpr int kLanes = 16;
+  template <int rows>
+  static constexpr int kParts = 2;
+  static constexpr bool kSignedDot = false;
+
+  static Codes load(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static Codes low(Codes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
+  static Codes high(Codes c) { return _mm512_and_si512(_mm512_srli_epi16(c, 4), _mm512_set1_epi8(15)); }
+  template <int shift, int mask>
+  static Codes with_bits(Codes c, Codes bits) {
+    const __m512i moved = shift >= 0 ? _mm512_slli_epi16(bits, shift & 15) : _mm512_srli_epi16(bits, -shift & 15);
+    return _mm512_ternarylogic_epi32(c, moved, _mm512_set1_epi8(mask), 0xf8);  // c | (moved & mask)
+  }
+  static Codes lookup(Codes c) {
+    alignas(16) static constexpr uint8_t kValues[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                                        129, 141, 153, 166, 181, 197, 217, 241};
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kValues))), c);
+  }
+  static I zero_int() { return _mm512_setzero_si512(); }
+  static I dot(I sum, Codes c, const int8_t* q) {
+    int32_t four;
+    std::memcpy(&four, q, sizeof four);
+    return _mm512_dpbusd_epi32(sum, c, _mm512_set1_epi32(four));
+  }
+  static I dot_signed(I sum, Codes, const int8_t*) { return sum; }
+  template <int n>
+  static I shifted(const int32_t* p) {
+    return _mm512_slli_epi32(_mm512_set1_epi32(*p), n);
+  }
+  static F zero() { return _mm512_setzero_ps(); }
+  static F set(float x) { return _mm512_set1_ps(x); }
+  static F minus(F x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F to_float(I x) { return _mm512_cvtepi32_ps(x); }
+  static F halves(const std::byte* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static F bytes(const std::byte* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static F unsigned_bytes(const std::byte* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static void store(float* p, F x) { _mm512_storeu_ps(p, x); }
+
+  // ---- bf16 ----
+  static F dot_pairs(F sum, const std::byte* w, const uint16_t* x) {
+    int32_t pair;
+    std::memcpy(&pair, x, sizeof pair);
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(_mm512_loadu_si512(w)),
+                            reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair)));
+  }
+};
+
+void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
+  const __m512 zero = _mm512_setzero_ps();
+  for (int64_t i = 0; i < n; i += kBlock, x += kBlock, out += stride) {
+    const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
+    const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+    const bool finite = (_mm512_cmp_ps_mask(_mm512_mul_ps(a, zero), zero, _CMP_NEQ_UQ) |
+                         _mm512_cmp_ps_mask(_mm512_mul_ps(b, zero), zero, _CMP_NEQ_UQ)) == 0;
+    const bool usable = finite && largest >= kLeastActivation;
+    const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / largest : 0.0f);
+    const __m512i qa = usable ? _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)) : _mm512_setzero_si512();
+    const __m512i qb = usable ? _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse)) : _mm512_setzero_si512();
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q), _mm512_cvtepi32_epi8(qa));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q + 16), _mm512_cvtepi32_epi8(qb));
+    const int half_sum = _mm512_reduce_add_epi32(qa), sum = half_sum + _mm512_reduce_add_epi32(qb);
+    out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
+    out->minus_sum = -sum;
+    out->minus_half_sum = -half_sum;
+    out->scaled_sum = out->scale * static_cast<float>(sum);
+  }
+}
+
+}  // namespace
+
+void avx512_packed(Kernels& table) {
+  fill_packed<Packed512>(table);
+  table.quantize = quantize;
+  table.packed_product_bf16 = PackedProductBf16<Packed512>::run;
+}
+
+}  // namespace gemma::cpu

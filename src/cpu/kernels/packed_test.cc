@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with packed weights: every table that this machine has against the scalar one, to the bit; the scalar one
+// against double precision with the very activations that quantization left; any tile, NaN, infinities, denormals.
+#include "cpu/kernels/packed.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cpu/kernels/select.h"
+#include "cpu/packed_weights.h"
+#include "tensor/pack.h"
+
+namespace gemma::cpu {
+namespace {
+
+constexpr DType kTypes[] = {DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,   DType::q2_k,
+                            DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+bool same(float a, float b) {
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
+}
+
+/** Rows of random blocks whose values are finite. */
+std::vector<std::byte> random_rows(DType type, int64_t values, int seed) {
+  std::mt19937 random(static_cast<uint32_t>(seed));
+  std::vector<std::byte> bytes(static_cast<size_t>(bytes_of(type, values)));
+  const int size = info(type).bytes;
+  std::vector<float> block(static_cast<size_t>(info(type).block));
+  for (size_t i = 0; i < bytes.size(); i += static_cast<size_t>(size)) {
+    const std::span some(bytes.data() + i, static_cast<size_t>(size));
+    do {
+      for (std::byte& b : some) b = static_cast<std::byte>(random());
+      if (is_quantized(type)) unpack(type, some, block);
+      if (type == DType::bf16) unpack(type, some, std::span(block).first(1));
+    } while (!std::ranges::all_of(block, [](float v) { return std::abs(v) < 1e9f; }));
+  }
+  return bytes;
+}
+
+std::vector<float> random_activations(int64_t n, int seed) {
+  std::mt19937 random(static_cast<uint32_t>(seed));
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<size_t>(n));
+  for (float& v : x) v = normal(random) * std::exp2(static_cast<float>(static_cast<int>(random() % 9) - 4));
+  return x;
+}
+
+std::vector<std::byte> packed(DType type, std::span<const std::byte> rows, int64_t height, int64_t n) {
+  std::vector<std::byte> panel(static_cast<size_t>(panel_bytes(type, n)));
+  pack_panel(type, rows, height, n, panel);
+  return panel;
+}
+
+std::vector<ActivationBlock> quantized(const Kernels& k, std::span<const float> x, int64_t n) {
+  const auto rows = static_cast<int64_t>(x.size()) / n;
+  std::vector<ActivationBlock> blocks(x.size() / kBlock);
+  for (int64_t r = 0; r < rows; ++r) k.quantize(x.data() + r * n, n, blocks.data() + r, rows);
+  return blocks;
+}
+
+class PackedTable : public testing::TestWithParam<const Kernels*> {
+ protected:
+  const Kernels& k_ = *GetParam();
+  const Kernels& scalar_ = *kernels_named("scalar");
+};
+
+INSTANTIATE_TEST_SUITE_P(All, PackedTable, testing::ValuesIn(all_kernels()),
+                         [](const auto& test) { return test.param->name; });
+
+TEST_P(PackedTable, ProductsEqualTheScalarOnesToTheBitInEveryTile) {
+  for (DType type : kTypes) {
+    const int64_t n = 3 * 256;
+    const auto panel = packed(type, random_rows(type, n * kPanelRows, 1), kPanelRows, n);
+    for (int64_t rows = 1; rows <= kTileRows; ++rows) {
+      const auto x = quantized(k_, random_activations(n * rows, static_cast<int>(rows)), n);
+      const int64_t stride = 37;
+      std::vector<float> y(static_cast<size_t>(rows * stride), 7.0f), expected = y;
+      k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, rows % 2 == 0, y.data(),
+                                                   stride);
+      scalar_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, false,
+                                                        expected.data(), stride);
+      for (size_t i = 0; i < y.size(); ++i) {
+        ASSERT_TRUE(same(y[i], expected[i]))
+            << info(type).name << ' ' << rows << ' ' << i << ": " << y[i] << ' ' << expected[i];
+      }
+    }
+  }
+}
+
+TEST_P(PackedTable, ProductsAreThoseOfTheQuantizedActivations) {
+  for (DType type : kTypes) {
+    const int64_t n = 512, rows = 5, height = 19;
+    const auto bytes = random_rows(type, n * height, 3);
+    const auto panel = packed(type, bytes, height, n);
+    std::vector<float> w(static_cast<size_t>(n * height));
+    unpack(type, bytes, w);
+    const auto x = quantized(k_, random_activations(n * rows, 4), n);
+    std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
+    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, true, y.data(), kPanelRows);
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t r = 0; r < kPanelRows; ++r) {
+        double truth = 0, size = 0;
+        for (int64_t j = 0; j < n && r < height; ++j) {
+          const ActivationBlock& b = x[static_cast<size_t>(j / kBlock * rows + i)];
+          const double term = double{w[static_cast<size_t>(r * n + j)]} * b.q[j % kBlock] * double{b.scale};
+          truth += term;
+          size += std::abs(term);
+        }
+        const float found = y[static_cast<size_t>(i * kPanelRows + r)];
+        // Minima and codes are summed apart and may cancel: sums of up to 16 times the terms, rounded 16 times.
+        ASSERT_NEAR(found, truth, 3e-5 * size + 1e-30) << info(type).name << ' ' << i << ' ' << r;
+      }
+    }
+  }
+}
+
+TEST_P(PackedTable, QuantizingIsTheSameEverywhereAndNear) {
+  auto x = random_activations(64 * kBlock, 5);
+  const auto set = [&](int block, int place, float v) { x[static_cast<size_t>(block * kBlock + place)] = v; };
+  set(1, 3, kNan);
+  set(2, 31, kInf);
+  set(3, 16, -kInf);
+  for (int i = 0; i < kBlock; ++i) set(4, i, 0.0f), set(5, i, 1e-42f * static_cast<float>(i)), set(6, i, -1e-37f);
+  for (int i = 0; i < kBlock; ++i) set(7, i, i % 2 == 0 ? 3e38f : -3e38f);
+  const auto blocks = quantized(k_, x, 64 * kBlock), expected = quantized(scalar_, x, 64 * kBlock);
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    EXPECT_TRUE(std::ranges::equal(blocks[b].q, expected[b].q)) << b;
+    EXPECT_TRUE(same(blocks[b].scale, expected[b].scale)) << b;
+    EXPECT_EQ(blocks[b].minus_sum, expected[b].minus_sum) << b;
+    EXPECT_EQ(blocks[b].minus_half_sum, expected[b].minus_half_sum) << b;
+    EXPECT_TRUE(same(blocks[b].scaled_sum, expected[b].scaled_sum)) << b;
+    if (b >= 1 && b <= 3) {
+      EXPECT_TRUE(std::isnan(blocks[b].scale)) << b;
+      continue;
+    }
+    int sum = 0;
+    for (size_t i = 0; i < kBlock; ++i) {
+      const float value = x[b * kBlock + i], found = blocks[b].scale * static_cast<float>(blocks[b].q[i]);
+      const float step = b == 4 || b == 5 || b == 6 ? kLeastActivation : blocks[b].scale;
+      EXPECT_LE(std::abs(value - found), 0.5001f * step + 1e-36f) << b << ' ' << i;
+      sum += blocks[b].q[i];
+    }
+    EXPECT_EQ(blocks[b].minus_sum, -sum);
+  }
+}
+
+TEST_P(PackedTable, ANaNInABlockReachesEveryProductOfItsRowAlone) {
+  const int64_t n = 256, rows = 3;
+  auto x = random_activations(n * rows, 6);
+  x[static_cast<size_t>(n + 77)] = kInf;
+  const auto blocks = quantized(k_, x, n);
+  for (DType type : kTypes) {
+    const auto panel = packed(type, random_rows(type, n * kPanelRows, 7), kPanelRows, n);
+    std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
+    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, blocks.data(), rows, true, y.data(),
+                                                 kPanelRows);
+    for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / kPanelRows == 1) << info(type).name << i;
+  }
+}
+
+TEST_P(PackedTable, Bf16ProductsOfEveryTile) {
+  for (int64_t n : {1, 2, 31, 256, 777}) {
+    const auto bytes = random_rows(DType::bf16, n * kPanelRows, 8);
+    std::vector<float> w(static_cast<size_t>(n * kPanelRows));
+    unpack(DType::bf16, bytes, w);
+    const auto panel = packed(DType::bf16, bytes, kPanelRows, n);
+    const int64_t pairs = (n + 1) / 2;
+    std::vector<float> alone;
+    for (int64_t rows = 1; rows <= kTileRowsBf16; ++rows) {
+      const auto x = random_activations(n * kTileRowsBf16, 9);
+      std::vector<uint16_t> rounded(static_cast<size_t>(2 * pairs * rows));
+      for (int64_t r = 0; r < rows; ++r) k_.round_to_bf16(x.data() + r * n, n, rounded.data() + 2 * r, 2 * rows);
+      std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
+      k_.packed_product_bf16(panel.data(), pairs, rounded.data(), rows, true, y.data(), kPanelRows);
+      for (int64_t i = 0; i < rows * kPanelRows; ++i) {
+        const int64_t row = i / kPanelRows, r = i % kPanelRows;
+        double truth = 0, size = 0;
+        for (int64_t j = 0; j < n; ++j) {
+          const auto bits = uint32_t{rounded[static_cast<size_t>((j / 2 * rows + row) * 2 + j % 2)]} << 16;
+          const double term = double{w[static_cast<size_t>(r * n + j)]} * double{std::bit_cast<float>(bits)};
+          truth += term;
+          size += std::abs(term);
+        }
+        ASSERT_NEAR(y[static_cast<size_t>(i)], truth, 1e-5 * size + 1e-30) << n << ' ' << rows << ' ' << i;
+      }
+      if (rows == kTileRowsBf16) {
+        for (size_t i = 0; i < alone.size(); ++i) EXPECT_TRUE(same(y[i], alone[i])) << n << ' ' << i;
+      }
+      if (rows == 1) alone = y;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gemma::cpu

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights come in: read and packed by all threads at once, so that nothing but the packed form is ever held whole. And
+// rows of a table of embeddings go out.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "cpu/cpu_ops.h"
+#include "cpu/kernels/kernels.h"
+#include "cpu/packed_weights.h"
+#include "cpu/products.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+
+namespace gemma::cpu {
+namespace {
+
+constexpr int64_t kPartBytes = int64_t{1} << 20;  // read at once: large enough for a disk, small enough to share out
+
+Layout layout_for(DType type) { return is_packable(type) ? Layout::packed : Layout::rows; }
+
+}  // namespace
+
+int64_t CpuOps::weight_bytes(DType dtype, const Shape& shape) const {
+  return Weight(dtype, shape, layout_for(dtype)).bytes();
+}
+
+Tensor CpuOps::prepare_weight(Tensor w) { return is_packable(w.dtype()) ? Ops::prepare_weight(std::move(w)) : w; }
+
+Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read) {
+  const Weight w(dtype, shape, layout_for(dtype));
+  const Tensor result(host_storage(w.bytes()), 0, dtype, shape, w.layout);
+  std::byte* to = result.storage()->host();
+  const int64_t row = std::max<int64_t>(1, bytes_of(dtype, w.n));
+  if (w.layout == Layout::rows) {
+    threads_.parallel_claim(w.matrices * w.rows, std::max<int64_t>(1, kPartBytes / row),
+                            [&](int64_t begin, int64_t end) {
+                              read(begin, end - begin, {to + begin * row, static_cast<size_t>((end - begin) * row)});
+                            });
+    return result;
+  }
+  threads_.parallel_claim(
+      w.matrices * w.panels, std::max<int64_t>(1, kPartBytes / row / kPanelRows), [&](int64_t begin, int64_t end) {
+        std::vector<std::byte> rows(static_cast<size_t>((end - begin) * kPanelRows * row));
+        while (begin < end) {  // a run of panels of one matrix
+          const int64_t matrix = begin / w.panels, first = begin % w.panels * kPanelRows;
+          const int64_t last = std::min(w.rows, first + (end - begin) * kPanelRows);
+          const std::span<std::byte> some(rows.data(), static_cast<size_t>((last - first) * row));
+          read(matrix * w.rows + first, last - first, some);
+          for (int64_t r = first; r < last; r += kPanelRows, ++begin) {
+            const int64_t height = std::min<int64_t>(kPanelRows, last - r);
+            pack_panel(dtype, some.subspan(static_cast<size_t>((r - first) * row), static_cast<size_t>(height * row)),
+                       height, w.n, {to + begin * w.panel_bytes, static_cast<size_t>(w.panel_bytes)});
+          }
+        }
+      });
+  return result;
+}
+
+Tensor CpuOps::embed(const Tensor& table, std::span<const int32_t> ids, float factor) {
+  const Weight rows(table);
+  GEMMA_CHECK(kernels_.unpack[static_cast<size_t>(table.dtype())] != nullptr,
+              "a table of a floating or quantized type");
+  GEMMA_CHECK(std::ranges::all_of(ids, [&](int32_t id) { return id >= 0 && id < table.rows(); }), "rows of the table");
+  const int64_t n = table.cols();
+  Tensor y = make(static_cast<int64_t>(ids.size()), n);
+  float* to = y.data_mutable<float>().data();
+  over_rows(y.rows(), n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      rows.unpack_row(kernels_, ids[static_cast<size_t>(i)], {to + i * n, static_cast<size_t>(n)});
+      kernels_.scale(to + i * n, factor, n, to + i * n);
+    }
+  });
+  return y;
+}
+
+}  // namespace gemma::cpu
