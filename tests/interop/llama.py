@@ -105,7 +105,12 @@ class Llama:
 
 
 def quantize(source, target, ftype):
-    """llama_model_quantize with its defaults; ftype: "Q4_0", "Q4_K_M", ..."""
+    """llama_model_quantize with its defaults; ftype: "Q4_0", "Q4_K_M", ... In a process of its own: in one that has
+    run a model it has crashed."""
+    subprocess.run([sys.executable, __file__, str(source), str(target), ftype], check=True)
+
+
+def quantize_here(source, target, ftype):
     import llama_cpp as lib
 
     params = lib.llama_model_quantize_default_params()
@@ -113,3 +118,7 @@ def quantize(source, target, ftype):
     params.nthread = os.cpu_count()
     if lib.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params)) != 0:
         raise SystemExit(f"llama.cpp: cannot quantize {source} to {ftype}")
+
+
+if __name__ == "__main__":
+    quantize_here(*sys.argv[1:])
