@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The conversation in the terminal.
 #include <fmt/format.h>
-#include <histedit.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -10,6 +9,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "gemma4/line_reader.h"
 #include "gemma4/run.h"
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
@@ -25,71 +25,16 @@ constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (
   /load FILE     go on with a kept one
   /stats         tokens, speed, memory
   /exit          leave (or Ctrl-D)
-  A line that ends with \ goes on in the next one. Ctrl-C stops an answer.)";
+  A line that ends with \ goes on in the next one. Ctrl-C stops an answer, throws
+  a line away, and leaves when pressed twice on an empty one.)";
+
+constexpr int kInterrupted = 130;
 
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
-
-/** Lines with editing and history, by libedit. */
-class LineReader {
- public:
-  LineReader() : history_(::history_init()), edit_(::el_init("gemma4", stdin, stdout, stderr)) {
-    HistEvent event;
-    ::history(history_, &event, H_SETSIZE, 1000);
-    ::history(history_, &event, H_SETUNIQUE, 1);
-    const std::string folder = state_folder();
-    if (!folder.empty()) file_ = folder + "/history";
-    if (!file_.empty()) ::history(history_, &event, H_LOAD, file_.c_str());
-    ::el_set(edit_, EL_CLIENTDATA, this);
-    ::el_set(edit_, EL_PROMPT_ESC, &LineReader::prompt, '\1');
-    ::el_set(edit_, EL_EDITOR, "emacs");
-    ::el_set(edit_, EL_SIGNAL, 0);
-    ::el_set(edit_, EL_HIST, ::history, history_);
-    ::el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
-    ::el_source(edit_, nullptr);  // the user's own ~/.editrc
-  }
-  LineReader(const LineReader&) = delete;
-  LineReader& operator=(const LineReader&) = delete;
-  ~LineReader() {
-    ::el_end(edit_);
-    ::history_end(history_);
-  }
-
-  /** A line without its end; nullopt at the end of input. An interrupted line is "". */
-  std::optional<std::string> read(bool continued) {
-    prompt_ = continued ? ". " : styled(STDOUT_FILENO) ? "\1\x1b[1m\1> \1\x1b[22m\1" : "> ";
-    int count = 0;
-    const char* line = ::el_gets(edit_, &count);
-    if (InterruptGuard::interrupted()) {
-      InterruptGuard::clear();
-      ::el_reset(edit_);
-      fmt::print("^C\n");
-      return "";
-    }
-    if (line == nullptr || count <= 0) return std::nullopt;
-    std::string text(line, static_cast<size_t>(count));
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    if (!trim(text).empty()) {
-      HistEvent event;
-      ::history(history_, &event, H_ENTER, text.c_str());
-      if (!file_.empty()) ::history(history_, &event, H_SAVE, file_.c_str());
-    }
-    return text;
-  }
-
- private:
-  static char* prompt(EditLine* edit) {
-    LineReader* self = nullptr;
-    ::el_get(edit, EL_CLIENTDATA, &self);
-    return self->prompt_.data();
-  }
-  History* history_;
-  EditLine* edit_;
-  std::string file_, prompt_;
-};
 
 /** An answer on the terminal: thought dimmed, text as it is. */
 class AnswerPrinter {
@@ -149,7 +94,7 @@ class ChatLoop {
         answer();
       }
     }
-    return 0;
+    return reader_.left_by_interrupt() ? kInterrupted : 0;
   }
 
  private:

@@ -73,6 +73,43 @@ class Chat(ProgramTest):
         t.send("/exit\n")
         self.assertEqual(t.status(), 0)
 
+    def test_ctrl_c_at_the_prompt(self):
+        t = self.start()
+        t.send("/statistics")
+        t.expect("/statistics")  # the line is on the screen, and the reader waits
+        t.send("\x03")
+        t.expect(r"\^C\r?\n")
+        t.expect("> ")
+        t.send("/stats\n")  # what was typed is gone, and no interrupt is left over
+        t.expect("loaded in")
+        t.expect("> ")
+        t.send("\x03")
+        t.expect("Once more, or Ctrl-D, to leave")
+        t.expect("> ")
+        t.send("/stats\n")  # one is not enough, and does not count for the next
+        t.expect("loaded in")
+        t.expect("> ")
+        t.send("\x03")
+        t.expect("Once more")
+        t.expect("> ")
+        t.send("\x03")
+        self.assertEqual(t.status(), 130)
+
+    def test_ctrl_d_leaves(self):
+        t = self.start()
+        t.send("\x03")
+        t.expect("Once more")
+        t.expect("> ")
+        t.send("\x04")
+        self.assertEqual(t.status(), 0)
+
+    def test_letters_of_several_bytes(self):
+        t = self.start(LC_ALL="C.UTF-8")
+        t.send("/nönsense \u65e5\u672c\x7f\x7f\x7f\n")  # backspace takes characters, not bytes
+        t.expect("unknown command /nönsense")
+        t.send("\x04")
+        self.assertEqual(t.status(), 0)
+
     def test_lines_are_edited_and_remembered(self):
         t = self.start()
         t.send("/statz\x7fs\n")  # backspace

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/line_reader.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cwchar>
+
+#include "gemma4/settings.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr int kPollMilliseconds = 50;  // a Ctrl-C between the look at its flag and the wait is seen so soon
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \t") == std::string::npos; }
+
+}  // namespace
+
+LineReader::LineReader() : history_(::history_init()), edit_(::el_init("gemma4", stdin, stdout, stderr)) {
+  HistEvent event;
+  ::history(history_, &event, H_SETSIZE, 1000);
+  ::history(history_, &event, H_SETUNIQUE, 1);
+  const std::string folder = state_folder();
+  if (!folder.empty()) file_ = folder + "/history";
+  if (!file_.empty()) ::history(history_, &event, H_LOAD, file_.c_str());
+  ::el_set(edit_, EL_CLIENTDATA, this);
+  ::el_set(edit_, EL_PROMPT_ESC, &LineReader::prompt, '\1');
+  ::el_set(edit_, EL_EDITOR, "emacs");
+  ::el_set(edit_, EL_SIGNAL, 0);
+  ::el_set(edit_, EL_HIST, ::history, history_);
+  ::el_set(edit_, EL_GETCFN, &LineReader::read_character);
+  ::el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  ::el_source(edit_, nullptr);  // the user's own ~/.editrc
+}
+
+LineReader::~LineReader() {
+  ::el_end(edit_);
+  ::history_end(history_);
+}
+
+std::optional<std::string> LineReader::read(bool continued) {
+  prompt_ = continued ? ". " : styled(STDOUT_FILENO) ? "\1\x1b[1m\1> \1\x1b[22m\1" : "> ";
+  int count = 0;
+  const char* line = ::el_gets(edit_, &count);
+  if (InterruptGuard::interrupted()) return interrupted();
+  interrupts_on_empty_ = 0;
+  if (line == nullptr || count <= 0) return std::nullopt;
+  std::string text(line, static_cast<size_t>(count));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (!is_blank(text)) {
+    HistEvent event;
+    ::history(history_, &event, H_ENTER, text.c_str());
+    if (!file_.empty()) ::history(history_, &event, H_SAVE, file_.c_str());
+  }
+  return text;
+}
+
+std::optional<std::string> LineReader::interrupted() {
+  InterruptGuard::clear();
+  ::el_reset(edit_);
+  interrupts_on_empty_ = was_empty_ ? interrupts_on_empty_ + 1 : 0;
+  if (left_by_interrupt()) return std::nullopt;
+  fmt::print("^C{}\n", was_empty_ ? dim(" Once more, or Ctrl-D, to leave.", STDOUT_FILENO) : "");
+  return "";
+}
+
+char* LineReader::prompt(EditLine* edit) {
+  LineReader* self = nullptr;
+  ::el_get(edit, EL_CLIENTDATA, &self);
+  return self->prompt_.data();
+}
+
+/** libedit's own reader goes on after the first signal; this one ends the line (-1). 1: a character, 0: no more. */
+int LineReader::read_character(EditLine* edit, wchar_t* character) {
+  std::mbstate_t state = {};
+  while (true) {
+    if (InterruptGuard::interrupted()) {
+      LineReader* self = nullptr;
+      ::el_get(edit, EL_CLIENTDATA, &self);
+      const LineInfo* line = ::el_line(edit);
+      self->was_empty_ = line->lastchar == line->buffer;
+      return -1;
+    }
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, kPollMilliseconds) <= 0) continue;
+    char byte;
+    const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n <= 0) return 0;
+    const size_t length = std::mbrtowc(character, &byte, 1, &state);
+    if (length == static_cast<size_t>(-2)) continue;  // a character of several bytes has begun
+    if (length == static_cast<size_t>(-1)) {          // not a character of this locale: left out
+      state = {};
+      continue;
+    }
+    return 1;
+  }
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines from a terminal with editing and history, by libedit.
+#pragma once
+
+#include <histedit.h>
+
+#include <optional>
+#include <string>
+
+namespace gemma::app {
+
+class LineReader {
+ public:
+  LineReader();
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+  ~LineReader();
+
+  /** A line without its end; nullopt at the end of input or when the user leaves by Ctrl-C. A line that Ctrl-C threw
+   *  away is "". `continued`: it goes on with the one before. */
+  std::optional<std::string> read(bool continued);
+
+  /** Whether Ctrl-C was pressed twice on an empty line: the user wants to leave. */
+  bool left_by_interrupt() const { return interrupts_on_empty_ >= 2; }
+
+ private:
+  static char* prompt(EditLine* edit);
+  static int read_character(EditLine* edit, wchar_t* character);
+  std::optional<std::string> interrupted();
+
+  History* history_;
+  EditLine* edit_;
+  std::string file_, prompt_;
+  bool was_empty_ = true;  // when Ctrl-C came
+  int interrupts_on_empty_ = 0;
+};
+
+}  // namespace gemma::app
