@@ -18,6 +18,11 @@ TEST(Random, IsAFunctionOfItsKey) {
   EXPECT_EQ(seen.size(), 8000u);
 }
 
+TEST(Random, TheOuterWordsGiveNeitherZeroNorOne) {
+  static_assert(open_uniform(0) > 0);
+  static_assert(open_uniform(~uint64_t{0}) < 1);
+}
+
 TEST(Random, UniformsAreOpenAndUniform) {
   double sum = 0, squares = 0;
   constexpr int kCount = 100000;

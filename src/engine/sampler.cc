@@ -20,19 +20,16 @@ constexpr float kGreedy = 1e-6f;  // below this temperature noise could decide b
 /** Gumbel noise of one place of one sequence: -log(-log(u)), u uniform in the open interval (0, 1). */
 class Noise {
  public:
-  Noise(uint64_t seed, int64_t position) : seed_(seed), position_(static_cast<uint64_t>(position)) {}
+  Noise(uint64_t seed, int64_t position) : bits_(seed, static_cast<uint64_t>(position)) {}
 
-  double of(int32_t id) const {
-    const double u = (static_cast<double>(bits(id) >> 12) + 0.5) * 0x1p-52;
-    return -std::log(-std::log(u));
-  }
+  double of(int32_t id) const { return -std::log(-std::log(open_uniform(bits(id)))); }
   /** No smaller than of(id), without a logarithm: with c leading ones 1 - u > 2^-(c + 1), and
    *  -log(-log(u)) <= -log(1 - u). A hair is added for rounding. */
   double bound(int32_t id) const { return (std::countl_one(bits(id)) + 1) * 0.693147180559945310 + 1e-9; }
 
  private:
-  uint64_t bits(int32_t id) const { return keyed_bits(seed_, position_, static_cast<uint64_t>(id)); }
-  uint64_t seed_, position_;
+  uint64_t bits(int32_t id) const { return bits_(static_cast<uint64_t>(id)); }
+  KeyedBits bits_;
 };
 
 /** Rows as long as the vocabulary. A thread keeps them, so that a token does not ask the system for megabytes. */
