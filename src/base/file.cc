@@ -2,12 +2,18 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -82,8 +88,26 @@ std::string read_file(const std::string& path, int64_t limit) {
   return text;
 }
 
-AtomicFile::AtomicFile(const std::string& path)
-    : path_(path), temporary_(fmt::format("{}.{}.partial", path, ::getpid())) {
+std::string partial_name(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr std::string_view kSuffix = ".partial";
+  const std::string start = fs::path(path).filename().string() + ".";
+  std::error_code error;
+  std::vector<fs::path> stale;
+  for (fs::directory_iterator it(folder_of(path), error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(start) || !name.ends_with(kSuffix) || name.size() <= start.size() + kSuffix.size()) continue;
+    const char* last = name.data() + name.size() - kSuffix.size();
+    pid_t process = 0;
+    const auto [stop, wrong] = std::from_chars(name.data() + start.size(), last, process);
+    if (wrong != std::errc() || stop != last || process <= 0) continue;
+    if (::kill(process, 0) != 0 && errno == ESRCH) stale.push_back(it->path());
+  }
+  for (const fs::path& left : stale) fs::remove_all(left, error);
+  return fmt::format("{}.{}{}", path, ::getpid(), kSuffix);
+}
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(partial_name(path)) {
   fd_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
   if (fd_ >= 0) return;
   fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

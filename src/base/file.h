@@ -35,6 +35,10 @@ class File {
 /** The whole file as a string; fails when it is larger than `limit` bytes. */
 std::string read_file(const std::string& path, int64_t limit = int64_t{1} << 31);
 
+/** "NAME.PID.partial": what `path` is called while this process writes it and it must have a name. Removes what earlier
+ *  processes, killed since, left under such names of the same path. */
+std::string partial_name(const std::string& path);
+
 /** Writes a file that has no name before commit(), which gives it the name `path` in one step (fsync, link and rename,
  *  fsync of the folder): not even a killed process leaves half a file. Where the file system knows no files without a
  *  name, it is called NAME.PID.partial until then, and removed without commit. */

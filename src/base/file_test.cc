@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,7 +21,7 @@ class FileTest : public testing::Test {
  protected:
   void SetUp() override { fs::create_directories(folder_); }
   void TearDown() override { fs::remove_all(folder_); }
-  std::string path(const char* name) const { return (folder_ / name).string(); }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
   size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {})); }
   fs::path folder_ = fs::temp_directory_path() / fmt::format("gemma4_file_test_{}", ::getpid());
 };
@@ -39,6 +40,20 @@ TEST_F(FileTest, IsWholeOrAbsent) {
   out.commit();
   EXPECT_EQ(read_file(path("a")), "hallo");
   EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(FileTest, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);  // its number is free
+  const std::string dead = fmt::format("{}.{}.partial", path("a"), child);
+  const std::vector<std::string> kept = {path("a.1.partial"), path("a.x.partial"), path("a..partial"),
+                                         path(fmt::format("b.{}.partial", child)), path(fmt::format("a.{}", child))};
+  for (const std::string& name : kept) fs::create_directories(name);
+  fs::create_directories(dead + "/inside");
+  EXPECT_EQ(partial_name(path("a")), fmt::format("{}.{}.partial", path("a"), ::getpid()));
+  EXPECT_FALSE(fs::exists(dead));
+  for (const std::string& name : kept) EXPECT_TRUE(fs::exists(name)) << name;
 }
 
 TEST_F(FileTest, SaysWhatIsWrong) {

@@ -11,7 +11,7 @@
 namespace gemma {
 namespace {
 
-constexpr std::string_view kGgufDrafter = "gemma4-assistant", kSuffix = "_assistant";
+constexpr std::string_view kSuffix = "_assistant";
 constexpr int kDefaultTarget = 1536, kDefaultCentroids = 2048, kDefaultTop = 32;  // the class defaults of transformers
 
 void read_targets_caches(Config& stack) {

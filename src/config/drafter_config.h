@@ -9,6 +9,9 @@
 
 namespace gemma {
 
+/** general.architecture of a drafter's GGUF file. */
+inline constexpr std::string_view kGgufDrafter = "gemma4-assistant";
+
 struct DrafterConfig {
   Config stack;          // every kv_source is kTargetLayer; kv_heads and head_dim are the target's
   int target_dim = 0;    // width of the target's states

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "config/drafter_config.h"
 #include "config/names.h"
 #include "config/resolve.h"
 
@@ -295,7 +296,7 @@ Config text_from_gguf(const ModelFile& file, std::string_view arch) {
 
 Config from_gguf(const ModelFile& file) {
   const std::string arch = file.metadata().string("general.architecture").value_or("");
-  if (arch == "gemma4-assistant") {
+  if (arch == kGgufDrafter) {
     fail(file.name(), "'{}' is a drafter, not a model of its own: give it with --draft beside its target", arch);
   }
   if (arch != "gemma4" && arch != "gemma3") refuse_architecture(file.name(), arch.empty() ? "(no name)" : arch);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "convert/convert.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 
@@ -45,7 +43,7 @@ class NewFolder {
   NewFolder(std::string path, bool replace) : path_(std::move(path)) {
     while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
     in_place_ = replace && fs::exists(path_);
-    current_ = in_place_ ? path_ : fmt::format("{}.{}.partial", path_, ::getpid());
+    current_ = in_place_ ? path_ : partial_name(path_);
     std::error_code error;
     fs::create_directory(current_, error);
     if (error && !in_place_) fail(path_, "cannot create the folder: {}", error.message());
@@ -82,7 +80,8 @@ void write_text(const std::string& path, std::string_view text) {
 
 Conversion Conversion::to_gguf(const ModelFile& source, FileType type) {
   Conversion c(source);
-  c.config_ = Config::from(source);
+  if (is_drafter(source)) c.drafter_ = DrafterConfig::from(source);
+  c.config_ = c.drafter_ ? c.drafter_->stack : Config::from(source);
   if (source.format() == FileFormat::gguf) {
     c.plan_from_gguf(type);
   } else {
@@ -93,16 +92,26 @@ Conversion Conversion::to_gguf(const ModelFile& source, FileType type) {
   return c;
 }
 
+std::vector<ItemOfModel> Conversion::items() const {
+  return drafter_ ? inventory(*source_, *drafter_) : inventory(*source_, *config_);
+}
+
 void Conversion::plan_from_folder(FileType type) {
-  add_model_keys(*source_, *config_, keys_);
-  if (!add_tokenizer_keys(*source_, *config_, keys_)) {
+  if (drafter_) {
+    add_drafter_keys(*source_, *drafter_, keys_);
+  } else {
+    add_model_keys(*source_, *config_, keys_);
+  }
+  if (!add_tokenizer_keys(*source_, *config_, keys_) && !drafter_) {  // a drafter's tokens are its target's
     notes_.push_back("no tokenizer.json beside the weights: the file will hold no tokenizer");
   }
-  const std::vector<ItemOfModel> items = inventory(*source_, *config_);
+  const std::vector<ItemOfModel> items = this->items();
   for (const ItemOfModel& item : items) {
     const std::string name = gguf_name(item.name).value();
     const Shape& shape = item.stored.shape;
-    const DType kept = type == FileType::f32 ? DType::f32 : unquantized_type(name, shape, item.stored.dtype);
+    const DType stored = item.stored.dtype;
+    const bool exact = type == FileType::f32 && is_float(stored);
+    const DType kept = exact ? DType::f32 : unquantized_type(name, shape, stored);
     OutputTensor out{{name, kept, shape}, item.stored, 0, {}};
     if (config_->generation == 3 && is_shifted_norm(item.name)) out.add = 1;
     outputs_.push_back(std::move(out));
@@ -128,7 +137,7 @@ void Conversion::plan_from_folder(FileType type) {
 }
 
 void Conversion::plan_from_gguf(FileType type) {
-  inventory(*source_, *config_);  // is it whole?
+  items();  // is it whole?
   for (const Metadata::Entry& entry : source_->metadata().entries()) {
     if (!entry.first.starts_with("split.")) keys_.set(entry.first, entry.second, entry.type);
   }

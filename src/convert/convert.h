@@ -14,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "config/drafter_config.h"
 #include "convert/file_type.h"
+#include "convert/inventory.h"
 #include "convert/stream.h"
 
 namespace gemma {
@@ -39,14 +41,16 @@ class Conversion {
   explicit Conversion(const ModelFile& source) : source_(&source) {}
   void plan_from_folder(FileType type);
   void plan_from_gguf(FileType type);
+  std::vector<ItemOfModel> items() const;
   void apply_types(FileType type, int layers, int experts);
   std::optional<int64_t> run_gguf(const std::string& path, const StreamOptions& options) const;
   std::optional<int64_t> run_folder(const std::string& path, const StreamOptions& options) const;
 
   const ModelFile* source_;
   bool folder_ = false;
-  Metadata keys_;  // of a GGUF
-  std::optional<Config> config_;
+  Metadata keys_;                 // of a GGUF
+  std::optional<Config> config_;  // of a drafter: its stack
+  std::optional<DrafterConfig> drafter_;
   DType dtype_ = DType::f32;  // of a folder
   std::vector<OutputTensor> outputs_;
   std::vector<std::string> notes_;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "config/names.h"
 #include "convert/hf_files.h"
+#include "convert/inventory.h"
 #include "file/safetensors_writer.h"
 #include "file/testing/files.h"
 #include "tensor/pack.h"
@@ -317,6 +318,44 @@ TEST(Convert, FactorOfProportionalRopeGoesIntoTheDivisors) {
   const ModelFile source = ModelFile::open(folder), back = ModelFile::open(to_folder(temp / "m.gguf", temp / "hf"));
   expect_same_config(Config::from(source), Config::from(made));
   expect_same_config(Config::from(source), Config::from(back));
+}
+
+void expect_same_drafter(const ModelFile& a, const ModelFile& b) {
+  DrafterConfig x = DrafterConfig::from(a), y = DrafterConfig::from(b);
+  x.stack.special = y.stack.special;  // tokens are the target's business
+  expect_same_config(x.stack, y.stack);
+  EXPECT_EQ(x.target_dim, y.target_dim);
+  EXPECT_EQ(x.ordered, y.ordered);
+  if (x.ordered) {
+    EXPECT_EQ(x.centroids, y.centroids);
+    EXPECT_EQ(x.top_centroids, y.top_centroids);
+  }
+  const std::vector<ItemOfModel> from = inventory(a, x), to = inventory(b, y);
+  ASSERT_EQ(from.size(), to.size());
+  for (size_t i = 0; i < from.size(); ++i) {
+    EXPECT_EQ(from[i].name, to[i].name);
+    std::vector<std::byte> bytes(static_cast<size_t>(from[i].stored.bytes())), others(bytes.size());
+    from[i].stored.read(a, bytes);
+    to[i].stored.read(b, others);
+    EXPECT_EQ(bytes, others) << from[i].name;
+  }
+}
+
+TEST(Convert, DraftersLoseNothing) {
+  const TempFolder temp;
+  for (const std::string name : {"assistant/draft_plain", "assistant/draft_ordered", "unified_assistant/draft_plain"}) {
+    SCOPED_TRACE(name);
+    const std::string path = to_gguf(golden(name), temp / "drafter.gguf", FileType::f32);
+    const ModelFile source = ModelFile::open(golden(name)), file = ModelFile::open(path);
+    EXPECT_EQ(file.metadata().string("general.architecture"), kGgufDrafter);
+    expect_same_drafter(source, file);
+    const ModelFile again = ModelFile::open(to_gguf(path, temp / "again.gguf", FileType::f32));
+    expect_same_drafter(source, again);
+  }
+  const ModelFile source = ModelFile::open(golden("assistant/draft_ordered"));
+  const ModelFile small = ModelFile::open(to_gguf(source.folder(), temp / "small.gguf", FileType::q8_0));
+  EXPECT_EQ(small.find("blk.0.ffn_down.weight")->dtype, DType::q8_0);
+  EXPECT_EQ(small.find("masked_embd_ordering")->dtype, source.find("masked_embedding.token_ordering")->dtype);
 }
 
 }  // namespace

@@ -153,6 +153,7 @@ std::vector<DType> choose_types(FileType type, int layers, int experts, std::spa
 }
 
 DType unquantized_type(std::string_view name, const Shape& shape, DType source) {
+  if (!is_float(source)) return source;  // the order of a drafter's tokens
   if (shape.rank <= 1 || name.ends_with("_norm.weight") || contains(name, "ffn_gate_inp.weight") ||
       !name.ends_with(".weight")) {
     return DType::f32;

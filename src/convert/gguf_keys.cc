@@ -149,9 +149,18 @@ std::string name_of(const ModelFile& source, const Config& config) {
 
 }  // namespace
 
-void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys) {
-  const std::string name = config.generation == 3 ? "gemma3" : "gemma4", arch = name + ".";
-  keys.set("general.architecture", name);
+void add_drafter_keys(const ModelFile& source, const DrafterConfig& drafter, Metadata& keys) {
+  const std::string arch = std::string(kGgufDrafter) + ".";
+  add_model_keys(source, drafter.stack, keys, kGgufDrafter);
+  keys.set(arch + "embedding_length_out", int64_t{drafter.target_dim});
+  keys.set(arch + "nextn_predict_layers", static_cast<int64_t>(drafter.stack.layers.size()));
+  if (drafter.ordered) keys.set(arch + "centroid_top_k", int64_t{drafter.top_centroids});
+}
+
+void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys, std::string_view name) {
+  if (name.empty()) name = config.generation == 3 ? "gemma3" : "gemma4";
+  const std::string arch = std::string(name) + ".";
+  keys.set("general.architecture", std::string(name));
   keys.set("general.type", std::string("model"));
   keys.set("general.name", name_of(source, config));
   keys.set(arch + "block_count", static_cast<int64_t>(config.layers.size()));

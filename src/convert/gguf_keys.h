@@ -2,14 +2,20 @@
 // The keys of a GGUF file for a checkpoint that comes as a Hugging Face folder (spec/gguf.md).
 #pragma once
 
-#include "config/config.h"
+#include <string_view>
+#include <vector>
+
+#include "config/drafter_config.h"
 #include "file/metadata.h"
 #include "file/model_file.h"
 
 namespace gemma {
 
-/** general.* and the model's sizes. Fails when GGUF has no way to say what the config says. */
-void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys);
+/** general.* and the model's sizes. Fails when GGUF has no way to say what the config says. Without an architecture it
+ *  is that of the generation. */
+void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys, std::string_view architecture = {});
+/** The same of a drafter. */
+void add_drafter_keys(const ModelFile& source, const DrafterConfig& drafter, Metadata& keys);
 
 /** The divisors of the full layers' RoPE frequencies, which GGUF keeps as the tensor rope_freqs.weight: the factor for
  * a rotated pair, 1e30 for one that is not rotated. Empty for Gemma 3, which rotates all. */

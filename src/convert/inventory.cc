@@ -27,6 +27,15 @@ class Lister {
     return std::move(items_);
   }
 
+  void drafter(const DrafterConfig& d) {
+    const int64_t dim = config_.dim, target = d.target_dim;
+    need("pre_projection.weight", {dim, 2 * target});
+    need("post_projection.weight", {target, dim});
+    if (!d.ordered) return;
+    need("masked_embedding.centroids.weight", {d.centroids, dim});
+    need("masked_embedding.token_ordering", {config_.vocab});
+  }
+
  private:
   void layer(size_t i) {
     const LayerConfig& l = config_.layers[i];
@@ -99,6 +108,12 @@ class Lister {
 }  // namespace
 
 std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config) { return Lister(file, config).list(); }
+
+std::vector<ItemOfModel> inventory(const ModelFile& file, const DrafterConfig& drafter) {
+  Lister lister(file, drafter.stack);
+  lister.drafter(drafter);
+  return lister.list();
+}
 
 std::vector<std::string> left_out(const ModelFile& file, const std::vector<ItemOfModel>& items) {
   std::set<std::string_view> taken;

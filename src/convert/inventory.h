@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/drafter_config.h"
 #include "config/tensor_map.h"
 
 namespace gemma {
@@ -18,6 +19,8 @@ struct ItemOfModel {
  *  says. Tensors that the model does not need but released files carry (K and V of layers that share a cache) are among
  *  them where the file has them. */
 std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config);
+/** The same of a drafter. */
+std::vector<ItemOfModel> inventory(const ModelFile& file, const DrafterConfig& drafter);
 
 /** Names of tensors of `file` that are not in `items`: those of vision and audio, and unknown ones. Safetensors only.
  */

@@ -58,7 +58,7 @@ class Worker {
     source_.read_rows(*output.from.pieces[task.piece].record, task.first, task.rows, stored_);
     const bool same = from == to && output.add == 0;
     const int64_t at = bytes_of(to, task.out_row * cols);
-    if (same && is_quantized(from)) return write_(task.output, at, stored_);
+    if (same && (is_quantized(from) || !is_float(from))) return write_(task.output, at, stored_);
     values_.resize(static_cast<size_t>(values));
     unpack(from, stored_, values_);
     if (output.add != 0) {

@@ -11,11 +11,6 @@
 namespace gemma {
 namespace {
 
-/** What linear, embed and moe of every device take. */
-bool is_weight_type(DType type) {
-  return type == DType::f32 || type == DType::bf16 || type == DType::f16 || is_quantized(type);
-}
-
 /** Same count and the same sizes; a scalar counts as [1] (layer_scalar is stored both ways). */
 bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.count() == 1 && b.count() == 1); }
 
@@ -31,7 +26,7 @@ StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> 
   if (!same_shape(stored->shape, expected)) {
     fail(file_.name(), "tensor '{}': expected shape {}, found {}", stored->name, expected.str(), stored->shape.str());
   }
-  if (!is_weight_type(stored->dtype)) {
+  if (!is_float(stored->dtype)) {
     fail(file_.name(), "tensor '{}': expected a weight type, found {}", stored->name, info(stored->dtype).name);
   }
   return *stored;

@@ -43,5 +43,7 @@ std::optional<DType> dtype_named(std::string_view name);
 int64_t bytes_of(DType type, int64_t values);
 
 inline bool is_quantized(DType type) { return type >= DType::q8_0; }
+/** Whether its values are numbers with a fraction: plain or quantized, no integers. */
+inline bool is_float(DType type) { return type <= DType::f16 || is_quantized(type); }
 
 }  // namespace gemma
