@@ -7,6 +7,7 @@
 #include "config/drafter_config.h"
 #include "config/names.h"
 #include "cpu/cpu_ops.h"
+#include "engine/memory_plan.h"
 #include "gemma4/command.h"
 #include "gemma4/info_report.h"
 #include "gemma4/progress.h"
@@ -117,7 +118,7 @@ std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int con
   if (report.drafter) {
     int64_t bytes = 0;
     for (const TensorRecord& t : report.file->tensors()) bytes += t.bytes;
-    return {{0, bytes, 0}};  // it has no cache of its own
+    return {{0, bytes, 0, 0}};  // it has no cache of its own
   }
   std::vector<int> contexts{context};
   if (context == 0) {
@@ -126,10 +127,10 @@ std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int con
     std::erase_if(contexts, [&](int c) { return c > most; });
     contexts.erase(std::unique(contexts.begin(), contexts.end()), contexts.end());
   }
-  const int64_t weights = Weights::bytes_for(report.file, config, ops);
+  const int64_t weights = Weights::bytes_for(report.file, config, ops), step = activation_bytes(config, {});
   std::vector<MemoryNeed> needs;
   needs.reserve(contexts.size());
-  for (const int c : contexts) needs.push_back({c, weights, KvCache::bytes_for(config, {}, c)});
+  for (const int c : contexts) needs.push_back({c, weights, KvCache::bytes_for(config, {}, c), step});
   return needs;
 }
 

@@ -179,7 +179,8 @@ std::string memory_text(const InfoReport& report) {
   if (report.memory.empty()) return "";
   const std::string weights = "weights " + format_bytes(report.memory.front().weights);
   if (report.drafter) return line("Memory", weights + ", and no keys and values of its own");
-  std::string out = line("Memory", weights + ", and keys and values of one conversation");
+  std::string out = line("Memory", fmt::format("{}, a step {}, and keys and values of one conversation", weights,
+                                               format_bytes(report.memory.front().step)));
   Table table({true, false, true, false, true, false});
   for (const MemoryNeed& need : report.memory) {
     table.row({fmt::format("{}", need.context), "tokens", "+ " + format_bytes(need.cache), "=",
@@ -232,11 +233,8 @@ json::value to_json(const InfoReport& report) {
                                      : json::value(nullptr);
   if (!report.memory.empty()) {
     const MemoryNeed& need = report.memory.back();
-    out["memory"] = {{"context", need.context},
-                     {"weights", need.weights},
-                     {"cache", need.cache},
-                     {"total", need.total()},
-                     {"available", report.available}};
+    out["memory"] = {{"context", need.context}, {"weights", need.weights}, {"cache", need.cache},
+                     {"step", need.step},       {"total", need.total()},   {"available", report.available}};
   }
   if (report.verified) out["verify"] = verify_json(report);
   return out;

@@ -35,8 +35,8 @@ struct Parameters {
 };
 
 struct MemoryNeed {
-  int64_t context = 0, weights = 0, cache = 0;
-  int64_t total() const { return weights + cache; }
+  int64_t context = 0, weights = 0, cache = 0, step = 0;  // step: the activations of one
+  int64_t total() const { return weights + cache + step; }
 };
 
 struct TokenizerInfo {

@@ -11,7 +11,8 @@ namespace {
 constexpr int kLeastContext = 256;     // tokens; a shorter one is of no use to anybody
 constexpr int kUnknownContext = 8192;  // of a model that does not say
 
-/** f32 rows of the widest things that live at once in a step: residuals, queries, both halves of the MLP, logits. */
+}  // namespace
+
 int64_t activation_bytes(const Config& config, const EngineOptions& options) {
   int64_t widest = 0;
   for (const LayerConfig& layer : config.layers) {
@@ -22,8 +23,6 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options) {
   const int64_t logits = int64_t{2} * logit_rows(options) * config.vocab;
   return 4 * (int64_t{options.batch_tokens} * (int64_t{6} * config.dim + widest + per_layer) + logits);
 }
-
-}  // namespace
 
 int logit_rows(const EngineOptions& options) { return std::clamp(options.max_sequences, 4, 16); }
 

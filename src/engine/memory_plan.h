@@ -11,6 +11,10 @@ namespace gemma {
 /** Logits are asked for in blocks of so many rows, a megabyte each at 262 144 ids. */
 int logit_rows(const EngineOptions& options);
 
+/** What the activations of one step take at most: f32 rows of the widest things that live at once (residuals, queries,
+ *  both halves of the MLP, logits). */
+int64_t activation_bytes(const Config& config, const EngineOptions& options);
+
 struct MemoryPlan {
   int context = 0;
   int64_t kv_bytes = 0;  // the cache's byte limit

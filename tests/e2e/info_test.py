@@ -56,7 +56,7 @@ class Info(ProgramTest):
         self.assertFalse(found["chat_template"]["present"])
         memory = found["memory"]
         self.assertEqual(memory["context"], 4096)
-        self.assertEqual(memory["total"], memory["weights"] + memory["cache"])
+        self.assertEqual(memory["total"], memory["weights"] + memory["cache"] + memory["step"])
         self.assertEqual(self.json(MODEL)["memory"]["context"], 32768)
         self.assertGreater(self.json(MODEL)["memory"]["cache"], memory["cache"])
 
