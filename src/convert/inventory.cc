@@ -10,9 +10,9 @@ namespace {
 
 class Lister {
  public:
-  Lister(const ModelFile& file, const Config& config) : file_(file), config_(config), map_(file, config) {}
+  explicit Lister(const Config& config) : config_(config) {}
 
-  std::vector<ItemOfModel> list() {
+  std::vector<ExpectedTensor> list() {
     const int64_t dim = config_.dim, vocab = config_.vocab, ple = config_.per_layer_dim;
     const auto layers = static_cast<int64_t>(config_.layers.size());
     need("embed_tokens.weight", {vocab, dim});
@@ -24,7 +24,7 @@ class Lister {
     }
     for (size_t i = 0; i < config_.layers.size(); ++i) layer(i);
     need("norm.weight", {dim});
-    return std::move(items_);
+    return std::move(list_);
   }
 
   void drafter(const DrafterConfig& d) {
@@ -84,35 +84,46 @@ class Lister {
   void need(std::string_view name, Shape shape) { take(name, shape, true); }
 
   void take(std::string_view name, Shape shape, bool required) {
-    const std::string full = head_ + std::string(name);
-    std::optional<StoredTensor> found = map_.find(full);
-    if (!found) {
-      if (required) fail(file_.name(), "tensor '{}' is missing (expected {})", map_.name_in_file(full), shape.str());
-      return;
-    }
-    const bool scalar = shape == Shape{1} && found->shape.count() == 1;
-    if (!scalar && !(found->shape == shape)) {
-      fail(file_.name(), "tensor '{}': expected shape {}, found {}", found->name, shape.str(), found->shape.str());
-    }
-    found->shape = shape;
-    items_.push_back({full, std::move(*found)});
+    list_.push_back({head_ + std::string(name), shape, required});
   }
 
-  const ModelFile& file_;
   const Config& config_;
-  const TensorMap map_;
   std::string head_;
-  std::vector<ItemOfModel> items_;
+  std::vector<ExpectedTensor> list_;
 };
+
+std::vector<ItemOfModel> find_all(const ModelFile& file, const Config& config,
+                                  const std::vector<ExpectedTensor>& expected) {
+  const TensorMap map(file, config);
+  std::vector<ItemOfModel> items;
+  for (const ExpectedTensor& e : expected) {
+    std::optional<StoredTensor> found = map.find(e.name);
+    if (!found) {
+      if (!e.required) continue;
+      fail(file.name(), "tensor '{}' is missing (expected {})", map.name_in_file(e.name), e.shape.str());
+    }
+    const bool scalar = e.shape == Shape{1} && found->shape.count() == 1;
+    if (!scalar && !(found->shape == e.shape)) {
+      fail(file.name(), "tensor '{}': expected shape {}, found {}", found->name, e.shape.str(), found->shape.str());
+    }
+    found->shape = e.shape;
+    items.push_back({e.name, std::move(*found)});
+  }
+  return items;
+}
 
 }  // namespace
 
-std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config) { return Lister(file, config).list(); }
+std::vector<ExpectedTensor> expected_tensors(const Config& config) { return Lister(config).list(); }
+
+std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config) {
+  return find_all(file, config, expected_tensors(config));
+}
 
 std::vector<ItemOfModel> inventory(const ModelFile& file, const DrafterConfig& drafter) {
-  Lister lister(file, drafter.stack);
+  Lister lister(drafter.stack);
   lister.drafter(drafter);
-  return lister.list();
+  return find_all(file, drafter.stack, lister.list());
 }
 
 std::vector<std::string> left_out(const ModelFile& file, const std::vector<ItemOfModel>& items) {

@@ -15,6 +15,15 @@ struct ItemOfModel {
   StoredTensor stored;
 };
 
+struct ExpectedTensor {
+  std::string name;  // bare reference name
+  Shape shape;
+  bool required = true;  // false: K and V of layers that share a cache, which released files carry all the same
+};
+
+/** The text tensors that a checkpoint of this config has, in the order of the model. */
+std::vector<ExpectedTensor> expected_tensors(const Config& config);
+
 /** All text tensors of `file` in the order of the model. Fails when one is missing or has another shape than the config
  *  says. Tensors that the model does not need but released files carry (K and V of layers that share a cache) are among
  *  them where the file has them. */
