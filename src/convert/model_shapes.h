@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The members of the family by name, with the sizes of the released checkpoints: for models without weights of their
+// own (random_model.h).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace gemma {
+
+/** "270m, e2b, ...", for messages. */
+std::string model_size_names();
+
+/** What config.json of the model of this size says. `layers`: only so many (0: all of them), whole patterns of sliding
+ *  layers and a full one. Fails as wrong usage when there is no such size or number of layers. */
+json::object config_of_size(std::string_view size, int layers = 0);
+json::object generation_config_of_size(std::string_view size);
+
+}  // namespace gemma

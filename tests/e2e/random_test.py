@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 random: models with random weights as files."""
+
+import hashlib
+import json
+import unittest
+
+from support import MODEL, ProgramTest
+
+
+class RandomTest(ProgramTest):
+    def write(self, name, *args, status=0):
+        done = self.run_program("random", *args, "-o", name)
+        self.assertEqual(done.returncode, status, done.stderr.decode())
+        return self.folder / name
+
+    def test_the_same_bytes_whatever_the_threads(self):
+        first = self.write("a.gguf", "270m", "--layers", 6, "--tokenizer", "none", "-t", 1)
+        again = self.write("b.gguf", "270m", "--layers", 6, "--tokenizer", "none", "-t", 2)
+        other = self.write("c.gguf", "270m", "--layers", 6, "--tokenizer", "none", "--seed", 1)
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, again, other)]
+        self.assertEqual(digests[0], digests[1])
+        self.assertNotEqual(digests[0], digests[2])
+
+    def test_the_file_is_whole_and_runs(self):
+        path = self.write("e2b.gguf", "e2b", "--type", "q4_k_m", "--layers", 5, "--tokenizer", MODEL)
+        info = json.loads(self.out("info", path, "--verify", "--json"))
+        self.assertEqual(info["tokenizer"]["pieces"], 262144)
+        answer = json.loads(self.out("run", path, "Hello", "--raw", "--max-tokens", 3, "--json"))
+        self.assertEqual(answer["tokens"], 3)
+
+    def test_what_cannot_be_meant(self):
+        self.assertIn("270m, e2b", self.error("random", "e3b", "--tokenizer", "none", "-o", "x.gguf", status=2))
+        self.assertIn("q4_k_m", self.error("random", "e2b", "--type", "q4", "-o", "x.gguf", status=2))
+        self.assertIn(
+            "multiple of 5", self.error("random", "e2b", "--layers", 6, "--tokenizer", "none", "-o", "x.gguf", status=2)
+        )
+        self.assertIn(".gguf", self.error("random", "e2b", "-o", "x.bin", status=2))
+        self.assertIn("--tokenizer", self.error("random", "e2b", "-o", "x.gguf"))
+        self.assertIn("pieces", self.error("random", "e2b", "--tokenizer", self.short_tokenizer(), "-o", "x.gguf"))
+        (self.folder / "there.gguf").write_bytes(b"mine")
+        self.assertIn("--force", self.error("random", "270m", "--tokenizer", "none", "-o", "there.gguf"))
+        self.assertEqual((self.folder / "there.gguf").read_bytes(), b"mine")
+        self.assertEqual(sorted(p.name for p in self.folder.glob("*.gguf")), ["none.gguf", "there.gguf"])
+
+    def short_tokenizer(self):
+        """A GGUF without pieces."""
+        return self.write("none.gguf", "270m", "--layers", 6, "--tokenizer", "none")
+
+
+if __name__ == "__main__":
+    unittest.main()
