@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kPollMilliseconds = 50;  // a Ctrl-C between the look at its flag and the wait is seen so soon
 
+constexpr auto kInvalid = static_cast<size_t>(-1), kBegun = static_cast<size_t>(-2);  // what mbrtowc returns
+
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t") == std::string::npos; }
 
 }  // namespace
@@ -92,13 +94,13 @@ int LineReader::read_character(EditLine* edit, wchar_t* character) {
     const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n <= 0) return 0;
-    const size_t length = std::mbrtowc(character, &byte, 1, &state);
-    if (length == static_cast<size_t>(-2)) continue;  // a character of several bytes has begun
-    if (length == static_cast<size_t>(-1)) {          // not a character of this locale: left out
+    size_t length = std::mbrtowc(character, &byte, 1, &state);
+    if (length == kInvalid) {  // what came before is left out; this byte may begin a character or be one
       state = {};
-      continue;
+      length = std::mbrtowc(character, &byte, 1, &state);
     }
-    return 1;
+    if (length == kInvalid) state = {};
+    if (length != kInvalid && length != kBegun) return 1;
   }
 }
 

@@ -72,7 +72,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
 
     def send(self, text):
-        os.write(self.fd, text.encode())
+        os.write(self.fd, text.encode("utf-8", "surrogateescape"))
 
     def expect(self, pattern, timeout=120):
         """Reads until `pattern` matches what came since the last match, and returns the match."""
