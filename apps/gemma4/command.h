@@ -13,6 +13,7 @@ void add_completion(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_info(CLI::App& app);
+void add_perplexity(CLI::App& app);
 void add_random(CLI::App& app);
 void add_run(CLI::App& app);
 void add_tokenize(CLI::App& app);

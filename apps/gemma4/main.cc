@@ -25,6 +25,7 @@ void add_commands(CLI::App& app) {
   add_tokenize(app);
   add_chat_format(app);
   add_forward(app);
+  add_perplexity(app);
   add_random(app);
   add_completion(app);
 }
