@@ -8,6 +8,7 @@
 
 namespace gemma::app {
 
+void add_bench(CLI::App& app);
 void add_chat_format(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_convert(CLI::App& app);

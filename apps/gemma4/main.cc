@@ -27,6 +27,7 @@ void add_commands(CLI::App& app) {
   add_forward(app);
   add_perplexity(app);
   add_random(app);
+  add_bench(app);
   add_completion(app);
 }
 

@@ -112,6 +112,14 @@ int64_t available_memory() {
   return std::min(kilobytes < 0 ? kNoLimit : kilobytes * 1024, cgroup_left());
 }
 
+ProcessMemory process_memory() {
+  const std::string status = slurp("/proc/self/status");
+  const auto bytes = [&](std::string_view key) { return std::max<int64_t>(0, keyed_number(status, key)) * 1024; };
+  return {bytes("RssAnon:"), bytes("RssFile:") + bytes("RssShmem:"), bytes("VmHWM:")};
+}
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
 std::string format_bytes(int64_t bytes) {
   constexpr std::array<const char*, 5> kUnits{"bytes", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(bytes);

@@ -19,6 +19,15 @@ void give_back_memory(std::byte* data, int64_t bytes);
 /** The smaller of MemAvailable and what the cgroup limits (v1 or v2, all parents) leave, in bytes. */
 int64_t available_memory();
 
+/** What this process holds in memory: pages of its own, pages of files (shared with the page cache), and the most that
+ *  both together have been. */
+struct ProcessMemory {
+  int64_t own = 0, file = 0, peak = 0;
+};
+ProcessMemory process_memory();
+/** From now on `peak` counts anew; where the system does not let us, it does not. */
+void forget_peak_memory();
+
 /** "1.4 GB", "812 MB", "3.1 kB": decimal units, at most three digits. */
 std::string format_bytes(int64_t bytes);
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "base/error.h"
@@ -40,6 +41,23 @@ TEST(Memory, SomeIsAvailableAndAllOfItIsNot) {
   EXPECT_THAT([] { require_memory("m.gguf", "the model", std::numeric_limits<int64_t>::max()); },
               testing::ThrowsMessage<Error>(
                   testing::StartsWith("m.gguf: not enough memory for the model: needed 9223372 TB, found ")));
+}
+
+TEST(Memory, SaysWhatTheProcessHolds) {
+  const ProcessMemory before = process_memory();
+  constexpr int64_t kBytes = int64_t{64} << 20;
+  std::byte* data = take_memory(kBytes);
+  ASSERT_NE(data, nullptr);
+  std::memset(data, 1, kBytes);
+  const ProcessMemory with = process_memory();
+  give_back_memory(data, kBytes);
+  const ProcessMemory after = process_memory();
+  EXPECT_GT(with.own, before.own + kBytes * 3 / 4);
+  EXPECT_LT(after.own, with.own - kBytes * 3 / 4);
+  EXPECT_GE(after.peak, with.own);
+  forget_peak_memory();
+  EXPECT_LT(process_memory().peak, after.peak - kBytes / 2);
+  EXPECT_GT(after.file, 0);
 }
 
 }  // namespace

@@ -4,19 +4,23 @@
 #pragma once
 
 #include "cpu/kernels/kernels.h"  // IWYU pragma: export
+#include "cpu/kernels/roof.h"     // IWYU pragma: export
 
 namespace gemma::cpu {
 
 void scalar_products(Kernels& table);
 void scalar_packed(Kernels& table);
 void scalar_rows(Kernels& table);
+RoofKernels scalar_roof();
 
 void avx2_products(Kernels& table);
 void avx2_packed(Kernels& table);
 void avx2_rows(Kernels& table);
+RoofKernels avx2_roof();
 
 void avx512_products(Kernels& table);
 void avx512_packed(Kernels& table);
 void avx512_rows(Kernels& table);
+RoofKernels avx512_roof();
 
 }  // namespace gemma::cpu

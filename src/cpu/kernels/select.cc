@@ -18,6 +18,7 @@ struct Level {
   const char* name;
   bool (*present)();       // does the processor (and its system) have it
   void (*fill)(Kernels&);  // on top of the level below
+  RoofKernels (*roof)();
 };
 
 void fill_scalar(Kernels& table) {
@@ -53,14 +54,14 @@ void fill_avx512(Kernels& table) {
 }
 
 constexpr Level kLevels[] = {
-    {"scalar", [] { return true; }, fill_scalar},
-    {"avx2", has_avx2, fill_avx2},
-    {"avx512", has_avx512, fill_avx512},
+    {"scalar", [] { return true; }, fill_scalar, scalar_roof},
+    {"avx2", has_avx2, fill_avx2, avx2_roof},
+    {"avx512", has_avx512, fill_avx512, avx512_roof},
 };
 
 #else
 
-constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar}};
+constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar, scalar_roof}};
 
 #endif
 
@@ -110,6 +111,14 @@ const Kernels* kernels_named(std::string_view name) {
 std::vector<const Kernels*> all_kernels() {
   std::vector<const Kernels*> all;
   for (auto table = tables().rbegin(); table != tables().rend(); ++table) all.push_back(&*table);
+  return all;
+}
+
+std::vector<RoofKernels> all_roof_kernels() {
+  std::vector<RoofKernels> all;
+  for (const Level& level : kLevels) {
+    if (kernels_named(level.name) != nullptr) all.insert(all.begin(), level.roof());
+  }
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/kernels/kernels.h"  // IWYU pragma: export
+#include "cpu/kernels/roof.h"     // IWYU pragma: export
 
 namespace gemma::cpu {
 
@@ -21,5 +22,8 @@ const Kernels* kernels_named(std::string_view name);
 
 /** All tables this machine can run, the best first. */
 std::vector<const Kernels*> all_kernels();
+
+/** The loops that measure what each of these instruction sets can do at most, the best first. */
+std::vector<RoofKernels> all_roof_kernels();
 
 }  // namespace gemma::cpu

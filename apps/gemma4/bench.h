@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `gemma4 bench` is asked for, what it measures, and what it reckons: shared by the files bench_*.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/thread_pool.h"
+#include "cpu/roofs.h"
+#include "engine/engine.h"
+#include "model/model.h"
+
+namespace gemma::app {
+
+struct BenchOptions {
+  std::string model, random_size;  // one of them
+  std::string type, kv = "bf16";
+  int prompt = 512, gen = 64, depth = 0, batch = 1, threads = 0, repeat = 5, layers = 0;
+  bool json = false, per_op = false, no_roofs = false;
+  std::string roofline;  // an .svg to write
+};
+
+/** A model and an engine as a request meets them. */
+struct BenchModel {
+  std::shared_ptr<const ModelFile> file;
+  std::shared_ptr<const Tokenizer> tokenizer;  // none in a random model
+  std::shared_ptr<const Model> model;
+  double load_seconds = 0;
+};
+/** Fails when there is no such model, or when its weights do not fit the memory, before anything is read of them. */
+void check_bench_model(const BenchOptions& options, Ops& ops);
+BenchModel load_bench_model(const BenchOptions& options, Ops& ops);
+
+inline constexpr int kBenchBatchTokens = 512;  // rows of a step
+KvOptions bench_kv_options(const BenchOptions& options);
+
+/** Seconds of one repetition. */
+struct BenchRun {
+  double prefill_seconds = 0, decode_seconds = 0;
+  int64_t prompt_tokens = 0, gen_tokens = 0;  // of all sequences together
+};
+
+/** Requests through an engine: prompts of random ids, greedy answers. The tokens at --depth are fed once, kept by the
+ *  engine and taken up again by every request. */
+class Bencher {
+ public:
+  Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops);
+  ~Bencher();
+  BenchRun run();
+  const Engine& engine() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/** What a phase must read and calculate at least, in bytes and operations (a multiplication and an addition are two).
+ */
+struct BenchWork {
+  double weight_bytes = 0, row_bytes = 0, cache_bytes = 0;  // rows: of the embedding tables
+  double int8_ops = 0, bf16_ops = 0, f32_ops = 0;
+
+  double bytes() const { return weight_bytes + row_bytes + cache_bytes; }
+  double ops() const { return int8_ops + bf16_ops + f32_ops; }
+};
+/** One step of `batch` sequences that hold `held` tokens each. */
+BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, int held);
+/** The prompt of one sequence that holds `held` tokens already. */
+BenchWork prefill_work(const Model& model, const KvOptions& kv, int rows, int held);
+/** The least seconds that the work takes by these roofs: reading and calculating go on at once. */
+double least_seconds(const BenchWork& work, const cpu::Roofs& roofs);
+
+struct Spread {
+  double median = 0, low = 0, high = 0;
+};
+Spread spread_of(std::vector<double> values);
+
+struct BenchResult {
+  std::string name, isa;
+  BenchOptions options;  // with the number of threads in use
+  double load_seconds = 0;
+  int64_t file_bytes = 0;
+  std::vector<BenchRun> runs;
+  BenchWork prefill, decode;  // of the prompt of one sequence, of one step of all
+  cpu::Roofs roofs;           // with --no-roofs none
+  ProcessMemory memory;       // at the end
+  int64_t cache_bytes = 0;    // pools of keys and values
+
+  Spread prefill_rate() const;  // tokens per second
+  Spread decode_rate() const;
+  double prefill_seconds() const;  // of the prompt of one sequence, at the median rate
+  double step_seconds() const;
+};
+
+std::string to_text(const BenchResult& result);
+json::object to_json(const BenchResult& result);
+
+}  // namespace gemma::app

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The measuring part of `gemma4 bench`: requests through the engine, as a person's would go.
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "convert/random_model.h"
+#include "gemma4/bench.h"
+
+namespace gemma::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr uint64_t kDepthKey = 1, kPromptKey = 2;  // of random ids
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/** Random ids of ordinary pieces: the first few hundred are control tokens and bytes. */
+void add_ids(std::vector<int32_t>& ids, int n, uint64_t key, uint64_t sequence, int vocab) {
+  const int first = std::min(512, vocab / 2);
+  const KeyedBits bits(key, sequence);
+  for (int i = 0; i < n; ++i) {
+    const auto span = static_cast<uint64_t>(vocab - first);
+    ids.push_back(first + static_cast<int32_t>(bits(static_cast<uint64_t>(i)) % span));
+  }
+}
+
+DType kv_type(const std::string& name) {
+  if (name == "f32") return DType::f32;
+  if (name == "bf16") return DType::bf16;
+  fail_usage("--kv", "expected f32 or bf16, found '{}'", name);
+}
+
+std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
+  if (o.random_size.empty()) return std::make_shared<const ModelFile>(ModelFile::open(o.model));
+  const auto type = file_type_named(o.type.empty() ? "q4_0" : o.type);
+  if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  sources.push_back(random_model({.size = o.random_size, .type = *type, .layers = o.layers}));
+  return std::make_shared<const ModelFile>(ModelFile::open(std::move(sources)));
+}
+
+bool has_tokenizer(const ModelFile& file) {
+  if (file.format() != FileFormat::gguf) return file.side_file("tokenizer.json").has_value();
+  return file.metadata().string("tokenizer.ggml.model").value_or("none") != "none";
+}
+
+}  // namespace
+
+void check_bench_model(const BenchOptions& options, Ops& ops) {
+  const std::shared_ptr<const ModelFile> file = open_file(options);
+  require_memory(file->name(), "weights", Weights::bytes_for(file, Config::from(*file), ops));
+}
+
+BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
+  const auto start = Clock::now();
+  BenchModel out;
+  out.file = open_file(options);
+  if (has_tokenizer(*out.file)) out.tokenizer = Tokenizer::from(*out.file);
+  Config config = Config::from(*out.file);
+  config.special.eos.clear();  // an answer is as long as it is asked to be
+  out.model = Model::load(out.file, std::move(config), ops, {});
+  out.load_seconds = seconds_since(start);
+  return out;
+}
+
+KvOptions bench_kv_options(const BenchOptions& options) {
+  KvOptions kv;
+  kv.dtype = kv_type(options.kv);
+  // What is at --depth must outlive the prompts of a repetition, which are kept twice each.
+  kv.remembered = options.depth > 0 ? 4 * options.batch : 0;
+  return kv;
+}
+
+/** A sequence of a repetition and what has come of it. */
+struct Answering {
+  Ticket ticket = 0;
+  int tokens = 0;
+  std::string error;
+};
+
+struct Bencher::State {
+  State(const BenchModel& model, const BenchOptions& o, Ops& ops) : options(o), vocab(model.model->config.vocab) {
+    EngineOptions e;
+    e.max_sequences = o.batch;
+    e.batch_tokens = kBenchBatchTokens;
+    e.kv = bench_kv_options(o);
+    // Sequences answer already while the prompts of others are fed.
+    const int steps = o.batch * (o.prompt / kBenchBatchTokens + 2);
+    e.context = o.depth + o.prompt + o.gen + steps + 1;
+    engine.emplace(model.model, model.tokenizer, ops, e);
+  }
+
+  /** The ids that sequence `i` has before those of a repetition. */
+  std::vector<int32_t> prefix(int i) const {
+    std::vector<int32_t> ids;
+    add_ids(ids, options.depth, kDepthKey, static_cast<uint64_t>(i), vocab);
+    return ids;
+  }
+
+  Ticket submit(std::vector<int32_t> prompt, int i, int max_tokens, Answering& answering) {
+    Request request;
+    request.prompt = std::move(prompt);
+    request.sampling.temperature = 0;
+    request.max_tokens = max_tokens;
+    request.loop_stop = false;
+    request.salt = static_cast<uint64_t>(i) + 1;
+    return engine->submit(std::move(request), [&answering](const Event& event) {
+      answering.tokens += event.token >= 0;
+      if (event.finish == Finish::error) answering.error = event.error;
+    });
+  }
+
+  /** Steps until all sequences have `tokens` tokens. */
+  void step_until(const std::vector<Answering>& all, int tokens) {
+    const auto behind = [&](const Answering& a) { return a.tokens < tokens; };
+    while (std::any_of(all.begin(), all.end(), behind)) {
+      const bool worked = engine->step();
+      for (const Answering& a : all) {
+        if (!a.error.empty()) fail("bench", "{}", a.error);
+      }
+      GEMMA_CHECK(worked, "sequences that are behind have something to do");
+    }
+  }
+
+  void feed_depth() {
+    std::vector<Answering> all(static_cast<size_t>(options.batch));
+    for (int i = 0; i < options.batch; ++i) submit(prefix(i), i, 1, all[static_cast<size_t>(i)]);
+    step_until(all, 1);
+    while (engine->step()) {
+    }
+  }
+
+  BenchOptions options;
+  int vocab;
+  std::optional<Engine> engine;
+  uint64_t repetition = 0;
+};
+
+Bencher::Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops)
+    : state_(std::make_unique<State>(model, options, ops)) {
+  if (options.depth > 0) state_->feed_depth();
+}
+Bencher::~Bencher() = default;
+
+const Engine& Bencher::engine() const { return *state_->engine; }
+
+BenchRun Bencher::run() {
+  State& s = *state_;
+  std::vector<Answering> all(static_cast<size_t>(s.options.batch));
+  std::vector<std::vector<int32_t>> prompts;
+  const uint64_t key = kPromptKey + s.repetition++;
+  for (int i = 0; i < s.options.batch; ++i) {
+    prompts.push_back(s.prefix(i));
+    add_ids(prompts.back(), s.options.prompt, key, static_cast<uint64_t>(i), s.vocab);
+  }
+  BenchRun run;
+  const int64_t fed = s.engine->stats().prompt_tokens;
+  auto start = Clock::now();
+  for (int i = 0; i < s.options.batch; ++i) {
+    Answering& answering = all[static_cast<size_t>(i)];
+    answering.ticket = s.submit(std::move(prompts[static_cast<size_t>(i)]), i, 0, answering);
+  }
+  s.step_until(all, 1);
+  run.prefill_seconds = seconds_since(start);
+  run.prompt_tokens = s.engine->stats().prompt_tokens - fed;
+  for (Answering& a : all) a.tokens = 0;
+  start = Clock::now();
+  s.step_until(all, s.options.gen);
+  run.decode_seconds = seconds_since(start);
+  for (const Answering& a : all) {
+    run.gen_tokens += a.tokens;
+    s.engine->cancel(a.ticket);
+  }
+  while (s.engine->step()) {
+  }
+  return run;
+}
+
+}  // namespace gemma::app

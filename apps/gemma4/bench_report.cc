@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The figures of `gemma4 bench` for people and for programs.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gemma4/bench.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr double kGiga = 1e9;
+
+Spread rates(const std::vector<BenchRun>& runs, int64_t BenchRun::* tokens, double BenchRun::* seconds) {
+  std::vector<double> values;
+  values.reserve(runs.size());
+  for (const BenchRun& run : runs) values.push_back(static_cast<double>(run.*tokens) / run.*seconds);
+  return spread_of(std::move(values));
+}
+
+std::string phase_line(std::string_view name, const Spread& rate, const BenchWork& work, double seconds,
+                       const cpu::Roofs& roofs) {
+  std::string text =
+      fmt::format("{:<9} {:8.2f} tok/s ({:.2f} to {:.2f})   {:6.1f} GB/s  {:7.1f} Gop/s", name, rate.median, rate.low,
+                  rate.high, work.bytes() / seconds / kGiga, work.ops() / seconds / kGiga);
+  if (roofs.measured()) text += fmt::format("   {:3.0f} % of the roof", 100 * least_seconds(work, roofs) / seconds);
+  return text + "\n";
+}
+
+int64_t whole(double bytes) { return static_cast<int64_t>(bytes); }
+
+std::string roof_lines(const cpu::Roofs& roofs) {
+  if (!roofs.measured()) return {};
+  std::string text = fmt::format("Roofs     memory read {:.1f} GB/s ({} with all threads)\n",
+                                 roofs.bytes_per_second / kGiga, format_bytes(roofs.read_bytes));
+  for (const cpu::Roofs::Operations& o : roofs.operations) {
+    text += fmt::format("          {:<7} f32 {:6.0f}  bf16 {:6.0f}  int8 {:6.0f} Gop/s\n", o.isa, o.f32 / kGiga,
+                        o.bf16 / kGiga, o.int8 / kGiga);
+  }
+  return text;
+}
+
+json::object to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
+
+json::object phase_json(const Spread& rate, const BenchWork& work, double seconds, double tokens,
+                        const cpu::Roofs& roofs) {
+  json::object out{{"tokens_per_second", to_json(rate)},
+                   {"bytes_per_token", work.bytes() / tokens},
+                   {"weight_bytes_per_token", (work.weight_bytes + work.row_bytes) / tokens},
+                   {"cache_bytes_per_token", work.cache_bytes / tokens},
+                   {"ops_per_token", work.ops() / tokens},
+                   {"gigabytes_per_second", work.bytes() / seconds / kGiga},
+                   {"gigaops_per_second", work.ops() / seconds / kGiga}};
+  if (roofs.measured()) {
+    out["share_of_read_roof"] = work.bytes() / seconds / roofs.bytes_per_second;
+    out["share_of_roof"] = least_seconds(work, roofs) / seconds;
+  }
+  return out;
+}
+
+json::object roofs_json(const cpu::Roofs& roofs) {
+  json::object operations;
+  for (const cpu::Roofs::Operations& o : roofs.operations) {
+    operations[o.isa] = json::object{{"f32", o.f32 / kGiga}, {"bf16", o.bf16 / kGiga}, {"int8", o.int8 / kGiga}};
+  }
+  return {{"gigabytes_per_second", roofs.bytes_per_second / kGiga},
+          {"read_bytes", roofs.read_bytes},
+          {"gigaops_per_second", std::move(operations)}};
+}
+
+json::array runs_json(const std::vector<BenchRun>& runs) {
+  json::array list;
+  for (const BenchRun& run : runs) {
+    list.push_back(json::object{{"prompt_tokens", run.prompt_tokens},
+                                {"prefill_seconds", run.prefill_seconds},
+                                {"gen_tokens", run.gen_tokens},
+                                {"decode_seconds", run.decode_seconds}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return {(values[(n - 1) / 2] + values[n / 2]) / 2, values.front(), values.back()};
+}
+
+Spread BenchResult::prefill_rate() const { return rates(runs, &BenchRun::prompt_tokens, &BenchRun::prefill_seconds); }
+Spread BenchResult::decode_rate() const { return rates(runs, &BenchRun::gen_tokens, &BenchRun::decode_seconds); }
+double BenchResult::prefill_seconds() const { return options.prompt / prefill_rate().median; }
+double BenchResult::step_seconds() const { return options.batch / decode_rate().median; }
+
+std::string to_text(const BenchResult& r) {
+  const BenchOptions& o = r.options;
+  std::string text =
+      fmt::format("{}: {}, {} threads, {}, cache {}\n", r.name, format_bytes(r.file_bytes), o.threads, r.isa, o.kv);
+  text += fmt::format("{} sequence{}, prompt {}, answer {}, {} tokens before, {} runs\n\n", o.batch,
+                      o.batch == 1 ? "" : "s", o.prompt, o.gen, o.depth, o.repeat);
+  text += phase_line("Prefill", r.prefill_rate(), r.prefill, r.prefill_seconds(), r.roofs);
+  text += phase_line("Decode", r.decode_rate(), r.decode, r.step_seconds(), r.roofs);
+  text += fmt::format("A token   reads {} of weights and {} of the cache, {:.2f} Gop\n",
+                      format_bytes(whole((r.decode.weight_bytes + r.decode.row_bytes) / o.batch)),
+                      format_bytes(whole(r.decode.cache_bytes / o.batch)), r.decode.ops() / o.batch / kGiga);
+  text += fmt::format("Load      {:.2f} s\n", r.load_seconds);
+  text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {}\n", format_bytes(r.memory.own),
+                      format_bytes(r.cache_bytes), format_bytes(r.memory.file), format_bytes(r.memory.peak));
+  return text + roof_lines(r.roofs);
+}
+
+json::object to_json(const BenchResult& r) {
+  const BenchOptions& o = r.options;
+  const double prompt = o.prompt, batch = o.batch;
+  json::object out{{"model", r.name},
+                   {"file_bytes", r.file_bytes},
+                   {"isa", r.isa},
+                   {"threads", o.threads},
+                   {"prompt", o.prompt},
+                   {"gen", o.gen},
+                   {"depth", o.depth},
+                   {"batch", o.batch},
+                   {"kv", o.kv},
+                   {"prefill", phase_json(r.prefill_rate(), r.prefill, r.prefill_seconds(), prompt, r.roofs)},
+                   {"decode", phase_json(r.decode_rate(), r.decode, r.step_seconds(), batch, r.roofs)},
+                   {"load_seconds", r.load_seconds},
+                   {"memory", json::object{{"own_bytes", r.memory.own},
+                                           {"file_bytes", r.memory.file},
+                                           {"peak_bytes", r.memory.peak},
+                                           {"cache_bytes", r.cache_bytes}}},
+                   {"runs", runs_json(r.runs)}};
+  if (r.roofs.measured()) out["roofs"] = roofs_json(r.roofs);
+  return out;
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 bench on small models: that its figures are there, consistent, and of what was asked for."""
+
+import json
+import os
+import unittest
+
+from support import MODEL, ProgramTest
+
+SHORT = ["--prompt", 64, "--gen", 4, "--repeat", 2]
+E2B = ["--random", "e2b", "--layers", 10, "--type", "q4_0"]
+
+
+class BenchTest(ProgramTest):
+    def bench(self, *args):
+        return json.loads(self.out("bench", *args, *SHORT, "--no-roofs", "--json"))
+
+    def test_a_file(self):
+        result = json.loads(self.out("bench", MODEL, *SHORT, "--json"))
+        self.assertEqual(result["file_bytes"], os.stat(MODEL).st_size)
+        for phase, tokens in ("prefill", 64), ("decode", 4):
+            rate = result[phase]["tokens_per_second"]
+            self.assertGreater(rate["low"], 0)
+            self.assertLessEqual(rate["low"], rate["median"])
+            self.assertLessEqual(rate["median"], rate["high"])
+            key = {"prefill": "prompt_tokens", "decode": "gen_tokens"}[phase]
+            seconds = key.split("_")[0].replace("prompt", "prefill").replace("gen", "decode") + "_seconds"
+            self.assertEqual([run[key] for run in result["runs"]], [tokens, tokens])
+            rates = sorted(run[key] / run[seconds] for run in result["runs"])
+            self.assertAlmostEqual(rates[0], rate["low"], delta=rates[0] * 1e-6)
+            self.assertGreater(result[phase]["share_of_roof"], 0)
+        # Every weight once, the embedding also as the head; 268 million of them at about 5 to 6.6 bits.
+        self.assertGreater(result["decode"]["weight_bytes_per_token"], 0.9 * result["file_bytes"])
+        self.assertLess(result["decode"]["weight_bytes_per_token"], 1.2 * result["file_bytes"])
+        memory = result["memory"]
+        self.assertGreater(memory["own_bytes"], result["file_bytes"] * 0.9)
+        self.assertGreaterEqual(memory["peak_bytes"], memory["own_bytes"])
+        self.assertGreater(memory["cache_bytes"], 0)
+        self.assertGreater(result["roofs"]["gigabytes_per_second"], 0.1)
+        self.assertIn(result["isa"], result["roofs"]["gigaops_per_second"])
+
+    def test_weights_that_are_in_no_file(self):
+        result = self.bench(*E2B)
+        self.assertEqual(result["model"], "random e2b q4_0")
+        self.assertNotIn("roofs", result)
+        # Nothing of the per-layer table but a row of 10 * 256 values and that of the embedding.
+        self.assertLess(result["memory"]["own_bytes"], result["file_bytes"])
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_depth_and_batch_are_what_is_measured(self):
+        plain, deep = self.bench(*E2B), self.bench(*E2B, "--depth", 640)
+        self.assertEqual([run["prompt_tokens"] for run in deep["runs"]], [64, 64])
+        self.assertGreater(deep["decode"]["cache_bytes_per_token"], 5 * plain["decode"]["cache_bytes_per_token"])
+        self.assertEqual(deep["decode"]["weight_bytes_per_token"], plain["decode"]["weight_bytes_per_token"])
+        wide = self.bench(*E2B, "--batch", 3)
+        self.assertEqual([run["prompt_tokens"] for run in wide["runs"]], [192, 192])
+        self.assertGreaterEqual(min(run["gen_tokens"] for run in wide["runs"]), 12)
+        self.assertLess(wide["decode"]["bytes_per_token"], 0.5 * plain["decode"]["bytes_per_token"])
+
+    def test_of_many_experts_few_are_read(self):
+        one = self.bench("--random", "26b-a4b", "--layers", 6, "--type", "q4_0")
+        self.assertLess(one["decode"]["weight_bytes_per_token"], 0.4 * one["file_bytes"])
+
+    def test_cache_types(self):
+        wide, narrow = self.bench(*E2B, "--kv", "f32"), self.bench(*E2B, "--kv", "bf16")
+        self.assertEqual(wide["decode"]["cache_bytes_per_token"], 2 * narrow["decode"]["cache_bytes_per_token"])
+
+    def test_a_report_for_people(self):
+        text = self.out("bench", *E2B, *SHORT)
+        for word in ("Prefill", "Decode", "tok/s", "Load", "Memory", "Roofs"):
+            self.assertIn(word, text)
+
+    def test_bad_input(self):
+        for args, part in [
+            ([], "--random"),
+            ([MODEL, *E2B], "--random"),
+            ([MODEL, "--type", "q4_0"], "--type"),
+            ([MODEL, "--threads", 0], "--threads"),
+            ([MODEL, "--threads", 4096], "cores"),
+            ([MODEL, "--prompt", 0], "--prompt"),
+            ([MODEL, "--batch", 0], "--batch"),
+            ([MODEL, "--kv", "q1"], "bf16"),
+            (["--random", "9b"], "e2b, e4b"),
+            (["--random", "e2b", "--type", "q9"], "q4_k_m"),
+        ]:
+            text = self.error("bench", *args, status=2)
+            self.assertIn(part, text)
+            self.assertEqual(text.count("\n"), 0, text)
+        self.assertIn("131072", self.error("bench", *E2B, "--depth", 200000))
+        self.assertIn("no-such.gguf", self.error("bench", "no-such.gguf"))
+
+    def test_what_does_not_fit_is_refused_with_both_numbers(self):
+        with open("/proc/meminfo") as file:
+            total = int(next(line for line in file if line.startswith("MemTotal")).split()[1]) * 1024
+        if total < 110e9:
+            self.assertRegex(
+                self.error("bench", "--random", "31b", "--type", "f32"), r"needed \d+ GB, found [\d.]+ [MG]B"
+            )
+
+
+if __name__ == "__main__":
+    unittest.main()
