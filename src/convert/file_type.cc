@@ -158,8 +158,7 @@ DType unquantized_type(std::string_view name, const Shape& shape, DType source) 
       !name.ends_with(".weight")) {
     return DType::f32;
   }
-  if (contains(name, "per_layer_model_proj")) return DType::bf16;
-  return source == DType::f16 ? DType::f16 : DType::bf16;
+  return source;
 }
 
 }  // namespace gemma

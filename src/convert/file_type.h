@@ -30,8 +30,8 @@ int gguf_file_type(FileType type);
  *  block_count and expert_count. */
 std::vector<DType> choose_types(FileType type, int layers, int experts, std::span<const NewTensor> tensors);
 
-/** The type that tensor `name` has in a file where nothing is quantized, if its values come as `source` (f32, bf16 or
- *  f16): f32 for norms, scales and the router, bf16 or f16 for matrices. */
+/** The type of tensor `name` as long as choose_types does not change it, if its values come as `source`: f32 for norms,
+ *  scales and the router; matrices and integers stay as they come. */
 DType unquantized_type(std::string_view name, const Shape& shape, DType source);
 
 }  // namespace gemma

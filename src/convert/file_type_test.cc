@@ -54,8 +54,14 @@ TEST(FileType, WhatStaysPlain) {
   EXPECT_EQ(unquantized_type("blk.0.attn_norm.weight", Shape{64}, DType::bf16), DType::f32);
   EXPECT_EQ(unquantized_type("blk.0.ffn_gate_inp.weight", Shape{8, 64}, DType::bf16), DType::f32);
   EXPECT_EQ(unquantized_type("blk.0.ffn_down_exps.scale", Shape{8}, DType::bf16), DType::f32);
-  EXPECT_EQ(unquantized_type("per_layer_model_proj.weight", Shape{64, 64}, DType::f16), DType::bf16);
   EXPECT_EQ(unquantized_type("blk.0.ffn_up.weight", Shape{64, 64}, DType::f16), DType::f16);
+  for (const DType source : {DType::f32, DType::bf16, DType::f16}) {  // no bit of it is lost, whatever the file's type
+    const NewTensor t{"per_layer_model_proj.weight",
+                      unquantized_type("per_layer_model_proj.weight", Shape{64, 64}, source), Shape{64, 64}};
+    for (const FileType type : {FileType::bf16, FileType::f16, FileType::q4_k_m}) {
+      EXPECT_EQ(choose_types(type, 1, 0, {&t, 1}), std::vector{source});
+    }
+  }
 }
 
 }  // namespace
