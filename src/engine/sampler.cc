@@ -2,13 +2,12 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "base/random.h"
+#include "engine/nucleus.h"
 #include "engine/scan.h"
 
 namespace gemma {
@@ -22,19 +21,25 @@ class Noise {
  public:
   Noise(uint64_t seed, int64_t position) : bits_(seed, static_cast<uint64_t>(position)) {}
 
-  double of(int32_t id) const { return -std::log(-std::log(open_uniform(bits(id)))); }
-  /** No smaller than of(id), without a logarithm: with c leading ones 1 - u > 2^-(c + 1), and
-   *  -log(-log(u)) <= -log(1 - u). A hair is added for rounding. */
-  double bound(int32_t id) const { return (std::countl_one(bits(id)) + 1) * 0.693147180559945310 + 1e-9; }
+  uint64_t word(int32_t id) const { return bits_(static_cast<uint64_t>(id)); }
+  double of(int32_t id) const { return of_word(word(id)); }
+  static double of_word(uint64_t word) { return -std::log(-std::log(open_uniform(word))); }
+  /** A smaller word cannot lift a score to `goal`: -log(-log(u)) <= -log(1 - u), which reaches n log(2) only where
+   *  the n highest bits of the word are ones. A hair is left for rounding. */
+  static uint64_t least_word(double goal, double score) {
+    const double lack = goal - score - 1e-15 * (std::abs(goal) + std::abs(score)) - 1e-9;
+    if (!(lack >= kLog2)) return 0;
+    return ~uint64_t{0} << (64 - static_cast<int>(std::min(52.0, lack / kLog2)));
+  }
 
  private:
-  uint64_t bits(int32_t id) const { return bits_(static_cast<uint64_t>(id)); }
+  static constexpr double kLog2 = 0.693147180559945310;
   KeyedBits bits_;
 };
 
 /** Rows as long as the vocabulary. A thread keeps them, so that a token does not ask the system for megabytes. */
 struct Scratch {
-  std::vector<float> scores, weights;
+  std::vector<float> scores;
   std::vector<int32_t> seen;  // all 0 between uses
   static Scratch& mine() {
     thread_local Scratch scratch;
@@ -73,49 +78,6 @@ std::span<const float> adjusted(std::span<const float> logits, const Sampling& s
   return scores;
 }
 
-/** Where top_p ends among candidates given best first: the number of them that stay. */
-size_t nucleus(std::span<const Scored> sorted, double temperature, double goal) {
-  double sum = 0;
-  for (size_t i = 0; i < sorted.size(); ++i) {
-    sum += std::exp((static_cast<double>(sorted[i].score) - static_cast<double>(sorted[0].score)) / temperature);
-    if (sum >= goal) return i + 1;
-  }
-  return sorted.size();
-}
-
-/** The last candidate, in the order best first, that top_p lets through among all scores. Sums whole bins of scores and
- *  sorts only the bin in which the sum passes the goal. */
-Scored nucleus_end(std::span<const float> scores, float max, float temperature, float top_p) {
-  constexpr int kBins = 2048;
-  const float bins_per_unit = 32 / temperature;
-  std::vector<float>& weights = Scratch::mine().weights;
-  weights.resize(scores.size());
-  exp_into(scores, max, 1 / temperature, weights);
-  const auto bin_of = [&](float score) {
-    return static_cast<int>(std::min<float>(kBins - 1, (max - score) * bins_per_unit));
-  };
-  std::array<double, kBins> mass{};  // ids that may not come are infinitely far down and weigh nothing
-  for (size_t i = 0; i < scores.size(); ++i) {
-    mass[static_cast<size_t>(bin_of(scores[i]))] += static_cast<double>(weights[i]);
-  }
-  double total = 0, sum = 0;
-  for (double m : mass) total += m;
-  int bin = 0;
-  for (; bin < kBins - 1 && sum + mass[static_cast<size_t>(bin)] < top_p * total; ++bin) {
-    sum += mass[static_cast<size_t>(bin)];
-  }
-  std::vector<Scored> inside;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] > kNever && bin_of(scores[i]) == bin) inside.push_back({static_cast<int32_t>(i), scores[i]});
-  }
-  std::sort(inside.begin(), inside.end(), [](const Scored& a, const Scored& b) { return a.before(b); });
-  for (const Scored& each : inside) {
-    sum += static_cast<double>(weights[static_cast<size_t>(each.id)]);
-    if (sum >= top_p * total) return each;
-  }
-  return inside.empty() ? Scored{std::numeric_limits<int32_t>::max(), kNever} : inside.back();
-}
-
 /** The least score that min_p lets through. */
 float least_score(float max, const Sampling& s) {
   return s.min_p > 0 ? max + s.temperature * std::log(s.min_p) : std::numeric_limits<float>::lowest();
@@ -123,16 +85,7 @@ float least_score(float max, const Sampling& s) {
 
 /** The winner among a few, given best first. */
 int32_t draw_from_few(std::span<const Scored> sorted, const Sampling& s, const Noise& noise) {
-  if (s.top_p < 1) {
-    const double total = [&] {
-      double sum = 0;
-      for (const Scored& each : sorted) {
-        sum += std::exp((static_cast<double>(each.score) - static_cast<double>(sorted[0].score)) / s.temperature);
-      }
-      return sum;
-    }();
-    sorted = sorted.first(nucleus(sorted, s.temperature, s.top_p * total));
-  }
+  if (s.top_p < 1) sorted = sorted.first(nucleus_size(sorted, s.temperature, s.top_p));
   const float least = least_score(sorted[0].score, s);
   int32_t winner = -1;
   double best_value = 0;
@@ -153,15 +106,20 @@ int32_t draw_from_all(std::span<const float> scores, float max, const Sampling& 
   const float least = std::max(least_score(max, s), end.score);
   int32_t winner = -1;
   double best_value = -std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const auto id = static_cast<int32_t>(i);
-    if (scores[i] < least || (scores[i] == end.score && id > end.id)) continue;
-    const double x = static_cast<double>(scores[i]) / s.temperature;
-    if (x + noise.bound(id) < best_value) continue;
-    const double value = x + noise.of(id);
-    if (value <= best_value) continue;
-    winner = id;
-    best_value = value;
+  for (size_t first = 0; first < scores.size(); first += kScanBlock) {
+    const auto block = block_at(scores, first);
+    const float highest = peak(block);
+    if (highest < least) continue;
+    const uint64_t least_word = Noise::least_word(best_value, static_cast<double>(highest) / s.temperature);
+    for (size_t i = 0; i < block.size(); ++i) {
+      const auto id = static_cast<int32_t>(first + i);
+      const uint64_t word = noise.word(id);
+      if (word < least_word || block[i] < least || (block[i] == end.score && id > end.id)) continue;
+      const double value = static_cast<double>(block[i]) / s.temperature + Noise::of_word(word);
+      if (value <= best_value) continue;
+      winner = id;
+      best_value = value;
+    }
   }
   return winner;
 }

@@ -9,6 +9,8 @@
 #include <numeric>
 #include <random>
 
+#include "base/random.h"
+
 namespace gemma {
 namespace {
 
@@ -120,6 +122,26 @@ TEST(Sampler, BothWaysOfSearchingAgree) {
     Sampling all = few;
     all.top_k = 0;
     EXPECT_EQ(sample(logits, few, {}, {}, position).token, sample(logits, all, {}, {}, position).token);
+  }
+}
+
+/** Blocks and words that cannot win are passed over: the winner is that of looking at each. */
+TEST(Sampler, TheWinnerIsTheBestOfAll) {
+  for (const float spread : {0.0f, 0.5f, 3.0f, 30.0f}) {
+    const std::vector<float> logits = random_logits(4133, 5, spread);  // the last block is not full
+    for (const float temperature : {0.01f, 1.0f, 50.0f}) {
+      for (int position = 0; position < 20; ++position) {
+        int32_t winner = -1;
+        double best = -std::numeric_limits<double>::infinity();
+        for (size_t id = 0; id < logits.size(); ++id) {
+          const double u = keyed_uniform(7, static_cast<uint64_t>(position), id);
+          const double value = static_cast<double>(logits[id]) / temperature - std::log(-std::log(u));
+          if (value > best) best = value, winner = static_cast<int32_t>(id);
+        }
+        const Sampling s{.temperature = temperature, .top_k = 0, .top_p = 1, .seed = 7};
+        EXPECT_EQ(sample(logits, s, {}, {}, position).token, winner) << spread << ' ' << temperature;
+      }
+    }
   }
 }
 

@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 namespace gemma {
 namespace {
 
-constexpr size_t kLanes = 16;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /** exp(-x) for x >= 0: 2^-n * 2^f with |f| <= 1/2 and a polynomial for 2^f (Taylor to degree 6: relative error 1e-7).
@@ -31,60 +32,61 @@ inline float exp_of_minus(float x) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(p) - (n << 23));
 }
 
+/** All of x[0..N) joined, halves with each other: that is vector code, as a chain of joins is not. */
+template <size_t N, typename Join>
+float fold(const float* x, Join join) {
+  if constexpr (N == 1) {
+    return x[0];
+  } else {
+    std::array<float, N / 2> half;
+    for (size_t i = 0; i < N / 2; ++i) half[i] = join(x[i], x[i + N / 2]);
+    return fold<N / 2>(half.data(), join);
+  }
+}
+
+float greater(float a, float b) { return a > b ? a : b; }
+
 }  // namespace
 
+float peak(std::span<const float> block) {
+  if (block.size() == kScanBlock) return fold<kScanBlock>(block.data(), greater);
+  return std::accumulate(block.begin(), block.end(), -kInfinity, greater);
+}
+
 float largest(std::span<const float> values) {
-  std::array<float, kLanes> max;
-  std::array<int32_t, kLanes> bad{};
-  max.fill(-kInfinity);
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) {
-      const float x = values[i + j];
-      max[j] = x > max[j] ? x : max[j];
-      bad[j] |= !(x <= std::numeric_limits<float>::max());
-    }
+  float max = -kInfinity;
+  int32_t bad = 0;
+  for (size_t first = 0; first < values.size(); first += kScanBlock) {
+    const auto block = block_at(values, first);
+    for (float x : block) bad |= !(x <= std::numeric_limits<float>::max());
+    max = std::max(max, peak(block));
   }
-  for (; i < values.size(); ++i) {
-    max[0] = std::max(max[0], values[i]);
-    bad[0] |= !(values[i] <= std::numeric_limits<float>::max());
-  }
-  if (std::any_of(bad.begin(), bad.end(), [](int32_t b) { return b != 0; })) {
-    return std::numeric_limits<float>::quiet_NaN();
-  }
-  return *std::max_element(max.begin(), max.end());
+  return bad != 0 ? std::numeric_limits<float>::quiet_NaN() : max;
+}
+
+float exp_into(std::span<const float> block, float shift, float factor, std::span<float, kScanBlock> out) {
+  for (size_t i = 0; i < block.size(); ++i) out[i] = exp_of_minus((shift - block[i]) * factor);
+  std::fill(out.begin() + static_cast<std::ptrdiff_t>(block.size()), out.end(), 0.0f);
+  return fold<kScanBlock>(out.data(), std::plus<float>());
 }
 
 double sum_of_exp(std::span<const float> values, float shift, float factor) {
-  constexpr size_t kBlock = 512;  // summed in f32 by lane, blocks in f64
-  std::array<float, kBlock> terms;
-  double total = 0;
-  for (size_t first = 0; first < values.size(); first += kBlock) {
-    const size_t n = std::min(kBlock, values.size() - first);
-    exp_into(values.subspan(first, n), shift, factor, terms);
-    std::fill(terms.begin() + static_cast<std::ptrdiff_t>(n), terms.end(), 0.0f);
-    std::array<float, kLanes> sum{};
-    for (size_t i = 0; i < kBlock; i += kLanes) {
-      for (size_t j = 0; j < kLanes; ++j) sum[j] += terms[i + j];
-    }
-    for (float lane : sum) total += static_cast<double>(lane);
+  std::array<float, kScanBlock> terms;
+  double total = 0;  // of sums of blocks in f32
+  for (size_t first = 0; first < values.size(); first += kScanBlock) {
+    total += static_cast<double>(exp_into(block_at(values, first), shift, factor, terms));
   }
   return total;
 }
 
-void exp_into(std::span<const float> values, float shift, float factor, std::span<float> out) {
-  for (size_t i = 0; i < values.size(); ++i) out[i] = exp_of_minus((shift - values[i]) * factor);
-}
-
 std::vector<Scored> best(std::span<const float> values, int k) {
-  constexpr size_t kBlock = 64;
   const auto before = [](const Scored& a, const Scored& b) { return a.before(b); };
   std::vector<Scored> heap;  // the worst of the best on top
   if (k <= 0) return heap;
   heap.reserve(static_cast<size_t>(k) + 1);
   float least = -kInfinity;  // what a value must exceed; an equal one has a higher id than all in the heap
-  for (size_t first = 0; first < values.size(); first += kBlock) {
-    const size_t end = std::min(values.size(), first + kBlock);
+  for (size_t first = 0; first < values.size(); first += kScanBlock) {
+    const size_t end = std::min(values.size(), first + kScanBlock);
     int32_t any = 0;
     for (size_t i = first; i < end; ++i) any |= values[i] > least;
     if (any == 0) continue;
