@@ -215,6 +215,7 @@ Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> d
   if (source.format() != FileFormat::gguf) {
     fail(source.name(), "is a Hugging Face checkpoint already: give a target that ends in .gguf, or a GGUF source");
   }
+  if (is_drafter(source)) fail(source.name(), "is a drafter, which goes to GGUF only: give a name that ends in .gguf");
   Conversion c(source);
   c.folder_ = true;
   c.config_ = Config::from(source);

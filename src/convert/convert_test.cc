@@ -343,7 +343,8 @@ void expect_same_drafter(const ModelFile& a, const ModelFile& b) {
 
 TEST(Convert, DraftersLoseNothing) {
   const TempFolder temp;
-  for (const std::string name : {"assistant/draft_plain", "assistant/draft_ordered", "unified_assistant/draft_plain"}) {
+  for (const std::string name : {"assistant/draft_plain", "assistant/draft_ordered", "unified_assistant/draft_plain",
+                                 "unified_assistant/draft_ordered"}) {
     SCOPED_TRACE(name);
     const std::string path = to_gguf(golden(name), temp / "drafter.gguf", FileType::f32);
     const ModelFile source = ModelFile::open(golden(name)), file = ModelFile::open(path);
@@ -351,6 +352,7 @@ TEST(Convert, DraftersLoseNothing) {
     expect_same_drafter(source, file);
     const ModelFile again = ModelFile::open(to_gguf(path, temp / "again.gguf", FileType::f32));
     expect_same_drafter(source, again);
+    EXPECT_THAT(error_of([&] { Conversion::to_folder(file, {}); }), HasSubstr("a drafter, which goes to GGUF only"));
   }
   const ModelFile source = ModelFile::open(golden("assistant/draft_ordered"));
   const ModelFile small = ModelFile::open(to_gguf(source.folder(), temp / "small.gguf", FileType::q8_0));

@@ -94,6 +94,22 @@ class Forward(ProgramTest):
             self.near(found["draft_logits"], golden[at + "draft_logits"], 1e-2)
             self.near(found["draft_state"], golden[at + "draft_state"], 1e-2)
 
+    def test_drafters_as_gguf_propose_the_same(self):
+        for target, drafters in (("e_text", "assistant"), ("unified_text", "unified_assistant")):
+            shutil.copy(GOLDEN / target / "vectors.safetensors", self.inputs)
+            for drafter in ("draft_plain", "draft_ordered"):
+                folder, file = GOLDEN / drafters / drafter, self.folder / "drafter.gguf"
+                self.out("convert", folder, file, "--type", "f32", "--force")
+                found = [self.forward(target, "--dtype", "f32", "--draft", d) for d in (folder, file)]
+                self.assertIn("p_long/draft_ids", found[0])
+                self.assertEqual(*found)
+        self.out("convert", GOLDEN / "e_text", self.folder / "target.gguf", "--type", "f32")
+        self.out("convert", GOLDEN / "assistant" / "draft_ordered", file, "--type", "f32", "--force")
+        shutil.copy(GOLDEN / "e_text" / "vectors.safetensors", self.inputs)
+        both = self.forward(self.folder / "target.gguf", "--dtype", "f32", "--prompt", "p_long", "--draft", file)
+        golden = load(GOLDEN / "assistant" / "vectors.safetensors")
+        self.assertEqual(both["draft_ids"], golden["draft_ordered/p_long/draft_ids"])
+
     def test_soft_tokens_take_the_place_of_embeddings(self):
         types = ("I32", [6], [0, 0, 1, 1, 0, 0])
         soft = ("F32", [2, 64], [0.5] * 128)
