@@ -60,7 +60,7 @@ std::string PerplexityReport::for_people() const {
   line(out, "KL", "mean {:.3e} ± {:.1e}, median {:.3e}, 99 % {:.3e}, largest {:.3e}", s.kl.value(), s.kl.error(),
        quantile(kl, 0.5), quantile(kl, 0.99), quantile(kl, 1));
   line(out, "same top-1", "{:.3f} ± {:.3f} %", 100 * s.same_top.value(), 100 * s.same_top.error());
-  line(out, "Δ p of token", "{:+.4f} ± {:.4f} %, root mean square {:.4f} %", 100 * s.probability_change.value(),
+  line(out, "Δ p", "{:+.4f} ± {:.4f} %, root mean square {:.4f} %", 100 * s.probability_change.value(),
        100 * s.probability_change.error(), 100 * s.probability_change.root_mean_square());
   return out;
 }

@@ -3,45 +3,17 @@
 
 import ctypes
 import os
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-VENV = ROOT / "build" / "interop-venv"
-
-
-def install():
-    """A virtual environment with llama-cpp-python built from its source package (some minutes, once)."""
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
-    env = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=ON")
-    subprocess.check_call(
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-binary",
-            "llama-cpp-python",
-            "llama-cpp-python==0.3.36",
-            "numpy",
-            "safetensors",
-            "gguf",
-        ],
-        env=env,
-    )
-    return python
+from llama_install import ROOT, install  # noqa: F401
 
 
 class Llama:
-    """A GGUF file loaded on the CPU, with an f32 cache and no flash attention: as exact as it can be asked to be."""
+    """A GGUF file loaded on the CPU, with no flash attention and an f32 cache: as exact as it can be asked to be."""
 
-    def __init__(self, path, context=512):
+    def __init__(self, path, context=512, cache="F32"):
         import llama_cpp as lib
 
         self.lib = lib
@@ -59,29 +31,35 @@ class Llama:
         c = lib.llama_context_default_params()
         c.n_ctx = c.n_batch = c.n_ubatch = context
         c.n_threads = c.n_threads_batch = os.cpu_count()
-        c.type_k = c.type_v = lib.GGML_TYPE_F32
+        c.type_k = c.type_v = getattr(lib, "GGML_TYPE_" + cache)
         c.flash_attn_type = 0
         c.swa_full = True
         self.context = lib.llama_init_from_model(self.model, c)
         self.vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(self.model))
         self.position = 0
 
-    def logits(self, ids):
-        """Feeds ids and returns the logits of each, [len(ids), vocab]."""
+    def logits(self, ids, first=0):
+        """Feeds ids and returns the logits of those from `first` on, [len(ids) - first, vocab]."""
         lib, n = self.lib, len(ids)
         batch = lib.llama_batch_init(n, 0, 1)
         batch.n_tokens = n
         for i, token in enumerate(ids):
             batch.token[i], batch.pos[i] = int(token), self.position + i
-            batch.n_seq_id[i], batch.seq_id[i][0], batch.logits[i] = 1, 0, 1
+            batch.n_seq_id[i], batch.seq_id[i][0], batch.logits[i] = 1, 0, int(i >= first)
         if lib.llama_decode(self.context, batch) != 0:
             raise SystemExit("llama.cpp: decode failed")
         self.position += n
         rows = [
-            np.ctypeslib.as_array(lib.llama_get_logits_ith(self.context, i), (self.vocab,)).copy() for i in range(n)
+            np.ctypeslib.as_array(lib.llama_get_logits_ith(self.context, i), (self.vocab,)).copy()
+            for i in range(first, n)
         ]
         lib.llama_batch_free(batch)
         return np.stack(rows)
+
+    def forget(self):
+        """The next ids begin a text."""
+        self.lib.llama_memory_clear(self.lib.llama_get_memory(self.context), True)
+        self.position = 0
 
     def greedy(self, ids, n):
         """Logits of the prompt, and n greedy ids after it."""
