@@ -27,7 +27,8 @@ Examples:
   gemma4 bench model.gguf --prompt 2048 --gen 128 --threads 2 --json
   gemma4 bench --random e2b --type q4_0            weights of that shape, in memory alone
   gemma4 bench --random 26b-a4b --type q4_k_m --depth 8192
-  gemma4 bench model.gguf --batch 8                eight sequences at once)";
+  gemma4 bench model.gguf --batch 8                eight sequences at once
+  gemma4 bench model.gguf --per-op --roofline roof.svg)";
 
 void check(const BenchOptions& o) {
   if (o.model.empty() == o.random_size.empty()) fail_usage("bench", "expected a model, or --random and a size");
@@ -44,6 +45,21 @@ void check(const BenchOptions& o) {
   in_range("--batch", o.batch, 1, 256, "");
   in_range("--repeat", o.repeat, 1, 1000, "");
   bench_kv_options(o);
+  if (o.roofline.empty()) return;
+  if (!o.roofline.ends_with(".svg")) {
+    fail_usage("--roofline", "expected a name that ends in .svg, found '{}'", o.roofline);
+  }
+  if (o.no_roofs) fail_usage("--roofline", "needs the roofs that --no-roofs leaves out");
+}
+
+/** One more run through ops that are timed one by one; the runs that count go without. */
+void measure_ops(const BenchModel& model, Ops& ops, BenchResult& result) {
+  TimedOps timed(ops, model.model->weights);
+  Bencher bencher(model, result.options, timed);
+  bencher.run();
+  timed.take();
+  result.timed_run = bencher.run([&] { result.prefill_ops = timed.take(); });
+  result.decode_ops = timed.take();
 }
 
 BenchResult measure(const BenchOptions& o) {
@@ -59,14 +75,17 @@ BenchResult measure(const BenchOptions& o) {
   result.name = model.file->name();
   result.file_bytes = model.file->total_bytes();
   result.load_seconds = model.load_seconds;
-  Bencher bencher(model, o, *ops);
-  bencher.run();  // pools grow, pages are touched
-  for (int i = 0; i < o.repeat; ++i) result.runs.push_back(bencher.run());
+  {
+    Bencher bencher(model, o, *ops);
+    bencher.run();  // pools grow, pages are touched
+    for (int i = 0; i < o.repeat; ++i) result.runs.push_back(bencher.run());
+    result.memory = process_memory();
+    result.cache_bytes = bencher.engine().cache().bytes_allocated();
+  }
+  if (o.per_op) measure_ops(model, *ops, result);
   const KvOptions kv = bench_kv_options(o);
   result.prefill = prefill_work(*model.model, kv, o.prompt, o.depth);
   result.decode = decode_work(*model.model, kv, o.batch, o.depth + o.prompt + o.gen / 2);
-  result.memory = process_memory();
-  result.cache_bytes = bencher.engine().cache().bytes_allocated();
   return result;
 }
 
@@ -74,6 +93,7 @@ void run(BenchOptions o, bool threads_given) {
   if (!threads_given) o.threads = physical_cores();
   check(o);
   const BenchResult result = measure(o);
+  if (!o.roofline.empty()) write_roofline(result, o.roofline);
   const std::string text = o.json ? write_json(to_json(result), 2) + "\n" : to_text(result);
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (std::fflush(stdout) != 0) fail("stdout", "cannot write the result");
@@ -96,6 +116,8 @@ void add_bench(CLI::App& app) {
   CLI::Option* threads = command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)");
   command->add_option("--repeat", options->repeat, "Runs that count")->capture_default_str();
   command->add_flag("--no-roofs", options->no_roofs, "Do not measure the machine's limits, which takes some seconds");
+  command->add_flag("--per-op", options->per_op, "Where the time of a prompt and of a token goes, op by op");
+  command->add_option("--roofline", options->roofline, "Draw the machine's limits and these figures: an .svg to write");
   command->add_flag("--json", options->json, "As JSON");
   command->footer(kExamples);
   command->callback([options, threads] { run(*options, threads->count() > 0); });

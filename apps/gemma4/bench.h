@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "cpu/roofs.h"
 #include "engine/engine.h"
+#include "gemma4/timed_ops.h"
 #include "model/model.h"
 
 namespace gemma::app {
@@ -52,7 +54,8 @@ class Bencher {
  public:
   Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops);
   ~Bencher();
-  BenchRun run();
+  /** `between`: called when the prompts are done and answers begin. */
+  BenchRun run(const std::function<void()>& between = {});
   const Engine& engine() const;
 
  private:
@@ -91,6 +94,9 @@ struct BenchResult {
   cpu::Roofs roofs;           // with --no-roofs none
   ProcessMemory memory;       // at the end
   int64_t cache_bytes = 0;    // pools of keys and values
+  // With --per-op: one more run, call by call.
+  BenchRun timed_run;
+  std::vector<OpTime> prefill_ops, decode_ops;
 
   Spread prefill_rate() const;  // tokens per second
   Spread decode_rate() const;
@@ -100,5 +106,7 @@ struct BenchResult {
 
 std::string to_text(const BenchResult& result);
 json::object to_json(const BenchResult& result);
+/** An .svg of the roofs and where this result lies under them. */
+void write_roofline(const BenchResult& result, const std::string& path);
 
 }  // namespace gemma::app

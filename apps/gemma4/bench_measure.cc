@@ -146,7 +146,7 @@ Bencher::~Bencher() = default;
 
 const Engine& Bencher::engine() const { return *state_->engine; }
 
-BenchRun Bencher::run() {
+BenchRun Bencher::run(const std::function<void()>& between) {
   State& s = *state_;
   std::vector<Answering> all(static_cast<size_t>(s.options.batch));
   std::vector<std::vector<int32_t>> prompts;
@@ -166,6 +166,7 @@ BenchRun Bencher::run() {
   run.prefill_seconds = seconds_since(start);
   run.prompt_tokens = s.engine->stats().prompt_tokens - fed;
   for (Answering& a : all) a.tokens = 0;
+  if (between) between();
   start = Clock::now();
   s.step_until(all, s.options.gen);
   run.decode_seconds = seconds_since(start);

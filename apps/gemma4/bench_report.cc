@@ -40,6 +40,36 @@ std::string roof_lines(const cpu::Roofs& roofs) {
   return text;
 }
 
+/** `steps`: by which calls and times are divided. */
+std::string op_lines(std::string_view title, const std::vector<OpTime>& ops, double seconds, double steps) {
+  std::string text = fmt::format("\n{:<17} {:>7} {:>10}\n", title, "calls", "ms");
+  double left = seconds;
+  for (const OpTime& op : ops) {
+    left -= op.seconds;
+    text += fmt::format("  {:<15} {:7.0f} {:10.3f}  {:4.1f} %\n", op.name, static_cast<double>(op.calls) / steps,
+                        op.seconds / steps * 1e3, 100 * op.seconds / seconds);
+  }
+  return text + fmt::format("  {:<15} {:7} {:10.3f}  {:4.1f} %\n", "between ops", "", left / steps * 1e3,
+                            100 * left / seconds);
+}
+
+json::array ops_json(const std::vector<OpTime>& ops, double seconds, double steps) {
+  json::array list;
+  double left = seconds;
+  for (const OpTime& op : ops) {
+    left -= op.seconds;
+    list.push_back(json::object{{"op", op.name},
+                                {"calls", static_cast<double>(op.calls) / steps},
+                                {"seconds", op.seconds / steps},
+                                {"share", op.seconds / seconds}});
+  }
+  list.push_back(json::object{{"op", "between ops"}, {"seconds", left / steps}, {"share", left / seconds}});
+  return list;
+}
+
+/** Steps of a run in which all sequences answered. */
+double steps_of(const BenchRun& run, const BenchOptions& o) { return static_cast<double>(run.gen_tokens) / o.batch; }
+
 json::object to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
 
 json::object phase_json(const Spread& rate, const BenchWork& work, double seconds, double tokens,
@@ -106,7 +136,10 @@ std::string to_text(const BenchResult& r) {
   text += fmt::format("Load      {:.2f} s\n", r.load_seconds);
   text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {}\n", format_bytes(r.memory.own),
                       format_bytes(r.cache_bytes), format_bytes(r.memory.file), format_bytes(r.memory.peak));
-  return text + roof_lines(r.roofs);
+  text += roof_lines(r.roofs);
+  if (!o.per_op) return text;
+  text += op_lines("Prefill", r.prefill_ops, r.timed_run.prefill_seconds, 1);
+  return text + op_lines("A step of decode", r.decode_ops, r.timed_run.decode_seconds, steps_of(r.timed_run, o));
 }
 
 json::object to_json(const BenchResult& r) {
@@ -130,6 +163,10 @@ json::object to_json(const BenchResult& r) {
                                            {"cache_bytes", r.cache_bytes}}},
                    {"runs", runs_json(r.runs)}};
   if (r.roofs.measured()) out["roofs"] = roofs_json(r.roofs);
+  if (o.per_op) {
+    out["prefill_ops"] = ops_json(r.prefill_ops, r.timed_run.prefill_seconds, 1);
+    out["decode_ops"] = ops_json(r.decode_ops, r.timed_run.decode_seconds, steps_of(r.timed_run, o));
+  }
   return out;
 }
 

@@ -4,6 +4,7 @@
 import json
 import os
 import unittest
+import xml.etree.ElementTree
 
 from support import MODEL, ProgramTest
 
@@ -65,9 +66,34 @@ class BenchTest(ProgramTest):
         wide, narrow = self.bench(*E2B, "--kv", "f32"), self.bench(*E2B, "--kv", "bf16")
         self.assertEqual(wide["decode"]["cache_bytes_per_token"], 2 * narrow["decode"]["cache_bytes_per_token"])
 
+    def test_where_the_time_goes(self):
+        result = self.bench(*E2B, "--per-op")
+        for phase in "prefill_ops", "decode_ops":
+            self.assertAlmostEqual(sum(op["share"] for op in result[phase]), 1, places=6)
+            self.assertEqual(result[phase][-1]["op"], "between ops")
+            self.assertGreaterEqual(result[phase][-1]["share"], 0)
+        calls = {op["op"]: op["calls"] for op in result["decode_ops"] if "calls" in op}
+        self.assertEqual((calls["attention"], calls["linear down"], calls["linear head"]), (10, 10, 1))
+        self.assertEqual(calls["write_kv"], 5)  # five of the layers read the caches of others
+
+    def test_a_picture_of_the_roofs(self):
+        path = self.folder / "roof.svg"
+        result = json.loads(self.out("bench", *E2B, *SHORT, "--json", "--roofline", path))
+        root = xml.etree.ElementTree.parse(path).getroot()
+        tag = "{http://www.w3.org/2000/svg}"
+        texts = " ".join(text.text for text in root.iter(tag + "text"))
+        for word in ("prefill", "decode", "int8", "bf16", "f32", "memory", "random e2b q4_0"):
+            self.assertIn(word, texts)
+        self.assertIn(f"{result['roofs']['gigabytes_per_second']:.1f} GB/s", texts)
+        points = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(tag + "circle")]
+        self.assertEqual(len(points), 2)
+        for x, y in points:
+            self.assertTrue(0 < x < float(root.get("width")) and 0 < y < float(root.get("height")))
+        self.assertGreater(points[0][0], points[1][0])  # a prompt calculates more for each byte
+
     def test_a_report_for_people(self):
-        text = self.out("bench", *E2B, *SHORT)
-        for word in ("Prefill", "Decode", "tok/s", "Load", "Memory", "Roofs"):
+        text = self.out("bench", *E2B, *SHORT, "--per-op")
+        for word in ("Prefill", "Decode", "tok/s", "Load", "Memory", "Roofs", "linear gate, up", "between ops"):
             self.assertIn(word, text)
 
     def test_bad_input(self):
@@ -80,6 +106,8 @@ class BenchTest(ProgramTest):
             ([MODEL, "--prompt", 0], "--prompt"),
             ([MODEL, "--batch", 0], "--batch"),
             ([MODEL, "--kv", "q1"], "bf16"),
+            ([MODEL, "--roofline", "roof.png"], ".svg"),
+            ([MODEL, "--roofline", "roof.svg", "--no-roofs"], "--no-roofs"),
             (["--random", "9b"], "e2b, e4b"),
             (["--random", "e2b", "--type", "q9"], "q4_k_m"),
         ]:
