@@ -47,6 +47,7 @@ LineReader::~LineReader() {
 
 std::optional<std::string> LineReader::read(bool continued) {
   prompt_ = continued ? ". " : styled(STDOUT_FILENO) ? "\1\x1b[1m\1> \1\x1b[22m\1" : "> ";
+  columns_ = terminal_width();
   int count = 0;
   const char* line = ::el_gets(edit_, &count);
   if (InterruptGuard::interrupted()) return interrupted();
@@ -71,6 +72,14 @@ std::optional<std::string> LineReader::interrupted() {
   return "";
 }
 
+void LineReader::follow_width() {
+  const int columns = terminal_width();
+  if (columns == columns_) return;
+  columns_ = columns;
+  ::el_resize(edit_);
+  ::el_set(edit_, EL_REFRESH);
+}
+
 char* LineReader::prompt(EditLine* edit) {
   LineReader* self = nullptr;
   ::el_get(edit, EL_CLIENTDATA, &self);
@@ -79,17 +88,20 @@ char* LineReader::prompt(EditLine* edit) {
 
 /** libedit's own reader goes on after the first signal; this one ends the line (-1). 1: a character, 0: no more. */
 int LineReader::read_character(EditLine* edit, wchar_t* character) {
+  LineReader* self = nullptr;
+  ::el_get(edit, EL_CLIENTDATA, &self);
   std::mbstate_t state = {};
   while (true) {
     if (InterruptGuard::interrupted()) {
-      LineReader* self = nullptr;
-      ::el_get(edit, EL_CLIENTDATA, &self);
       const LineInfo* line = ::el_line(edit);
       self->was_empty_ = line->lastchar == line->buffer;
       return -1;
     }
     pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, kPollMilliseconds) <= 0) continue;
+    if (::poll(&input, 1, kPollMilliseconds) <= 0) {
+      self->follow_width();
+      continue;
+    }
     char byte;
     const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -27,12 +27,14 @@ class LineReader {
   static char* prompt(EditLine* edit);
   static int read_character(EditLine* edit, wchar_t* character);
   std::optional<std::string> interrupted();
+  /** A window that was made wider or narrower: the line is drawn anew. */
+  void follow_width();
 
   History* history_;
   EditLine* edit_;
   std::string file_, prompt_;
   bool was_empty_ = true;  // when Ctrl-C came
-  int interrupts_on_empty_ = 0;
+  int interrupts_on_empty_ = 0, columns_ = 0;
 };
 
 }  // namespace gemma::app

@@ -12,7 +12,7 @@ class Chat(ProgramTest):
     def start(self, *args, columns=100, **env):
         terminal = Terminal(["run", MODEL, *args], dict(self.env, **env), self.folder, columns)
         terminal.expect(r"/help lists commands")
-        terminal.expect("> ")
+        terminal.prompt()
         return terminal
 
     def test_a_conversation(self):
@@ -22,7 +22,7 @@ class Chat(ProgramTest):
         t.expect(r"\d+ tokens.*context \d+ of \d+")
         t.send("/retry\n")
         t.expect("Paris")
-        t.expect("> ")
+        t.prompt()
         t.send("/save talk.json\n")
         t.expect("2 messages kept in talk.json")
         t.send("/reset\n")
@@ -66,10 +66,10 @@ class Chat(ProgramTest):
         time.sleep(0.7)  # the line has been taken, and the answer runs
         t.send("\x03")
         t.expect("stopped")
-        t.expect("> ")
+        t.prompt()
         t.send("/stats\n")
         t.expect("loaded in")
-        t.expect("> ")
+        t.prompt()
         t.send("/exit\n")
         self.assertEqual(t.status(), 0)
 
@@ -79,19 +79,19 @@ class Chat(ProgramTest):
         t.expect("/statistics")  # the line is on the screen, and the reader waits
         t.send("\x03")
         t.expect(r"\^C\r?\n")
-        t.expect("> ")
+        t.prompt()
         t.send("/stats\n")  # what was typed is gone, and no interrupt is left over
         t.expect("loaded in")
-        t.expect("> ")
+        t.prompt()
         t.send("\x03")
         t.expect("Once more, or Ctrl-D, to leave")
-        t.expect("> ")
+        t.prompt()
         t.send("/stats\n")  # one is not enough, and does not count for the next
         t.expect("loaded in")
-        t.expect("> ")
+        t.prompt()
         t.send("\x03")
         t.expect("Once more")
-        t.expect("> ")
+        t.prompt()
         t.send("\x03")
         self.assertEqual(t.status(), 130)
 
@@ -99,19 +99,18 @@ class Chat(ProgramTest):
         t = self.start()
         t.send("\x03")
         t.expect("Once more")
-        t.expect("> ")
+        t.prompt()
         t.send("\x04")
         self.assertEqual(t.status(), 0)
 
     def test_letters_of_several_bytes(self):
         t = self.start(LC_ALL="C.UTF-8")
-        time.sleep(0.3)  # the terminal is the editor's, not the kernel's, whose backspace takes bytes
         t.send("/nönsense \u65e5\u672c\x7f\x7f\x7f\n")  # backspace takes characters
         t.expect("unknown command /nönsense")
-        t.expect("> ")
+        t.prompt()
         t.send("/n\xe6\n".encode("latin-1").decode("utf-8", "surrogateescape"))  # half a character
         t.expect("unknown command /n")
-        t.expect("> ")
+        t.prompt()
         t.send("\x04")
         self.assertEqual(t.status(), 0)
 
@@ -119,10 +118,10 @@ class Chat(ProgramTest):
         t = self.start()
         t.send("/statz\x7fs\n")  # backspace
         t.expect("loaded in")
-        t.expect("> ")
+        t.prompt()
         t.send("\x1b[A\n")  # up: the last line again
         t.expect("loaded in")
-        t.expect("> ")
+        t.prompt()
         t.send("/exit\n")
         self.assertEqual(t.status(), 0)
         again = self.start()
@@ -137,6 +136,21 @@ class Chat(ProgramTest):
         t.expect("Paris")
         found = t.expect(r"\d+ tokens.*?> ")
         self.assertNotIn("\x1b[2m", found.group(0))
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
+    def test_several_lines_at_once(self):
+        t = self.start()
+        t.send("/stats\n/nonsense\n/exit\n")
+        t.expect("loaded in")
+        t.expect("unknown command /nonsense")
+        self.assertEqual(t.status(), 0)
+
+    def test_the_line_follows_the_window(self):
+        t = self.start()
+        for columns in (20, 60):
+            t.resize(columns)
+            t.prompt()  # drawn anew
         t.send("/exit\n")
         self.assertEqual(t.status(), 0)
 

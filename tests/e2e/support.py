@@ -69,6 +69,9 @@ class Terminal:
         if self.pid == 0:
             os.chdir(cwd)
             os.execve(PROGRAM, [PROGRAM, *map(str, args)], env)
+        self.resize(columns)
+
+    def resize(self, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
 
     def send(self, text):
@@ -92,6 +95,15 @@ class Terminal:
             if not data:
                 raise AssertionError(f"ended before {pattern!r}: {self.text!r}")
             self.text += data.decode(errors="replace")
+
+    def prompt(self):
+        """Waits for the prompt and the editor: until it reads, the kernel edits, and takes bytes for characters."""
+        self.expect("> ")
+        end = time.monotonic() + 60
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            if time.monotonic() > end:
+                raise AssertionError("nobody reads the terminal")
+            time.sleep(0.005)
 
     def status(self):
         """The exit status, once the program ends."""
