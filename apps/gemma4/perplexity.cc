@@ -34,7 +34,8 @@ what --save-logits kept of a model that ran before (--against-logits). Printed a
 token that came. A file keeps the best 1024 logits of each row: the others count as one, so that KL is a lower bound,
 by little.
 
---dtype f32 computes with f32 activations on the weights' exact values; model as `run` does it.
+--dtype f32 computes with f32 activations on the weights' exact values; model as `run` does it. Each side has settings
+of its own: one that is not given has its default, whatever the other side's is.
 
 Examples:
   gemma4 perplexity model.gguf letters.txt
@@ -102,6 +103,7 @@ class Perplexity {
     if (options_.text != "-") return read_file(options_.text, kTextLimit);
     std::string text(std::istreambuf_iterator<char>(std::cin), {});
     if (std::cin.bad()) fail("standard input", "cannot read");
+    if (std::ssize(text) > kTextLimit) fail("standard input", "expected at most {} bytes of text", kTextLimit);
     return text;
   }
 
@@ -243,9 +245,9 @@ class Perplexity {
 
 /** Weights and cache of one side; `prefix`: "" or "reference-". */
 void add_side(CLI::App* command, SideOptions& side, const std::string& prefix, const std::string& whose) {
-  command->add_option("--" + prefix + "dtype", side.dtype, whose + "weights: model, or f32 with f32 activations")
+  command->add_option("--" + prefix + "dtype", side.dtype, whose + "numbers: model (the default), or f32 throughout")
       ->check(CLI::IsMember({"model", "f32"}));
-  command->add_option("--" + prefix + "kv", side.kv, whose + "cache: f32 or bf16 (f32 with f32 weights, else bf16)")
+  command->add_option("--" + prefix + "kv", side.kv, whose + "cache: f32 or bf16 (the default; with dtype f32, f32)")
       ->check(CLI::IsMember({"f32", "bf16"}));
 }
 

@@ -16,7 +16,8 @@ void line(std::string& out, std::string_view label, fmt::format_string<Args...> 
 }
 
 std::string settings(const MeasuredSide& side) {
-  return side.dtype.empty() ? side.model : fmt::format("{} (weights {}, cache {})", side.model, side.dtype, side.kv);
+  if (side.dtype.empty()) return side.model;
+  return fmt::format("{} ({}, cache {})", side.model, side.dtype == "f32" ? "all in f32" : "as it runs", side.kv);
 }
 
 void perplexity_lines(std::string& out, const Summary& s, const Mean& nll) {

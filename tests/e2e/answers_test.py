@@ -205,7 +205,7 @@ class Usage(ProgramTest):
     def test_help_and_version(self):
         self.assertIn("Examples:", self.out("--help"))
         self.assertRegex(self.out("--version"), r"^gemma4 \d+\.\d+\.\d+\n$")
-        for command in ("run", "info", "convert", "tokenize", "chat-format", "forward", "completion"):
+        for command in ("run", "info", "convert", "tokenize", "chat-format", "forward", "perplexity", "completion"):
             with self.subTest(command):
                 self.assertRegex(self.out(command, "--help"), "Examples?:")
 
