@@ -15,7 +15,7 @@ import time
 import llama_cpp as lib
 
 CHUNK = 512  # rows of a step, as gemma4 has them
-FIRST_ID, LAST_ID = 512, 262143
+FIRST_ID = 512  # before it are control tokens and bytes
 
 
 def memory_bytes():
@@ -34,6 +34,7 @@ class Speed:
         lib.llama_backend_init()
         start = time.perf_counter()
         self.model = self.load()
+        self.vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(self.model))
         self.context = self.make_context()
         self.load_seconds = time.perf_counter() - start
         self.batch = lib.llama_batch_init(max(CHUNK, options.batch), 0, 1)
@@ -68,8 +69,9 @@ class Speed:
         """rows: (sequence, position, whether its logits are wanted)."""
         b = self.batch
         b.n_tokens = len(rows)
+        first = min(FIRST_ID, self.vocabulary // 2)
         for i, (sequence, position, wanted) in enumerate(rows):
-            b.token[i], b.pos[i] = self.random.randint(FIRST_ID, LAST_ID), position
+            b.token[i], b.pos[i] = self.random.randrange(first, self.vocabulary), position
             b.n_seq_id[i], b.seq_id[i][0], b.logits[i] = 1, sequence, int(wanted)
         if lib.llama_decode(self.context, b) != 0:
             raise SystemExit("llama.cpp: decode failed")
