@@ -8,7 +8,7 @@ Gemma 3 270M is at hand as Q4_K_M only. Its weights, made f32, are the reference
 they predict a text (quality_text.py) and leave their best 1024 logits of each row in a file. Then every type of weights
 is made from those f32 weights and compared with that file: as the program runs it, and with f32 activations; and
 llama.cpp runs the same files over the same windows. A result that lies in the folder is not made again: remove it
-to measure once more, or name a new folder.
+to measure once more, or name a new folder. --show prints what is there.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import llama_install  # noqa: E402
 import quality_text  # noqa: E402
 
 ROOT = llama_install.ROOT
+CONTEXT = 512
 TYPES = ("f32", "bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
 COLUMNS = ("weights", "activations", "cache", "program", "MB", "perplexity", "KL mean", "99 %", "largest", "same top-1")
 
@@ -42,6 +43,8 @@ class Folder:
 
     def result(self, name, make):
         file = self.path / f"{name}-{self.options.stride}.json"
+        if not file.exists() and self.options.show:
+            return None
         if not file.exists():
             print(name, file=sys.stderr, flush=True)
             value = make()
@@ -58,7 +61,7 @@ class Folder:
 
     def perplexity(self, kind, *args):
         o = self.options
-        windows = ["--context", o.context, "--stride", o.stride, "--threads", o.threads]
+        windows = ["--context", CONTEXT, "--stride", o.stride, "--threads", o.threads]
         command = [o.program, "perplexity", self.model(kind), self.text, "--json", *windows, *args]
         return json.loads(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE).stdout)
 
@@ -153,16 +156,21 @@ def line(*cells):
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
-def row(names, size, r):
-    kl = r["kl"]
+def row(folder, kind, activations, cache, program, result):
+    if result is None:
+        return
+    kl = result["kl"]
     line(
-        *names,
-        f"{size / 1e6:.0f}",
-        f"{r['perplexity']:.3f}",
+        kind,
+        activations,
+        cache,
+        program,
+        f"{folder.model(kind).stat().st_size / 1e6:.0f}",
+        f"{result['perplexity']:.3f}",
         f"{kl['mean']:.2e} ± {kl['error']:.0e}",
         f"{kl['p99']:.1e}",
         f"{kl['max']:.1e}",
-        f"{100 * r['same_top']['mean']:.2f} %",
+        f"{100 * result['same_top']['mean']:.2f} %",
     )
 
 
@@ -179,18 +187,16 @@ def tables(o):
     line(*COLUMNS)
     line(*["---"] * len(COLUMNS))
     for kind in o.types:
-        size = folder.model(kind).stat().st_size
         if kind != "f32":
-            row((kind, "as it runs", "f32", "gemma4"), size, folder.ours(kind, "model", "f32"))
-            row((kind, "f32", "f32", "gemma4"), size, folder.ours(kind, "f32", "f32"))
+            row(folder, kind, "as it runs", "f32", "gemma4", folder.ours(kind, "model", "f32"))
+            row(folder, kind, "f32", "f32", "gemma4", folder.ours(kind, "f32", "f32"))
         if o.peer:
-            row((kind, "as it runs", "f32", "llama.cpp"), size, folder.peer(kind, "F32"))
-    size = folder.model("f32").stat().st_size
+            row(folder, kind, "as it runs", "f32", "llama.cpp", folder.peer(kind, "F32"))
     for kv in caches(o.program):
         if kv != "f32":
-            row(("f32", "f32", kv, "gemma4"), size, folder.ours("f32", "f32", kv))
-            if o.peer and kv == "bf16":
-                row(("f32", "f32", kv, "llama.cpp"), size, folder.peer("f32", "BF16"))
+            row(folder, "f32", "f32", kv, "gemma4", folder.ours("f32", "f32", kv))
+        if o.peer and kv == "bf16":
+            row(folder, "f32", "as it runs", kv, "llama.cpp", folder.peer("f32", "BF16"))
 
 
 def main():
@@ -199,12 +205,12 @@ def main():
     a.add_argument("--program", default=str(ROOT / "build/release/apps/gemma4"))
     a.add_argument("--model", default=str(ROOT / "models/gemma-3-270m-q4_k_m.gguf"))
     a.add_argument("--types", nargs="*", default=TYPES)
-    a.add_argument("--context", type=int, default=512)
     a.add_argument("--stride", type=int, default=2048, help="a window every so many tokens (512: the whole text)")
     a.add_argument("--threads", type=int, default=2)
+    a.add_argument("--show", action="store_true", help="print what the folder holds, measure nothing")
     a.add_argument("--no-peer", dest="peer", action="store_false", help="without llama.cpp")
     options = a.parse_args()
-    if options.peer:
+    if options.peer and not options.show:
         python = llama_install.interpreter()
         if str(python) != sys.executable:
             sys.exit(subprocess.call([str(python), __file__, *sys.argv[1:]]))
