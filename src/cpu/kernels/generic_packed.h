@@ -34,7 +34,7 @@ class PackedProduct {
   using I = typename V::I;
   static constexpr PackedFormat kFormat = B::kFormat;
   static constexpr bool kSigned = kFormat.zero == 128 && V::kSignedDot;
-  static constexpr int kAhead = 4096;  // bytes: what the prefetcher of the machine would not fetch in time
+  static constexpr int kAhead = 2048;  // bytes: Sapphire Rapids reads 29.6 GB/s with 1 to 2 KiB, 19.9 with 4
 
   /** Codes of kLanes rows from `row` on, eight vectors of four values. */
   [[gnu::always_inline]] static void decode(const std::byte* block, int row, Codes* codes) {

@@ -18,7 +18,7 @@ template <class V>
 class PackedProductBf16 {
   using F = typename V::F;
   static constexpr int kVectors = kPanelRows / V::kLanes;
-  static constexpr int kAhead = 4096;
+  static constexpr int kAhead = 2048;
 
   template <int kRows, int kParts>
   static void rows_of_panel(const std::byte* panel, int64_t pairs, const uint16_t* x, bool prefetch, float* y,
