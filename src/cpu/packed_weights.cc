@@ -253,7 +253,7 @@ int code_of(const std::byte* block, int row, int i) {
   const int high = P::kHigh + half * P::kHighHalf;
   if constexpr (P::kFormat.bits == 5) code |= (byte(high, 0, b) >> (i / 4) & 1) << 4;
   if constexpr (P::kFormat.bits == 6) code |= (byte(high, high_nibble, b) >> (2 * j) & 3) << 4;
-  return P::kFormat.codebook ? kIq4Values[code] + 128 : code;
+  return P::kFormat.codebook ? kCodebookBytes[static_cast<size_t>(code)] : code;
 }
 
 float half_at(const std::byte* p) {
@@ -265,8 +265,8 @@ float half_at(const std::byte* p) {
 template <DType type>
 void unpack_block(const std::byte* header, const std::byte* block, int row, float* out) {
   using P = PackedBlock<type>;
-  for (int i = 0; i < kBlock; ++i) {
-    const int group = P::kFormat.groups == 2 ? i / 16 : 0;
+  constexpr int kGroup = kBlock / P::kFormat.groups;  // values that share a scale
+  for (int group = 0; group < P::kFormat.groups; ++group) {
     float scale, minimum = 0;
     if constexpr (P::kFormat.super) {
       const auto byte = static_cast<uint8_t>(block[P::kScales + kPanelRows * group + row]);
@@ -280,8 +280,10 @@ void unpack_block(const std::byte* header, const std::byte* block, int row, floa
       scale = half_at(block + P::kScales + 2 * row);
       if constexpr (P::kFormat.minimum) minimum = half_at(block + P::kMinima + 2 * row);
     }
-    const float value = scale * static_cast<float>(code_of<type>(block, row, i) - P::kFormat.zero);
-    out[i] = P::kFormat.minimum ? value + minimum : value;
+    for (int i = group * kGroup; i < (group + 1) * kGroup; ++i) {
+      const float value = scale * static_cast<float>(code_of<type>(block, row, i) - P::kFormat.zero);
+      out[i] = P::kFormat.minimum ? value + minimum : value;
+    }
   }
 }
 

@@ -36,17 +36,17 @@ class Tiles {
   int64_t rows_, count_;
 };
 
-struct TileRange {
-  int64_t first, rows;
-};
-
-std::vector<TileRange> all_tiles(std::span<const RowGroup> groups, int64_t limit) {
-  std::vector<TileRange> list;
+/** body(first, rows) for the tiles of all groups, shared out to the threads. */
+template <class Body>
+void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t limit, int64_t n, const Body& body) {
+  std::vector<RowGroup> list;
   for (const RowGroup& g : groups) {
     const Tiles tiles(g.rows, limit);
     for (int64_t t = 0; t < tiles.count(); ++t) list.push_back({g.first + tiles.first(t), tiles.size(t)});
   }
-  return list;
+  threads.parallel_for(std::ssize(list), std::max<int64_t>(1, kSmallRows / n / limit), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) body(list[static_cast<size_t>(t)].first, list[static_cast<size_t>(t)].rows);
+  });
 }
 
 /** A panel's results go to y, or by way of a small array where the matrix ends within the panel. */
@@ -56,6 +56,19 @@ void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Produc
   float part[kTileRowsBf16 * kPanelRows];
   product(part, kPanelRows);
   for (int64_t r = 0; r < rows; ++r) std::copy_n(part + r * kPanelRows, width, y + r * y_stride);
+}
+
+/** product(row, rows, y, stride) of a panel for every tile of a group; `row` counts from the first of all rows. */
+template <class Product>
+void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, int64_t limit, float* y, int64_t y_stride,
+                    const Product& product) {
+  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows);
+  const Tiles tiles(group.rows, limit);
+  for (int64_t t = 0; t < tiles.count(); ++t) {
+    const int64_t first = tiles.first(t), rows = tiles.size(t);
+    store_panel(width, rows, y + first * y_stride, y_stride,
+                [&](float* to, int64_t stride) { product(group.first + first, rows, to, stride); });
+  }
 }
 
 }  // namespace
@@ -105,58 +118,40 @@ Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffer
 void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* blocks = reinterpret_cast<ActivationBlock*>(quantized_->host());
   blocks_ = blocks;
-  const std::vector<TileRange> tiles = all_tiles(groups, kTileRows);
   const int64_t per_row = n_ / kBlock;
-  threads.parallel_for(static_cast<int64_t>(tiles.size()), std::max<int64_t>(1, kSmallRows / n_ / kTileRows),
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t t = begin; t < end; ++t) {
-                           const auto [first, rows] = tiles[static_cast<size_t>(t)];
-                           for (int64_t r = 0; r < rows; ++r) {
-                             kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
-                           }
-                         }
-                       });
+  over_tiles(threads, groups, kTileRows, n_, [&](int64_t first, int64_t rows) {
+    for (int64_t r = 0; r < rows; ++r) {
+      kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
+    }
+  });
 }
 
 void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
   bf16_ = pairs;
-  const std::vector<TileRange> tiles = all_tiles(groups, kTileRowsBf16);
   const int64_t per_row = (n_ + 1) / 2 * 2;
-  threads.parallel_for(static_cast<int64_t>(tiles.size()), std::max<int64_t>(1, kSmallRows / n_ / kTileRowsBf16),
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t t = begin; t < end; ++t) {
-                           const auto [first, rows] = tiles[static_cast<size_t>(t)];
-                           for (int64_t r = 0; r < rows; ++r) {
-                             kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r,
-                                                    2 * rows);
-                           }
-                         }
-                       });
+  over_tiles(threads, groups, kTileRowsBf16, n_, [&](int64_t first, int64_t rows) {
+    for (int64_t r = 0; r < rows; ++r) {
+      kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r, 2 * rows);
+    }
+  });
 }
 
 void Operand::multiply_blocks(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
   const auto product = kernels_.packed_product[static_cast<size_t>(w.type)];
-  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows), per_row = n_ / kBlock;
-  const Tiles tiles(group.rows, kTileRows);
-  for (int64_t t = 0; t < tiles.count(); ++t) {
-    const int64_t first = tiles.first(t), rows = tiles.size(t);
-    store_panel(width, rows, y + first * y_stride, y_stride, [&](float* to, int64_t stride) {
-      product(w.panel(panel), per_row, blocks_ + (group.first + first) * per_row, rows, t == 0, to, stride);
-    });
-  }
+  const int64_t per_row = n_ / kBlock;
+  multiply_tiles(w, panel, group, kTileRows, y, y_stride, [&](int64_t row, int64_t rows, float* to, int64_t stride) {
+    product(w.panel(panel), per_row, blocks_ + row * per_row, rows, row == group.first, to, stride);
+  });
 }
 
 void Operand::multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
-  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows), pairs = (n_ + 1) / 2;
-  const Tiles tiles(group.rows, kTileRowsBf16);
-  for (int64_t t = 0; t < tiles.count(); ++t) {
-    const int64_t first = tiles.first(t), rows = tiles.size(t);
-    store_panel(width, rows, y + first * y_stride, y_stride, [&](float* to, int64_t stride) {
-      kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + (group.first + first) * pairs * 2, rows, t == 0, to,
-                                   stride);
-    });
-  }
+  const int64_t pairs = (n_ + 1) / 2;
+  multiply_tiles(w, panel, group, kTileRowsBf16, y, y_stride,
+                 [&](int64_t row, int64_t rows, float* to, int64_t stride) {
+                   kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + row * pairs * 2, rows,
+                                                row == group.first, to, stride);
+                 });
 }
 
 void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conversions between f32 and the 16-bit floats, inline and without branches so that loops over them vectorise on the
-// baseline instruction set. For files of this module; others call the functions of pack.h.
+// baseline instruction set. For files of this module and of cpu; others call the functions of pack.h.
 #pragma once
 
 #include <bit>

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
@@ -31,10 +30,8 @@ struct Packed256 {
     return _mm256_or_si256(c, _mm256_and_si256(moved, _mm256_set1_epi8(mask)));
   }
   static Codes lookup(Codes c) {
-    alignas(16) static constexpr uint8_t kValues[16] = {1,   24,  45,  63,  79,  93,  106, 118,
-                                                        129, 141, 153, 166, 181, 197, 217, 241};
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kValues))),
-                               c);
+    return _mm256_shuffle_epi8(
+        _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kCodebookBytes.data()))), c);
   }
   static I zero_int() { return _mm256_setzero_si256(); }
   static I dot(I sum, Codes c, const int8_t* q) { return add_pairs(sum, _mm256_maddubs_epi16(c, four(q))); }
@@ -118,10 +115,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
                         _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
     const int half_sum = sum_of(_mm256_add_epi32(q[0], q[1]));
     const int sum = half_sum + sum_of(_mm256_add_epi32(q[2], q[3]));
-    out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
-    out->minus_sum = -sum;
-    out->minus_half_sum = -half_sum;
-    out->scaled_sum = out->scale * static_cast<float>(sum);
+    set_scale<Packed256>(out, finite, usable, largest, sum, half_sum);
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
@@ -31,9 +30,8 @@ struct Packed512 {
     return _mm512_ternarylogic_epi32(c, moved, _mm512_set1_epi8(mask), 0xf8);  // c | (moved & mask)
   }
   static Codes lookup(Codes c) {
-    alignas(16) static constexpr uint8_t kValues[16] = {1,   24,  45,  63,  79,  93,  106, 118,
-                                                        129, 141, 153, 166, 181, 197, 217, 241};
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kValues))), c);
+    return _mm512_shuffle_epi8(
+        _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kCodebookBytes.data()))), c);
   }
   static I zero_int() { return _mm512_setzero_si512(); }
   static I dot(I sum, Codes c, const int8_t* q) {
@@ -41,7 +39,6 @@ struct Packed512 {
     std::memcpy(&four, q, sizeof four);
     return _mm512_dpbusd_epi32(sum, c, _mm512_set1_epi32(four));
   }
-  static I dot_signed(I sum, Codes, const int8_t*) { return sum; }
   template <int n>
   static I shifted(const int32_t* p) {
     return _mm512_slli_epi32(_mm512_set1_epi32(*p), n);
@@ -49,7 +46,6 @@ struct Packed512 {
   static F zero() { return _mm512_setzero_ps(); }
   static F set(float x) { return _mm512_set1_ps(x); }
   static F minus(F x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
-  static F add(F a, F b) { return _mm512_add_ps(a, b); }
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static F to_float(I x) { return _mm512_cvtepi32_ps(x); }
@@ -87,10 +83,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q), _mm512_cvtepi32_epi8(qa));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q + 16), _mm512_cvtepi32_epi8(qb));
     const int half_sum = _mm512_reduce_add_epi32(qa), sum = half_sum + _mm512_reduce_add_epi32(qb);
-    out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
-    out->minus_sum = -sum;
-    out->minus_half_sum = -half_sum;
-    out->scaled_sum = out->scale * static_cast<float>(sum);
+    set_scale<Packed512>(out, finite, usable, largest, sum, half_sum);
   }
 }
 

@@ -9,7 +9,7 @@
 //   with_bits<shift, mask>     codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
 //   dot                        I + the products of four codes with four signed bytes, the same for every row
-//   kSignedDot, dot_signed     whether codes of zero 128 are multiplied as signed numbers instead
+//   kSignedDot                 whether codes of zero 128 are multiplied as signed numbers instead, by dot_signed
 //   shifted                    the integer at p, times 2^n, in every lane
 //   halves, bytes, unsigned_bytes  kLanes f16, int8, uint8 as F
 //
@@ -34,7 +34,6 @@ class PackedProduct {
   using I = typename V::I;
   static constexpr PackedFormat kFormat = B::kFormat;
   static constexpr bool kSigned = kFormat.zero == 128 && V::kSignedDot;
-  static constexpr int kAhead = 2048;  // bytes: Sapphire Rapids reads 29.6 GB/s with 1 to 2 KiB, 19.9 with 4
 
   /** Codes of kLanes rows from `row` on, eight vectors of four values. */
   [[gnu::always_inline]] static void decode(const std::byte* block, int row, Codes* codes) {
@@ -89,7 +88,11 @@ class PackedProduct {
   [[gnu::always_inline]] static I dots(I start, const Codes* codes, const int8_t* q) {
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
-      start = kSigned ? V::dot_signed(start, codes[j], q + 4 * j) : V::dot(start, codes[j], q + 4 * j);
+      if constexpr (kSigned) {
+        start = V::dot_signed(start, codes[j], q + 4 * j);
+      } else {
+        start = V::dot(start, codes[j], q + 4 * j);
+      }
     }
     return start;
   }
@@ -146,7 +149,7 @@ class PackedProduct {
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += kRows) {
         if (prefetch) {
 #pragma GCC unroll 20
-          for (int i = 0; i < B::kBytes; i += 64) __builtin_prefetch(block + kAhead + i);
+          for (int i = 0; i < B::kBytes; i += 64) __builtin_prefetch(block + kPrefetchAhead + i);
         }
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
@@ -194,6 +197,15 @@ class PackedProduct {
     choose(std::make_integer_sequence<int, kTileRows>(), x_rows, panel, blocks, x, prefetch, y, y_stride);
   }
 };
+
+/** What a block of activations holds beside its integers. Not finite: NaN, so that every product with it is. */
+template <class V>
+void set_scale(ActivationBlock* out, bool finite, bool usable, float largest, int32_t sum, int32_t half_sum) {
+  out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : __builtin_nanf("");
+  out->minus_sum = -sum;
+  out->minus_half_sum = -half_sum;
+  out->scaled_sum = out->scale * static_cast<float>(sum);
+}
 
 template <class V, DType... types>
 void fill_packed_types(Kernels& table) {

@@ -18,7 +18,6 @@ template <class V>
 class PackedProductBf16 {
   using F = typename V::F;
   static constexpr int kVectors = kPanelRows / V::kLanes;
-  static constexpr int kAhead = 2048;
 
   template <int kRows, int kParts>
   static void rows_of_panel(const std::byte* panel, int64_t pairs, const uint16_t* x, bool prefetch, float* y,
@@ -31,8 +30,8 @@ class PackedProductBf16 {
     }
     for (int64_t i = 0; i < pairs; ++i, panel += kPanelRows * 4, x += 2 * kRows) {
       if (prefetch) {
-        __builtin_prefetch(panel + kAhead);
-        __builtin_prefetch(panel + kAhead + 64);
+        __builtin_prefetch(panel + kPrefetchAhead);
+        __builtin_prefetch(panel + kPrefetchAhead + 64);
       }
 #pragma GCC unroll 4
       for (int p = 0; p < kParts; ++p) {

@@ -10,6 +10,7 @@
 // and a reading one Sum, kBytes, zero, add(sum, address), total(sum).
 #pragma once
 
+#include "cpu/kernels/packed.h"
 #include "cpu/kernels/roof.h"
 
 namespace gemma::cpu {
@@ -54,7 +55,6 @@ struct RoofProduct {
 
 template <class V>
 uint64_t roof_read(const std::byte* data, int64_t bytes) {
-  constexpr int64_t kAhead = 4096;
   constexpr int kSums = static_cast<int>(kReadStretch / V::kBytes);
   typename V::Sum sums[kSums];
 #pragma GCC unroll 32
@@ -62,7 +62,7 @@ uint64_t roof_read(const std::byte* data, int64_t bytes) {
   for (int64_t at = 0; at + kReadStretch <= bytes; at += kReadStretch) {
 #pragma GCC unroll 32
     for (int i = 0; i < kSums; ++i) {
-      if (i * V::kBytes % 64 == 0) __builtin_prefetch(data + at + kAhead + i * V::kBytes);
+      if (i * V::kBytes % 64 == 0) __builtin_prefetch(data + at + kPrefetchAhead + i * V::kBytes);
       sums[i] = V::add(sums[i], data + at + i * V::kBytes);
     }
   }

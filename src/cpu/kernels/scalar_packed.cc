@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/parts.h"
@@ -37,7 +36,7 @@ struct Scalar {
   }
   static Codes lookup(Codes c) {
     Codes values = 0;
-    for (int i = 0; i < 32; i += 8) values |= static_cast<uint32_t>(kIq4Values[c >> i & 15] + 128) << i;
+    for (int i = 0; i < 32; i += 8) values |= uint32_t{kCodebookBytes[c >> i & 15]} << i;
     return values;
   }
   static I zero_int() { return 0; }
@@ -45,7 +44,6 @@ struct Scalar {
     for (int i = 0; i < 4; ++i) sum += static_cast<int32_t>(c >> (8 * i) & 255) * q[i];
     return sum;
   }
-  static I dot_signed(I sum, Codes c, const int8_t* q) { return dot(sum, c, q); }
   template <int n>
   static I shifted(const int32_t* p) {
     return *p * (1 << n);
@@ -66,7 +64,6 @@ struct Scalar {
   static void store(float* p, F x) { *p = x; }
 };
 
-/** The scale is NaN where a value is not finite: so is every product with the block. */
 void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
   for (int64_t i = 0; i < n; i += kBlock, x += kBlock, out += stride) {
     float largest = 0, wrong = 0;
@@ -82,10 +79,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
       sum += out->q[j];
       if (j < kBlock / 2) half_sum += out->q[j];
     }
-    out->scale = wrong == 0 ? (usable ? largest / 127.0f : 0.0f) : std::numeric_limits<float>::quiet_NaN();
-    out->minus_sum = -sum;
-    out->minus_half_sum = -half_sum;
-    out->scaled_sum = out->scale * static_cast<float>(sum);
+    set_scale<Scalar>(out, wrong == 0, usable, largest, sum, half_sum);
   }
 }
 
