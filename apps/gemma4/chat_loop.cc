@@ -28,8 +28,6 @@ constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (
   A line that ends with \ goes on in the next one. Ctrl-C stops an answer, throws
   a line away, and leaves when pressed twice on an empty one.)";
 
-constexpr int kInterrupted = 130;
-
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};

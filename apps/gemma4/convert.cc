@@ -36,8 +36,6 @@ Examples:
   gemma4 convert model.gguf hf-folder
   gemma4 convert model.gguf hf-folder --type bf16)";
 
-constexpr int kInterrupted = 130;
-
 struct ConvertOptions {
   std::string source, target, type;
   bool force = false;

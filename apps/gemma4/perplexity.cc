@@ -46,7 +46,6 @@ Examples:
   gemma4 perplexity small.gguf letters.txt --against-logits large.logits --json
   man bash | gemma4 perplexity model.gguf - --stride 256 --skip 255      every token after 255 others)";
 
-constexpr int kInterrupted = 130;
 constexpr int64_t kTextLimit = int64_t{1} << 30;  // the tokenizer's
 
 /** A model and how it runs; "" stands for the default. */

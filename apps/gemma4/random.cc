@@ -33,7 +33,6 @@ Examples:
 
 constexpr const char* kDefaultTokenizer = "third_party/tokenizer-gemma3";
 constexpr int64_t kPiece = int64_t{4} << 20;  // bytes made and written at a time
-constexpr int kInterrupted = 130;
 
 struct RandomOptions {
   std::string size, type = "q4_0", target, tokenizer;

@@ -103,7 +103,7 @@ int run_jsonl(Session& session, const RunOptions& options) {
   size_t next = 0, printed = 0;
   bool failed = false;
   while (printed < jobs.size()) {
-    if (InterruptGuard::interrupted()) return 130;
+    if (InterruptGuard::interrupted()) return kInterrupted;
     // No more in flight than run at once: a prompt is rendered when its turn is near, and the queue never fills.
     while (next < jobs.size() && next < printed + 2 * static_cast<size_t>(options.session.max_sequences)) {
       start(session, jobs[next], next, options);

@@ -104,7 +104,7 @@ int run_once(Session& session, const RunOptions& options) {
     fmt::print("\n");
   }
   if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-  if (answer.finish == Finish::cancelled) return 130;
+  if (answer.finish == Finish::cancelled) return kInterrupted;
   if (answer.finish == Finish::error) fail(session.file->name(), "{}", answer.error);
   if (answer.finish == Finish::loop)
     fmt::print(stderr, "gemma4: stopped: the answer repeats itself (--no-loop-stop)\n");

@@ -20,7 +20,7 @@ std::atomic<int> interrupts{0};
 struct sigaction previous_action;
 
 void on_interrupt(int) {
-  if (interrupts.fetch_add(1) == 1) _exit(130);
+  if (interrupts.fetch_add(1) == 1) _exit(kInterrupted);
 }
 
 int width_of(char32_t point) { return std::max(0, ::wcwidth(static_cast<wchar_t>(point))); }

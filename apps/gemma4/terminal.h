@@ -21,6 +21,9 @@ std::string dim(std::string_view text, int descriptor);
 std::string bold(std::string_view text, int descriptor);
 bool styled(int descriptor);
 
+/** The exit status of a program that Ctrl-C has ended. */
+inline constexpr int kInterrupted = 130;
+
 /** While one lives, Ctrl-C sets a flag instead of ending the program. A second Ctrl-C that nobody has taken yet ends
  * the program with status 130. */
 class InterruptGuard {

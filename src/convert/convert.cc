@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kQuantizationVersion = 2;  // of ggml's block formats
 constexpr int64_t kShardBytes = 5'000'000'000;
 
 std::string plural(size_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
@@ -87,8 +86,7 @@ Conversion Conversion::to_gguf(const ModelFile& source, FileType type) {
   } else {
     c.plan_from_folder(type);
   }
-  c.keys_.set("general.quantization_version", kQuantizationVersion);
-  c.keys_.set("general.file_type", int64_t{gguf_file_type(type)});
+  add_file_type_keys(type, c.keys_);
   return c;
 }
 

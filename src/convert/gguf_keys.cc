@@ -181,6 +181,12 @@ void add_model_keys(const ModelFile& source, const Config& config, Metadata& key
   }
 }
 
+void add_file_type_keys(FileType type, Metadata& keys) {
+  constexpr int64_t kQuantizationVersion = 2;  // of ggml's block formats
+  keys.set("general.quantization_version", kQuantizationVersion);
+  keys.set("general.file_type", int64_t{gguf_file_type(type)});
+}
+
 std::vector<float> rope_divisors(const Config& config) {
   constexpr float kNotRotated = 1e30f;
   if (config.generation != 4) return {};

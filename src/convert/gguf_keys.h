@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/drafter_config.h"
+#include "convert/file_type.h"
 #include "file/metadata.h"
 #include "file/model_file.h"
 
@@ -16,6 +17,9 @@ namespace gemma {
 void add_model_keys(const ModelFile& source, const Config& config, Metadata& keys, std::string_view architecture = {});
 /** The same of a drafter. */
 void add_drafter_keys(const ModelFile& source, const DrafterConfig& drafter, Metadata& keys);
+
+/** What types the tensors have: general.file_type, general.quantization_version. */
+void add_file_type_keys(FileType type, Metadata& keys);
 
 /** The divisors of the full layers' RoPE frequencies, which GGUF keeps as the tensor rope_freqs.weight: the factor for
  * a rotated pair, 1e30 for one that is not rotated. Empty for Gemma 3, which rotates all. */

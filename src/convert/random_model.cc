@@ -20,9 +20,8 @@
 namespace gemma {
 namespace {
 
-constexpr int64_t kQuantizationVersion = 2;  // of ggml's block formats
-constexpr float kNormSpread = 0.1f;          // of factors around 1
-constexpr float kRouterGain = 4;             // scores as far apart as a router's are that has learnt something
+constexpr float kNormSpread = 0.1f;  // of factors around 1
+constexpr float kRouterGain = 4;     // scores as far apart as a router's are that has learnt something
 
 /** The bytes of a whole file: header, tensors, padding. */
 class RandomSource final : public ByteSource {
@@ -147,8 +146,7 @@ Plan make_plan(const RandomModelOptions& o, const std::string& name) {
   } else {
     add_tokenizer_keys(folder, plan.config, plan.keys);
   }
-  plan.keys.set("general.quantization_version", kQuantizationVersion);
-  plan.keys.set("general.file_type", int64_t{gguf_file_type(o.type)});
+  add_file_type_keys(o.type, plan.keys);
   plan_tensors(o, plan);
   return plan;
 }
