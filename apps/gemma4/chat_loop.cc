@@ -255,6 +255,9 @@ class ChatLoop {
     say(fmt::format("read {} tokens at {:.1f}/s, reused {}, wrote {} at {:.1f}/s", s.prompt_tokens,
                     rate(s.prompt_tokens, s.prompt_seconds), s.reused_tokens, s.generated_tokens,
                     rate(s.generated_tokens, s.generate_seconds)));
+    if (s.drafted_tokens > 0) {
+      say(fmt::format("guessed {} tokens ahead, {} of them right", s.drafted_tokens, s.accepted_tokens));
+    }
     say(fmt::format("context {} of {}, {} messages", used_, session_.engine->context(), messages_.size()));
   }
 

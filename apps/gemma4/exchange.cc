@@ -147,6 +147,8 @@ struct Exchange::State {
   }
 
   void finish(const Event& event) {
+    answer.drafted += event.drafted;
+    answer.accepted += event.accepted;
     if (*event.finish == Finish::context && !raw && !options.keep_whole && !fit(1) && submit_now() != 0) {
       return;  // the answer goes on with fewer turns before it
     }

@@ -27,6 +27,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 run model.gguf --json --temperature 0 "Name a colour."
   gemma4 run model.gguf --jsonl prompts.jsonl > answers.jsonl
   gemma4 run model.gguf --raw "Once upon a time"
+  gemma4 run model.gguf --draft drafter.gguf "Write a bubble sort in C."
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
 GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file may also set system, template,
@@ -138,6 +139,9 @@ int run(const Given& given, RunOptions options) {
     fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
   }
   const auto bias = parse_bias(given.bias);
+  if (speculation_length(options.session.speculate) == 0 && !options.session.drafter.empty()) {
+    fail_usage("--draft", "has nothing to do with --speculate off");
+  }
   if (!given.tools_file.empty()) {
     const json::value tools = parse_json_or_fail(given.tools_file, read_file(given.tools_file));
     if (!tools.is_array()) fail(given.tools_file, "expected a JSON array of tool declarations");
@@ -239,6 +243,11 @@ void add_run(CLI::App& app) {
       ->check(CLI::IsMember({"drop", "stop"}))
       ->capture_default_str();
   command->add_option("-t,--threads", given->threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--speculate", options->session.speculate,
+                   "Tokens guessed ahead: auto, off, or how many at once; the text is the same, only faster")
+      ->capture_default_str();
+  command->add_option("--draft", options->session.drafter, "A drafter made for the model guesses, too: its file");
   command->add_flag("-q,--quiet", options->quiet, "No status line");
   add_sampling_options(*command, *given, *options);
   command->callback([given, options] { set_exit_status(run(*given, *options)); });

@@ -80,6 +80,10 @@ json::object to_json(const Session& session, const Answer& answer, const AnswerO
   if (!answer.error.empty()) out["error"] = answer.error;
   out["prompt_tokens"] = answer.prompt_tokens;
   out["tokens"] = answer.tokens;
+  if (answer.drafted > 0) {
+    out["drafted"] = answer.drafted;
+    out["accepted"] = answer.accepted;
+  }
   if (answer.dropped_turns > 0) out["dropped_turns"] = answer.dropped_turns;
   out["seed"] = static_cast<int64_t>(options.sampling.seed);
   out["first_token_seconds"] = answer.first_token_seconds;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 
 #include "cpu/cpu_ops.h"
@@ -35,6 +36,18 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
 
 }  // namespace
 
+int speculation_length(const std::string& text) {
+  if (text == "auto") return Speculation::kAuto;
+  if (text == "off") return 0;
+  int length = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, length);
+  if (error != std::errc() || stop != end || length < 1 || length > Speculation::kMost) {
+    fail_usage("--speculate", "expected auto, off, or 1 to {} guesses a step, found '{}'", Speculation::kMost, text);
+  }
+  return length;
+}
+
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   auto session = std::make_unique<Session>();
@@ -46,6 +59,10 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
+  engine.speculation.length = speculation_length(options.speculate);
+  if (!options.drafter.empty()) {
+    engine.speculation.drafter = Drafter::load(options.drafter, session->model->config, *session->ops, {});
+  }
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
   session->chat_template =
       choose_template(*session->file, session->model->config, options.chat_template, session->template_note);

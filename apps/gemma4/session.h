@@ -22,8 +22,13 @@ struct SessionOptions {
   int context = 0;  // 0: the model's, cut to what memory allows
   int threads = 0;  // 0: physical cores
   int max_sequences = 1;
-  std::string chat_template;  // "": the model's own
+  std::string chat_template;       // "": the model's own
+  std::string speculate = "auto";  // speculation_length
+  std::string drafter;             // a file, or ""
 };
+
+/** "auto", "off" or a number, as Speculation::length. */
+int speculation_length(const std::string& text);
 
 struct Session {
   static std::unique_ptr<Session> open(const SessionOptions& options);
@@ -64,7 +69,8 @@ struct Answer {
   std::optional<Finish> finish;
   std::string error;  // with Finish::error
   int prompt_tokens = 0, tokens = 0;
-  int dropped_turns = 0;  // oldest turns left out because the context was full
+  int dropped_turns = 0;              // oldest turns left out because the context was full
+  int64_t drafted = 0, accepted = 0;  // guesses checked, and right
   double first_token_seconds = 0, seconds = 0;
   std::vector<TokenLogprob> logprobs;
 };

@@ -13,6 +13,7 @@ void Engine::State::answer(const Work& work, const Tensor& states) {
   const auto rows = static_cast<int64_t>(work.wanted.size());
   const auto vocab = static_cast<size_t>(model->config.vocab);
   const int64_t block_rows = logit_rows(options);
+  drawing_seconds = 0;
   for (int64_t first = 0; first < rows; first += block_rows) {
     const int64_t n = std::min(block_rows, rows - first);
     const Tensor block = logits(ops, model->config, model->weights, states.slice(first, n));
@@ -24,16 +25,30 @@ void Engine::State::answer(const Work& work, const Tensor& states) {
       ops.read(block, std::as_writable_bytes(std::span(host_logits)));
       values = host_logits;
     }
+    const auto start = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < n; ++i) {
-      answer_row(work.wanted[static_cast<size_t>(first + i)], values.subspan(static_cast<size_t>(i) * vocab, vocab));
+      answer_row(work.wanted[static_cast<size_t>(first + i)], values.subspan(static_cast<size_t>(i) * vocab, vocab),
+                 states.slice(first + i, 1));
     }
+    drawing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 }
 
-void Engine::State::answer_row(const WantedRow& row, std::span<const float> logits) {
+/** state: [1, dim], from which the logits are. */
+void Engine::State::answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) {
   Task& task = *row.task;
   if (task.finished) return;
-  if (row.index + 1 == static_cast<int64_t>(task.tokens.size())) return draw(task, logits);
+  const auto size = static_cast<int64_t>(task.tokens.size());
+  // A row behind a wrong guess says nothing.
+  if (row.index >= size || task.tokens[static_cast<size_t>(row.index)] != row.token) return;
+  if (row.index + 1 == size) {
+    Guessing& g = task.guessing;
+    const bool guessed = row.index >= cache.length(*task.sequence) - static_cast<int64_t>(g.fed.size());
+    g.accepted_tokens += guessed;
+    stats.accepted_tokens += guessed;
+    if (options.speculation.drafter) g.state = state;
+    return draw(task, logits);
+  }
   const int32_t next = task.tokens[static_cast<size_t>(row.index + 1)];
   task.prompt_logprobs.push_back(
       static_cast<float>(static_cast<double>(logits[static_cast<size_t>(next)]) - log_sum_exp(logits)));
@@ -58,8 +73,13 @@ void Engine::State::draw(Task& task, std::span<const float> logits) {
     return finish(task, Finish::error, fmt::format("the mask refuses token {}, which it allowed", choice.token));
   }
   task.tokens.push_back(choice.token);
+  task.guessing.looked_up.check(choice.token, task.guessing.odds);
+  task.guessing.drafted.check(choice.token, task.guessing.odds);
   ++stats.generated_tokens;
-  Event event{choice.token, {}, choice.logprob, std::move(choice.top), {}, {}, {}};
+  Event event;
+  event.token = choice.token;
+  event.logprob = choice.logprob;
+  event.top = std::move(choice.top);
   event.finish = finish_after(task, choice.token, event.text);
   deliver(task, std::move(event));
 }
@@ -91,6 +111,10 @@ void Engine::State::deliver(Task& task, Event event) {
   if (!task.started) event.prompt_logprobs = task.prompt_logprobs;
   task.started = true;
   task.finished = event.finish;
+  if (event.finish) {
+    event.drafted = task.guessing.drafted_tokens;
+    event.accepted = task.guessing.accepted_tokens;
+  }
   if (task.on_event) task.on_event(event);
 }
 

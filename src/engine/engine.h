@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/sampler.h"
+#include "model/drafter.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
@@ -70,6 +71,16 @@ struct Event {
   std::optional<Finish> finish;        // the last event of a request
   std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
   std::string error;                   // one line, with Finish::error
+  int64_t drafted = 0, accepted = 0;   // with finish: guesses of the whole answer that were checked, and were right
+};
+
+/** Tokens that are guessed and checked together with the last one: where they are right, a step makes several. The
+ *  answer is the same with and without (docs/speculation.md). */
+struct Speculation {
+  static constexpr int kAuto = -1;
+  static constexpr int kMost = 15;
+  int length = kAuto;  // guesses in a step: kAuto: as many as are worth it; 0: none; else so many, where there are any
+  std::shared_ptr<const Drafter> drafter;  // guesses beside prompt look-up
 };
 
 struct EngineOptions {
@@ -77,12 +88,14 @@ struct EngineOptions {
   int max_sequences = 16;  // in a step
   int batch_tokens = 512;  // rows of one step; a picture that must be seen whole may take more
   int queue_limit = 256;   // requests that wait
-  KvOptions kv;            // byte_limit 0: what memory is available when the engine is made, less a reserve
+  Speculation speculation = {};
+  KvOptions kv;  // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 
 struct EngineStats {
   int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, steps = 0, preemptions = 0;
-  double prompt_seconds = 0, generate_seconds = 0;
+  int64_t drafted_tokens = 0, accepted_tokens = 0;
+  double prompt_seconds = 0, generate_seconds = 0, draft_seconds = 0;  // draft: making of a drafter's tokens
 };
 
 using Ticket = int64_t;  // 0: the queue was full

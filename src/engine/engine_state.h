@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, step.cc:
-// the scheduler, answer.cc: from logits to events).
+// the scheduler, speculation.cc: guesses, answer.cc: from logits to events).
 #pragma once
 
 #include <atomic>
@@ -15,6 +15,7 @@
 #include "engine/answer_text.h"
 #include "engine/engine.h"
 #include "engine/loop_detector.h"
+#include "engine/speculation.h"
 
 namespace gemma {
 
@@ -28,6 +29,7 @@ struct Task {
   std::vector<int32_t> stop_ids;
   std::optional<AnswerText> text;
   LoopDetector loop;
+  Guessing guessing;
   std::vector<float> prompt_logprobs;
   bool started = false;            // the first event is out
   std::optional<Finish> finished;  // the last event is out
@@ -41,6 +43,7 @@ struct Task {
 struct WantedRow {
   Task* task;
   int64_t index;  // of the row's token in the sequence; its logits are about token index + 1
+  int32_t token;  // in the row: a guess, where the sequence is not that long
 };
 
 /** A step as planned. */
@@ -75,6 +78,9 @@ struct Engine::State {
   std::vector<std::unique_ptr<Task>> running;  // oldest first
   std::vector<uint32_t> mask_bits;
   std::vector<float> host_logits;  // where the device's logits are read to
+  StepCost step_cost;              // without what drawing takes
+  double draft_seconds = 0;        // to make one token of the drafter's, of late
+  double drawing_seconds = 0;      // of this step: from logits to events
 
   // intake.cc
   bool receive();
@@ -93,9 +99,18 @@ struct Engine::State {
   void remember(const Task& task);
   void retire();
 
+  // speculation.cc
+  void guess();
+  int most_guesses(const Task& task) const;
+  Guesses guesses_of(Task& task);
+  std::vector<int> guess_lengths(std::span<const Guesses> guesses, int spare, bool prompts) const;
+  void take_guesses(Task& task, int count);
+  bool give_up_guesses();
+  void settle(const Work& work);
+
   // answer.cc
   void answer(const Work& work, const Tensor& states);
-  void answer_row(const WantedRow& row, std::span<const float> logits);
+  void answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state);
   void draw(Task& task, std::span<const float> logits);
   std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text);
   void deliver(Task& task, Event event);

@@ -24,7 +24,10 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options) {
   return 4 * (int64_t{options.batch_tokens} * (int64_t{6} * config.dim + widest + per_layer) + logits);
 }
 
-int logit_rows(const EngineOptions& options) { return std::clamp(options.max_sequences, 4, 16); }
+int logit_rows(const EngineOptions& options) {
+  const bool guesses = options.speculation.length != 0;
+  return std::clamp(options.max_sequences * (guesses ? 1 + Speculation::kMost : 1), 4, 16);
+}
 
 MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64_t available) {
   const int most = config.context > 0 ? config.context : kUnknownContext;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler: who runs, and which rows a step has. Sequences that answer get a row each, the rest of the rows goes
-// to prompts, oldest first. When pages run out, the youngest gives up its own and is fed again later; keyed noise and
-// rows that do not depend on their batch make that invisible.
+// to prompts, oldest first; guesses are rows behind an answer's own (speculation.cc). When pages run out, the youngest
+// gives up its own and is fed again later; keyed noise and rows that do not depend on their batch make that invisible.
 #include <algorithm>
 
 #include "base/memory.h"
@@ -27,6 +27,7 @@ bool Engine::step() {
   const bool news = s.receive();
   s.retire();  // what was cancelled makes room
   s.admit();
+  s.guess();
   Work work;
   const bool planned = s.plan(work);
   if (planned) s.run(work);
@@ -55,6 +56,7 @@ bool Engine::State::plan(Work& work) {
   for (int64_t rows = options.batch_tokens; !running.empty();) {
     work = planned(rows);
     if (cache.reserve(work.batch)) return true;
+    if (give_up_guesses()) continue;  // before anybody gives up what is certain
     if (running.size() > 1) {
       preempt_youngest();
     } else if (rows > 1 && work.batch.tokens.size() > 1) {
@@ -74,7 +76,7 @@ Work Engine::State::planned(int64_t rows) const {
   const auto fed = [&](const Task& task) { return cache.length(*task.sequence); };
   const auto left = [&](const Task& task) { return static_cast<int64_t>(task.tokens.size()) - fed(task); };
   for (const auto& task : running) {
-    if (left(*task) == 1) add_rows(work, *task, 1);
+    if (left(*task) == 1) add_rows(work, *task, 1 + static_cast<int64_t>(task->guessing.fed.size()));
   }
   for (const auto& task : running) {
     const int64_t budget = rows - static_cast<int64_t>(work.batch.tokens.size());
@@ -105,14 +107,17 @@ void Engine::State::add_rows(Work& work, Task& task, int64_t rows) const {
   batch.segments.push_back({*task.sequence, first, rows});
   work.tasks.push_back(&task);
   for (int64_t i = begin; i < end; ++i) {
-    batch.tokens.push_back(task.tokens[static_cast<size_t>(i)]);
+    const int64_t guess = i - static_cast<int64_t>(task.tokens.size());
+    const int32_t token =
+        guess < 0 ? task.tokens[static_cast<size_t>(i)] : task.guessing.fed[static_cast<size_t>(guess)];
+    batch.tokens.push_back(token);
     batch.positions.push_back(static_cast<int32_t>(i));
-    const bool last = i + 1 == static_cast<int64_t>(task.tokens.size());
+    const bool last = guess >= -1;  // of the sequence, or may be
     const bool scored = task.request.prompt_logprobs && i + 1 < task.prompt_size() &&
                         i >= static_cast<int64_t>(task.prompt_logprobs.size());  // not before it gave up its pages
     if (!last && !scored) continue;
     batch.wanted.push_back(static_cast<int32_t>(first + i - begin));
-    work.wanted.push_back({&task, i});
+    work.wanted.push_back({&task, i, token});
   }
   for (const MediaRows& media : task.request.media) {
     const int64_t from = std::max(begin, media.first_row), to = std::min(end, media.first_row + media.rows);
@@ -137,13 +142,18 @@ void Engine::State::run(Work& work) {
   Context context{ops, model->config, model->weights, cache};
   const Tensor states = forward(context, work.batch);
   cache.commit(work.batch);
-  for (const Task* task : work.tasks) {
+  for (Task* task : work.tasks) {
+    const auto guesses = static_cast<int64_t>(task->guessing.fed.size());
+    task->guessing.drafted_tokens += guesses;
+    stats.drafted_tokens += guesses;
     // The next turn's prompt begins with this one, but perhaps not with its answer: thoughts are taken out.
     if (cache.length(*task->sequence) == task->prompt_size() && !task->started) remember(*task);
   }
   answer(work, states);
+  settle(work);
   const auto rows = static_cast<int64_t>(work.batch.tokens.size());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (work.prompt_rows == 0) step_cost.measured(static_cast<int>(rows), seconds - drawing_seconds);
   const double share = static_cast<double>(work.prompt_rows) / static_cast<double>(rows);
   stats.prompt_tokens += work.prompt_rows;
   stats.prompt_seconds += seconds * share;

@@ -73,6 +73,7 @@ Answer alone(const std::shared_ptr<const Model>& model, const Plan& plan, const 
   options.kv = kv;
   options.kv.remembered = 0;
   options.kv.byte_limit = 0;
+  options.speculation.length = 0;
   Engine engine(model, nullptr, ops_with(1), options);
   Answer answer;
   EXPECT_NE(engine.submit(plan.request(), [&](const Event& e) { answer.add(e); }), 0);

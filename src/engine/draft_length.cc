@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/draft_length.h"
+
+#include <algorithm>
+
+namespace gemma {
+namespace {
+
+// Measured on prose, code, JSON and copies (docs/speculation.md).
+constexpr std::array<double, GuessOdds::kGrades> kPrejudice{0.25, 0.35, 0.45, 0.6, 0.75, 0.9,  // looked up
+                                                            0.6,  0.5,  0.4,  0.3};            // drafted
+constexpr double kPrejudiceWeight = 3;                                                         // guesses
+constexpr double kMemory = 0.9;   // weight of what is one guess older
+constexpr double kReturn = 0.99;  // a step without a try
+
+constexpr double kRowCost = 0.04;     // of a step: what a row more is taken to cost until it is measured
+constexpr double kStepMemory = 0.8;   // weight of the steps before, once there are some
+constexpr double kStepReturn = 0.99;  // weight of a number of rows after a step of another number
+constexpr double kKnown = 0.5;        // weight below which a number of rows has to be measured again
+constexpr double kLeastGain = 1.03;   // smaller ones may be errors of measurement
+constexpr double kLikely = 0.5;
+
+}  // namespace
+
+int GuessOdds::lookup_grade(int match_length) {
+  constexpr std::array<int, kLookupGrades - 1> kEnds{2, 3, 4, 8, 16};
+  return static_cast<int>(std::lower_bound(kEnds.begin(), kEnds.end(), match_length) - kEnds.begin());
+}
+
+int GuessOdds::drafter_grade(int place) { return kLookupGrades + std::min(place, kDrafterGrades - 1); }
+
+GuessOdds::GuessOdds() {
+  for (size_t i = 0; i < kGrades; ++i) {
+    seen_[i] = kPrejudiceWeight;
+    right_[i] = kPrejudiceWeight * kPrejudice[i];
+  }
+}
+
+void GuessOdds::saw(int grade, bool right) {
+  right_[at(grade)] = right_[at(grade)] * kMemory + (right ? 1 : 0);
+  seen_[at(grade)] = seen_[at(grade)] * kMemory + 1;
+}
+
+void GuessOdds::forget(int grade) {
+  right_[at(grade)] = right_[at(grade)] * kReturn + (1 - kReturn) * kPrejudiceWeight * kPrejudice[at(grade)];
+  seen_[at(grade)] = seen_[at(grade)] * kReturn + (1 - kReturn) * kPrejudiceWeight;
+}
+
+void StepCost::measured(int rows, double seconds) {
+  if (rows > kMostRows) return;
+  for (double& weight : weight_) weight *= kStepReturn;
+  double& mean = mean_[at(rows)];
+  double& weight = weight_[at(rows)];
+  if (weight < kKnown) {
+    mean = seconds;
+    weight = 1;
+    return;
+  }
+  // A step that was held up counts as one twice as long at most.
+  weight = weight * kStepMemory + 1;
+  mean += (std::min(seconds, 2 * mean) - mean) / weight;
+}
+
+bool StepCost::knows(int rows) const { return rows <= kMostRows && weight_[at(rows)] >= kKnown; }
+
+double StepCost::seconds(int rows, int base) const {
+  // From the nearest number of rows below that is known; a step of fewer rows is never the longer one.
+  int from = std::min(rows, kMostRows);
+  while (from > base && !knows(from)) --from;
+  double longest = 0;
+  for (int i = base; i <= from; ++i) {
+    if (knows(i)) longest = std::max(longest, mean_[at(i)]);
+  }
+  return longest + kRowCost * (rows - from) * mean_[at(base)];
+}
+
+namespace {
+
+/** Takes guesses one by one, the likeliest first, and tells `visit` of each state; until `most` or below `least`. */
+template <class Visit>
+void take_likeliest(std::span<const Guesses> sequences, int most, double least, const Visit& visit) {
+  std::vector<int> lengths(sequences.size(), 0);
+  std::vector<double> reached(sequences.size(), 1.0);  // odds that all taken of a sequence are right
+  double gained = 0, making = 0;
+  for (int taken = 1; taken <= most; ++taken) {
+    size_t best = sequences.size();
+    double odds = least;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const auto next = static_cast<size_t>(lengths[i]);
+      if (next >= sequences[i].odds.size()) continue;
+      const double each = reached[i] * sequences[i].odds[next];
+      if (each <= odds) continue;
+      odds = each;
+      best = i;
+    }
+    if (best == sequences.size()) return;
+    ++lengths[best];
+    reached[best] = odds;
+    gained += odds;
+    making += sequences[best].seconds_each;
+    visit(lengths, taken, gained, making);
+  }
+}
+
+}  // namespace
+
+std::vector<int> draft_lengths(std::span<const Guesses> sequences, const StepCost& cost, int most) {
+  const auto base = static_cast<int>(sequences.size());
+  std::vector<int> best(sequences.size(), 0);
+  if (!cost.knows(base)) return best;
+  double rate = kLeastGain * base / cost.seconds(base, base);
+  const int rows = std::min(most, StepCost::kMostRows - base);
+  take_likeliest(sequences, rows, 0, [&](const std::vector<int>& lengths, int taken, double gained, double making) {
+    const double each = (base + gained) / (cost.seconds(base + taken, base) + making);
+    if (each <= rate) return;
+    rate = each;
+    best = lengths;
+  });
+  return best;
+}
+
+std::vector<int> likely_lengths(std::span<const Guesses> sequences, int most) {
+  std::vector<int> best(sequences.size(), 0);
+  take_likeliest(sequences, most, kLikely,
+                 [&](const std::vector<int>& lengths, int, double, double) { best = lengths; });
+  return best;
+}
+
+}  // namespace gemma

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many guessed tokens a step is worth: from how often guesses were right, and from what steps of more rows cost.
+// Nothing here changes a text, only how fast it comes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gemma {
+
+/** How often guesses of each grade are right, when all before them were: what lately happened in one answer, and a
+ *  prejudice that counts as a few guesses. */
+class GuessOdds {
+ public:
+  static constexpr int kLookupGrades = 6, kDrafterGrades = 4, kGrades = kLookupGrades + kDrafterGrades;
+  /** Of a token looked up: by how many tokens before it are equal, those guessed included. */
+  static int lookup_grade(int match_length);
+  /** Of a drafter's token: by its place in the draft, from 0. */
+  static int drafter_grade(int place);
+
+  GuessOdds();
+  double of(int grade) const { return right_[at(grade)] / seen_[at(grade)]; }
+  void saw(int grade, bool right);
+  /** Moves a grade a little towards its prejudice: what is not tried would never change otherwise. */
+  void forget(int grade);
+
+ private:
+  static size_t at(int grade) { return static_cast<size_t>(grade); }
+  std::array<double, kGrades> right_, seen_;
+};
+
+/** Seconds of a step by its number of rows, as measured. */
+class StepCost {
+ public:
+  static constexpr int kMostRows = 64;
+
+  void measured(int rows, double seconds);
+  /** Whether a step of so many rows has been measured of late: others are reckoned from it. */
+  bool knows(int rows) const;
+  /** Of a step of `rows` rows, which is one of `base` rows and guesses; knows(base). What has not been measured, or
+   *  long ago, is taken to cost little more than what is known. */
+  double seconds(int rows, int base) const;
+
+ private:
+  static size_t at(int rows) { return static_cast<size_t>(rows); }
+  std::array<double, kMostRows + 1> mean_{}, weight_{};
+};
+
+/** What one sequence could have checked in a step. */
+struct Guesses {
+  std::vector<double> odds;  // of each token in turn, when those before it are right
+  double seconds_each = 0;   // to make one
+};
+
+/** How many tokens of each sequence's guesses make the most tokens a second; at most `most` of all together. Each of
+ *  the sequences makes one token without. */
+std::vector<int> draft_lengths(std::span<const Guesses> sequences, const StepCost& cost, int most);
+
+/** The same in a step that feeds prompts: it takes long whatever is checked, so all that are likely right come. */
+std::vector<int> likely_lengths(std::span<const Guesses> sequences, int most);
+
+}  // namespace gemma
