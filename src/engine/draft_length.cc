@@ -13,12 +13,18 @@ constexpr double kPrejudiceWeight = 3;                                          
 constexpr double kMemory = 0.9;   // weight of what is one guess older
 constexpr double kReturn = 0.99;  // a step without a try
 
-constexpr double kRowCost = 0.04;     // of a step: what a row more is taken to cost until it is measured
+constexpr double kRowShare = 0.04;    // of a step: what a row more is taken to cost until it is measured
+constexpr double kRowMemory = 0.9;    // weight of what a row more cost before
+constexpr double kRowReturn = 0.999;  // a step without guesses
 constexpr double kStepMemory = 0.8;   // weight of the steps before, once there are some
 constexpr double kStepReturn = 0.99;  // weight of a number of rows after a step of another number
 constexpr double kKnown = 0.5;        // weight below which a number of rows has to be measured again
 constexpr double kLeastGain = 1.03;   // smaller ones may be errors of measurement
 constexpr double kLikely = 0.5;
+
+constexpr double kStake = 0.3;      // steps that may be lost at first
+constexpr double kMostLoss = 0.01;  // of all steps
+constexpr double kMostGain = 10;    // steps that are remembered: what was won is not all lost again
 
 }  // namespace
 
@@ -46,8 +52,16 @@ void GuessOdds::forget(int grade) {
   seen_[at(grade)] = seen_[at(grade)] * kReturn + (1 - kReturn) * kPrejudiceWeight;
 }
 
-void StepCost::measured(int rows, double seconds) {
+StepCost::StepCost() : row_share_(kRowShare) {}
+
+void StepCost::measured(int rows, int base, double seconds) {
   if (rows > kMostRows) return;
+  if (rows == base) {
+    row_share_ = kRowShare + (row_share_ - kRowShare) * kRowReturn;
+  } else if (knows(base)) {
+    const double share = (seconds / mean_[at(base)] - 1) / (rows - base);
+    row_share_ = row_share_ * kRowMemory + std::clamp(share, 0.0, 1.0) * (1 - kRowMemory);
+  }
   for (double& weight : weight_) weight *= kStepReturn;
   double& mean = mean_[at(rows)];
   double& weight = weight_[at(rows)];
@@ -71,8 +85,15 @@ double StepCost::seconds(int rows, int base) const {
   for (int i = base; i <= from; ++i) {
     if (knows(i)) longest = std::max(longest, mean_[at(i)]);
   }
-  return longest + kRowCost * (rows - from) * mean_[at(base)];
+  return longest + row_share_ * (rows - from) * mean_[at(base)];
 }
+
+void GuessBalance::add(double cost, double saved) {
+  balance_ = std::min(balance_ + saved - cost, kMostGain);
+  steps_ += 1 + saved;
+}
+
+bool GuessBalance::allows() const { return balance_ > -kStake - kMostLoss * steps_; }
 
 namespace {
 

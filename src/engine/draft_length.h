@@ -36,16 +36,31 @@ class StepCost {
  public:
   static constexpr int kMostRows = 64;
 
-  void measured(int rows, double seconds);
+  StepCost();
+  /** base: rows without guesses. */
+  void measured(int rows, int base, double seconds);
   /** Whether a step of so many rows has been measured of late: others are reckoned from it. */
   bool knows(int rows) const;
-  /** Of a step of `rows` rows, which is one of `base` rows and guesses; knows(base). What has not been measured, or
-   *  long ago, is taken to cost little more than what is known. */
+  /** Of a step of `rows` rows, `base` of them no guesses; knows(base). What has not been measured, or long ago, is
+   *  reckoned from what a row more has cost so far, and that is taken to be little at first. */
   double seconds(int rows, int base) const;
 
  private:
   static size_t at(int rows) { return static_cast<size_t>(rows); }
   std::array<double, kMostRows + 1> mean_{}, weight_{};
+  double row_share_;  // of a step without guesses: what a row more costs
+};
+
+/** What the guesses of one answer have cost and saved, in steps without guesses: a bound on what bad luck may lose. */
+class GuessBalance {
+ public:
+  /** A step of this answer. */
+  void add(double cost, double saved);
+  /** Whether there is something left to lose. */
+  bool allows() const;
+
+ private:
+  double balance_ = 0, steps_ = 0;
 };
 
 /** What one sequence could have checked in a step. */

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 /** Steps that take 1 s up to six rows, and another for each six rows more. */
 StepCost in_tiles(int most = StepCost::kMostRows) {
   StepCost cost;
-  for (int rows = 1; rows <= most; ++rows) cost.measured(rows, (rows + 5) / 6);
+  for (int rows = 1; rows <= most; ++rows) cost.measured(rows, 1, (rows + 5) / 6);
   return cost;
 }
 
@@ -51,32 +51,62 @@ TEST(GuessOdds, LearnsAndForgets) {
 TEST(StepCost, WhatIsNotMeasuredCostsALittleMore) {
   StepCost cost;
   EXPECT_FALSE(cost.knows(1));
-  cost.measured(1, 2.0);
+  cost.measured(1, 1, 2.0);
   EXPECT_TRUE(cost.knows(1));
   EXPECT_DOUBLE_EQ(cost.seconds(1, 1), 2.0);
   EXPECT_GT(cost.seconds(2, 1), 2.0);
-  EXPECT_LT(cost.seconds(2, 1), 2.2);
-  cost.measured(3, 5.0);
-  EXPECT_LT(cost.seconds(2, 1), 2.2);
+  EXPECT_LT(cost.seconds(2, 1), 2.3);
+  cost.measured(3, 1, 5.0);
+  EXPECT_LT(cost.seconds(2, 1), 2.3);
   EXPECT_DOUBLE_EQ(cost.seconds(3, 1), 5.0);
   EXPECT_GT(cost.seconds(4, 1), 5.0);
-  cost.measured(5, 4.0);  // more rows do not take less: that was luck
+  cost.measured(5, 1, 4.0);  // more rows do not take less: that was luck
   EXPECT_DOUBLE_EQ(cost.seconds(5, 1), 5.0);
 }
 
 TEST(StepCost, FollowsWhatItSeesAndForgetsWhatItDoesNot) {
   StepCost cost;
-  cost.measured(1, 1.0);
-  cost.measured(1, 100.0);  // held up
+  cost.measured(1, 1, 1.0);
+  cost.measured(1, 1, 100.0);  // held up
   EXPECT_LT(cost.seconds(1, 1), 2.0);
-  for (int i = 0; i < 30; ++i) cost.measured(1, 3.0);
+  for (int i = 0; i < 30; ++i) cost.measured(1, 1, 3.0);
   EXPECT_NEAR(cost.seconds(1, 1), 3.0, 0.05);
-  cost.measured(4, 30.0);
+  cost.measured(4, 1, 30.0);
   EXPECT_NEAR(cost.seconds(4, 1), 30.0, 1e-9);
-  for (int i = 0; i < 100; ++i) cost.measured(1, 3.0);
-  EXPECT_LT(cost.seconds(4, 1), 4.0);
-  cost.measured(StepCost::kMostRows + 1, 1.0);  // not kept
+  for (int i = 0; i < 100; ++i) cost.measured(1, 1, 3.0);
+  EXPECT_LT(cost.seconds(4, 1), 4.5);
+  cost.measured(StepCost::kMostRows + 1, 1, 1.0);  // not kept
   EXPECT_FALSE(cost.knows(StepCost::kMostRows + 1));
+}
+
+TEST(StepCost, OneNumberOfRowsTellsOfOthers) {
+  StepCost cost;
+  cost.measured(1, 1, 1.0);
+  const double before = cost.seconds(8, 1);
+  for (int i = 0; i < 30; ++i) cost.measured(2, 1, 1.5);
+  EXPECT_GT(cost.seconds(8, 1), 4.0);
+  for (int i = 0; i < 10000; ++i) cost.measured(1, 1, 1.0);
+  EXPECT_NEAR(cost.seconds(8, 1), before, 0.01);  // perhaps it is so no more
+}
+
+TEST(GuessBalance, BoundsWhatIsLost) {
+  GuessBalance balance;
+  double lost = 0;
+  for (int step = 1; step <= 10000; ++step) {
+    const double cost = balance.allows() ? 0.2 : 0;
+    balance.add(cost, 0);
+    lost += cost;
+    ASSERT_LE(lost, 0.5 + 0.011 * step);
+  }
+  EXPECT_GT(lost, 90);  // and it goes on trying
+}
+
+TEST(GuessBalance, WhatIsWonIsNotAllLostAgain) {
+  GuessBalance balance;
+  for (int i = 0; i < 1000; ++i) balance.add(0.2, 4);
+  double lost = 0;
+  for (; balance.allows(); lost += 0.2) balance.add(0.2, 0);
+  EXPECT_LT(lost, 80);
 }
 
 TEST(DraftLengths, NoneWithoutAMeasureOrAChance) {
@@ -97,7 +127,7 @@ TEST(DraftLengths, FillTilesThatAreWorthIt) {
 
 TEST(DraftLengths, TheBestPlaceInALongRangeIsTheBestOfAll) {
   StepCost cost;  // a row more costs a tenth of a step
-  for (int rows = 1; rows <= 20; ++rows) cost.measured(rows, 1 + 0.1 * (rows - 1));
+  for (int rows = 1; rows <= 20; ++rows) cost.measured(rows, 1, 1 + 0.1 * (rows - 1));
   for (double odds : {0.05, 0.3, 0.6, 0.9, 0.98}) {
     int best = 0;
     double rate = 1.03;

@@ -106,6 +106,7 @@ struct Engine::State {
   std::vector<int> guess_lengths(std::span<const Guesses> guesses, int spare, bool prompts) const;
   void take_guesses(Task& task, int count);
   bool give_up_guesses();
+  void learn(const Work& work, double seconds);
   void settle(const Work& work);
 
   // answer.cc

@@ -69,7 +69,8 @@ void Engine::State::guess() {
 
 Guesses Engine::State::guesses_of(Task& task) {
   Guessing& g = task.guessing;
-  const int most = most_guesses(task);
+  const bool may_lose = options.speculation.length != Speculation::kAuto || g.balance.allows();
+  const int most = may_lose ? most_guesses(task) : 0;
   g.lookup.extend(task.tokens);
   const PromptLookup::Match match = g.lookup.find();
   g.looked_up = {};
@@ -116,9 +117,11 @@ void Engine::State::take_guesses(Task& task, int count) {
   }
   g.fed = g.drafted.tokens;
   const double seconds = seconds_since(start);
+  g.draft_seconds = seconds;
   const double memory = draft_seconds > 0 ? kDraftSecondsMemory : 0;
   draft_seconds = draft_seconds * memory + seconds / count * (1 - memory);
   stats.draft_seconds += seconds;
+  stats.generate_seconds += seconds;
 }
 
 /** Takes all guesses back from the next step; whether there were any. */
@@ -131,6 +134,27 @@ bool Engine::State::give_up_guesses() {
   return any;
 }
 
+/** What a step has cost and saved; seconds: of the step without drawing. */
+void Engine::State::learn(const Work& work, double seconds) {
+  if (work.prompt_rows > 0) return;
+  const auto rows = static_cast<int>(work.batch.tokens.size()), base = static_cast<int>(work.tasks.size());
+  step_cost.measured(rows, base, seconds);
+  if (!step_cost.knows(base)) return;
+  const double plain = step_cost.seconds(base, base);
+  for (Task* task : work.tasks) {
+    Guessing& g = task->guessing;
+    if (g.fed.empty()) {
+      g.balance.add(0, 0);
+      continue;
+    }
+    const auto fed = static_cast<double>(g.fed.size());
+    const double cost = (seconds - plain) * fed / (rows - base) + g.draft_seconds;
+    const auto right = static_cast<double>(task->tokens.size()) - 1;
+    const double saved = right - (cache.length(*task->sequence) - fed);
+    g.balance.add(base * cost / plain, saved);  // all wait for a step that takes longer
+  }
+}
+
 /** After the rows of a step have been answered: rows that hold wrong guesses go. */
 void Engine::State::settle(const Work& work) {
   for (Task* task : work.tasks) {
@@ -140,6 +164,7 @@ void Engine::State::settle(const Work& work) {
     const int wrong = cache.length(*task->sequence) - right;
     GEMMA_CHECK(wrong == 0 || cache.truncate(*task->sequence, right) == right, "guesses are fewer than a page's keys");
     g.fed.clear();
+    g.draft_seconds = 0;
   }
 }
 

@@ -27,10 +27,12 @@ struct Guess {
 struct Guessing {
   PromptLookup lookup;
   GuessOdds odds;
+  GuessBalance balance;
   Guess looked_up;  // checked whether or not it is fed: that costs nothing
   Guess drafted;
   std::vector<int32_t> fed;  // behind the last token in the next step
   Tensor state;              // final-norm state that chose the last token, [1, dim]; while there is a drafter
+  double draft_seconds = 0;  // that making `fed` took
   int64_t drafted_tokens = 0, accepted_tokens = 0;
 };
 

@@ -150,10 +150,10 @@ void Engine::State::run(Work& work) {
     if (cache.length(*task->sequence) == task->prompt_size() && !task->started) remember(*task);
   }
   answer(work, states);
-  settle(work);
   const auto rows = static_cast<int64_t>(work.batch.tokens.size());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (work.prompt_rows == 0) step_cost.measured(static_cast<int>(rows), seconds - drawing_seconds);
+  learn(work, seconds - drawing_seconds);
+  settle(work);
   const double share = static_cast<double>(work.prompt_rows) / static_cast<double>(rows);
   stats.prompt_tokens += work.prompt_rows;
   stats.prompt_seconds += seconds * share;
