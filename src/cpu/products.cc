@@ -53,7 +53,7 @@ void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t l
 template <class Product>
 void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Product product) {
   if (width == kPanelRows) return product(y, y_stride);
-  float part[kTileRowsBf16 * kPanelRows];
+  float part[kTileRows * kPanelRows];
   product(part, kPanelRows);
   for (int64_t r = 0; r < rows; ++r) std::copy_n(part + r * kPanelRows, width, y + r * y_stride);
 }
@@ -130,7 +130,7 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
   bf16_ = pairs;
   const int64_t per_row = (n_ + 1) / 2 * 2;
-  over_tiles(threads, groups, kTileRowsBf16, n_, [&](int64_t first, int64_t rows) {
+  over_tiles(threads, groups, kTileRows, n_, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r, 2 * rows);
     }
@@ -147,7 +147,7 @@ void Operand::multiply_blocks(const Weight& w, int64_t panel, const RowGroup& gr
 
 void Operand::multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
   const int64_t pairs = (n_ + 1) / 2;
-  multiply_tiles(w, panel, group, kTileRowsBf16, y, y_stride,
+  multiply_tiles(w, panel, group, kTileRows, y, y_stride,
                  [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                    kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + row * pairs * 2, rows,
                                                 row == group.first, to, stride);

@@ -17,6 +17,7 @@ struct Packed256 {
   using I = __m256i;
   using F = __m256;
   static constexpr int kLanes = 8;
+  static constexpr int kMaxRows = 6;
   template <int rows>
   static constexpr int kParts = rows == 1 ? 2 : 1;
   static constexpr bool kSignedDot = true;  // unsigned codes above 127 would overflow the 16-bit sums of two products
@@ -40,8 +41,9 @@ struct Packed256 {
     return add_pairs(sum, _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four(q), w)));
   }
   template <int n>
-  static I shifted(const int32_t* p) {
-    return _mm256_slli_epi32(_mm256_set1_epi32(*p), n);
+  static I broadcast(const int32_t* p) {
+    const I x = _mm256_set1_epi32(*p);
+    return n >= 0 ? _mm256_slli_epi32(x, n > 0 ? n : 0) : _mm256_srai_epi32(x, n > 0 ? 0 : -n);
   }
   static F zero() { return _mm256_setzero_ps(); }
   static F set(float x) { return _mm256_set1_ps(x); }

@@ -17,8 +17,9 @@ struct Packed512 {
   using I = __m512i;
   using F = __m512;
   static constexpr int kLanes = 16;
+  static constexpr int kMaxRows = kTileRows;
   template <int rows>
-  static constexpr int kParts = 2;
+  static constexpr int kParts = rows > 2 ? 1 : 2;
   static constexpr bool kSignedDot = false;
 
   static Codes load(const std::byte* p) { return _mm512_loadu_si512(p); }
@@ -34,14 +35,17 @@ struct Packed512 {
         _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kCodebookBytes.data()))), c);
   }
   static I zero_int() { return _mm512_setzero_si512(); }
+  /** The activations as an operand in memory. From the intrinsic GCC 12 makes a load and a product, and the loads fill
+   *  the queue in which products wait: a sixth slower. */
   static I dot(I sum, Codes c, const int8_t* q) {
-    int32_t four;
-    std::memcpy(&four, q, sizeof four);
-    return _mm512_dpbusd_epi32(sum, c, _mm512_set1_epi32(four));
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(c), "m"(*reinterpret_cast<const int8_t(*)[4]>(q)));
+    return sum;
   }
   template <int n>
-  static I shifted(const int32_t* p) {
-    return _mm512_slli_epi32(_mm512_set1_epi32(*p), n);
+  static I broadcast(const int32_t* p) {
+    const I x = _mm512_set1_epi32(*p);
+    if constexpr (n == 0) return x;
+    return n > 0 ? _mm512_slli_epi32(x, n > 0 ? n : 0) : _mm512_srai_epi32(x, n > 0 ? 0 : -n);
   }
   static F zero() { return _mm512_setzero_ps(); }
   static F set(float x) { return _mm512_set1_ps(x); }

@@ -3,20 +3,22 @@
 // type V (packed_scalar.h, packed_avx2.h, packed_avx512.h) that holds kLanes rows of a panel, four values of each:
 //
 //   Codes, I, F                4 bytes, an integer, a float for each of kLanes rows
-//   kLanes                     rows; kParts<rows>: how many vectors of rows go together when so many activation rows
-//                              are multiplied, so that all sums stay in registers
+//   kLanes                     rows
+//   kMaxRows                   how many activation rows go together, kParts<rows>: and how many vectors of weight rows
+//                              with so many of them, so that all sums stay in registers
 //   load, low, high            codes as they lie; low nibbles; high nibbles
 //   with_bits<shift, mask>     codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
 //   dot                        I + the products of four codes with four signed bytes, the same for every row
 //   kSignedDot                 whether codes of zero 128 are multiplied as signed numbers instead, by dot_signed
-//   shifted                    the integer at p, times 2^n, in every lane
+//   broadcast<n>               the integer at p, times 2^n (exactly), in every lane
 //   halves, bytes, unsigned_bytes  kLanes f16, int8, uint8 as F
 //
 // A lane is a row, so that every sum runs along k in one order whatever the tile; integers are exact, and the floats of
 // a block are joined by one fused multiply-add: all instruction sets give the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -97,11 +99,11 @@ class PackedProduct {
     return start;
   }
 
-  /** The integer sums start at -zero * (sum of activations). */
-  [[gnu::always_inline]] static I start(const int32_t* minus_sum) {
-    constexpr int kShift = __builtin_ctz(kFormat.zero == 0 ? 1u : static_cast<unsigned>(kFormat.zero));
+  /** The integer sums start at -zero * (sum of activations); `eights` is -8 times that sum. */
+  [[gnu::always_inline]] static I start(const int32_t* eights) {
     if constexpr (kFormat.zero == 0 || kSigned) return V::zero_int();
-    return V::template shifted<kShift>(minus_sum);
+    constexpr int kShift = __builtin_ctz(kFormat.zero == 0 ? 8u : static_cast<unsigned>(kFormat.zero)) - 3;
+    return V::template broadcast<kShift>(eights);
   }
 
   /** What a block of one activation row adds to the sums of kLanes weight rows. */
@@ -109,31 +111,31 @@ class PackedProduct {
                                             const ActivationBlock& x) {
     const F s = V::set(x.scale);
     if constexpr (kFormat.groups == 1) {
-      const I products = dots(dots(start(&x.minus_sum), codes, x.q), codes + 4, x.q + 16);
+      const I products = dots(dots(start(&x.start), codes, x.q), codes + 4, x.q + 16);
       sum = V::fma(V::to_float(products), V::mul(scales[0], s), sum);
       if constexpr (kFormat.minimum) sum = V::fma(minima[0], V::set(x.scaled_sum), sum);
       return sum;
     }
-    const int32_t minus_second = x.minus_sum - x.minus_half_sum;
-    const I first = dots(start(&x.minus_half_sum), codes, x.q);
-    const I second = dots(start(&minus_second), codes + 4, x.q + 16);
+    const int32_t second_start = x.start - x.half_start;
+    const I first = dots(start(&x.half_start), codes, x.q);
+    const I second = dots(start(&second_start), codes + 4, x.q + 16);
     sum = V::fma(V::to_float(first), V::mul(scales[0], s), sum);
     sum = V::fma(V::to_float(second), V::mul(scales[kFormat.groups - 1], s), sum);
     if constexpr (kFormat.minimum) {
-      sum = V::fma(minima[0], V::set(x.scale * static_cast<float>(-x.minus_half_sum)), sum);
-      sum = V::fma(minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(-minus_second)), sum);
+      sum = V::fma(minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
+      sum = V::fma(minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start / -8)), sum);
     }
     return sum;
   }
 
-  /** kParts vectors of weight rows from `first` on times kRows activation rows. */
+  /** kParts vectors of weight rows from `first` on times kRows rows of a tile of `tile_rows`. */
   template <int kRows, int kParts>
-  static void rows_of_panel(const std::byte* panel, int first, int64_t blocks, const ActivationBlock* x, bool prefetch,
-                            float* y, int64_t y_stride) {
+  static void rows_of_panel(const std::byte* panel, int first, int64_t blocks, const ActivationBlock* x,
+                            int64_t tile_rows, bool prefetch, float* y, int64_t y_stride) {
     F sums[kParts][kRows];
 #pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) sums[p][r] = V::zero();
     }
     for (int64_t unit = 0; unit < blocks / B::kBlocks; ++unit) {
@@ -146,7 +148,7 @@ class PackedProduct {
         }
       }
       const std::byte* block = panel + B::kHeader;
-      for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += kRows) {
+      for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
         if (prefetch) {
 #pragma GCC unroll 20
           for (int i = 0; i < B::kBytes; i += 64) __builtin_prefetch(block + kPrefetchAhead + i);
@@ -162,7 +164,7 @@ class PackedProduct {
             scales[g] = scale(block, row, g, d[p]);
             if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, minus_dmin[p]);
           }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
           for (int r = 0; r < kRows; ++r) sums[p][r] = add_block(sums[p][r], codes, scales, minima, x[r]);
         }
       }
@@ -170,31 +172,34 @@ class PackedProduct {
     }
 #pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) V::store(y + r * y_stride + first + p * V::kLanes, sums[p][r]);
     }
   }
 
   template <int kRows>
-  static void whole_panel(const std::byte* panel, int64_t blocks, const ActivationBlock* x, bool prefetch, float* y,
-                          int64_t y_stride) {
+  static void whole_panel(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t tile_rows,
+                          bool prefetch, float* y, int64_t y_stride) {
     constexpr int kParts = V::template kParts<kRows>;
     for (int first = 0; first < kPanelRows; first += kParts * V::kLanes) {
-      rows_of_panel<kRows, kParts>(panel, first, blocks, x, prefetch, y, y_stride);
+      rows_of_panel<kRows, kParts>(panel, first, blocks, x, tile_rows, prefetch && first == 0, y, y_stride);
     }
   }
 
   template <int... rows>
-  static void choose(std::integer_sequence<int, rows...>, int64_t x_rows, const std::byte* panel, int64_t blocks,
-                     const ActivationBlock* x, bool prefetch, float* y, int64_t y_stride) {
-    ((x_rows == rows + 1 ? whole_panel<rows + 1>(panel, blocks, x, prefetch, y, y_stride) : void()), ...);
+  static void choose(std::integer_sequence<int, rows...>, int64_t count, const std::byte* panel, int64_t blocks,
+                     const ActivationBlock* x, int64_t tile_rows, bool prefetch, float* y, int64_t y_stride) {
+    ((count == rows + 1 ? whole_panel<rows + 1>(panel, blocks, x, tile_rows, prefetch, y, y_stride) : void()), ...);
   }
 
  public:
   /** Kernels::packed_product. */
   static void run(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows, bool prefetch,
                   float* y, int64_t y_stride) {
-    choose(std::make_integer_sequence<int, kTileRows>(), x_rows, panel, blocks, x, prefetch, y, y_stride);
+    for (int64_t r = 0; r < x_rows; r += V::kMaxRows) {
+      choose(std::make_integer_sequence<int, V::kMaxRows>(), std::min<int64_t>(V::kMaxRows, x_rows - r), panel, blocks,
+             x + r, x_rows, prefetch && r == 0, y + r * y_stride, y_stride);
+    }
   }
 };
 
@@ -202,8 +207,8 @@ class PackedProduct {
 template <class V>
 void set_scale(ActivationBlock* out, bool finite, bool usable, float largest, int32_t sum, int32_t half_sum) {
   out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : __builtin_nanf("");
-  out->minus_sum = -sum;
-  out->minus_half_sum = -half_sum;
+  out->start = -8 * sum;
+  out->half_start = -8 * half_sum;
   out->scaled_sum = out->scale * static_cast<float>(sum);
 }
 

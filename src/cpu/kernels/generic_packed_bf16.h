@@ -66,7 +66,7 @@ class PackedProductBf16 {
   /** Kernels::packed_product_bf16. */
   static void run(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch, float* y,
                   int64_t y_stride) {
-    choose(std::make_integer_sequence<int, kTileRowsBf16>(), x_rows, panel, pairs, x, prefetch, y, y_stride);
+    choose(std::make_integer_sequence<int, kTileRows>(), x_rows, panel, pairs, x, prefetch, y, y_stride);
   }
 };
 

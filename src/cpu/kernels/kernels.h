@@ -57,7 +57,7 @@ struct Kernels {
    *  panel comes from memory, and the next one lies behind it. */
   void (*packed_product[kDTypes])(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows,
                                   bool prefetch, float* y, int64_t y_stride) = {};
-  /** The same for bf16, 1 to kTileRowsBf16 rows. */
+  /** The same for bf16. */
   void (*packed_product_bf16)(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch,
                               float* y, int64_t y_stride) = nullptr;
 

@@ -16,7 +16,7 @@
 // bf16 weights: for each pair of values along k, the pairs of 32 rows one after another; an odd k is filled with zero.
 //
 // Activations meet quantized weights as 8-bit integers with a scale for 32 values (ActivationBlock), bf16 ones rounded
-// to bf16. A tile of up to kTileRows (kTileRowsBf16) rows lies block by block (pair by pair), row by row within.
+// to bf16. A tile of up to kTileRows rows lies block by block (pair by pair), row by row within.
 #pragma once
 
 #include <array>
@@ -29,7 +29,9 @@
 namespace gemma::cpu {
 
 inline constexpr int kPanelRows = 32;
-inline constexpr int kTileRows = 6, kTileRowsBf16 = 12;
+/** Rows of activations that meet a panel together. As many as there are registers for sums: unpacking codes costs
+ *  AVX-512 as much as two of the eight dot products of a block, which twelve rows share. */
+inline constexpr int kTileRows = 12;
 /** How far ahead weights are fetched, in bytes. Sapphire Rapids reads 29.6 GB/s with 1 to 2 KiB, 19.9 with 4. */
 inline constexpr int kPrefetchAhead = 2048;
 
@@ -50,9 +52,9 @@ struct PackedFormat {
 struct ActivationBlock {
   int8_t q[32];
   float scale;
-  int32_t minus_sum;       // -(q[0] + ... + q[31])
-  int32_t minus_half_sum;  // -(q[0] + ... + q[15])
-  float scaled_sum;        // scale * (q[0] + ... + q[31])
+  int32_t start;       // -8 (q[0] + ... + q[31]): where a sum of products with codes of zero 8, most often met, starts
+  int32_t half_start;  // -8 (q[0] + ... + q[15])
+  float scaled_sum;    // scale * (q[0] + ... + q[31])
 };
 static_assert(sizeof(ActivationBlock) == 48);
 

@@ -138,8 +138,8 @@ TEST_P(PackedTable, QuantizingIsTheSameEverywhereAndNear) {
   for (size_t b = 0; b < blocks.size(); ++b) {
     EXPECT_TRUE(std::ranges::equal(blocks[b].q, expected[b].q)) << b;
     EXPECT_TRUE(same(blocks[b].scale, expected[b].scale)) << b;
-    EXPECT_EQ(blocks[b].minus_sum, expected[b].minus_sum) << b;
-    EXPECT_EQ(blocks[b].minus_half_sum, expected[b].minus_half_sum) << b;
+    EXPECT_EQ(blocks[b].start, expected[b].start) << b;
+    EXPECT_EQ(blocks[b].half_start, expected[b].half_start) << b;
     EXPECT_TRUE(same(blocks[b].scaled_sum, expected[b].scaled_sum)) << b;
     if (b >= 1 && b <= 3) {
       EXPECT_TRUE(std::isnan(blocks[b].scale)) << b;
@@ -152,7 +152,7 @@ TEST_P(PackedTable, QuantizingIsTheSameEverywhereAndNear) {
       EXPECT_LE(std::abs(value - found), 0.5001f * step + 1e-36f) << b << ' ' << i;
       sum += blocks[b].q[i];
     }
-    EXPECT_EQ(blocks[b].minus_sum, -sum);
+    EXPECT_EQ(blocks[b].start, -8 * sum);
   }
 }
 
@@ -178,8 +178,8 @@ TEST_P(PackedTable, Bf16ProductsOfEveryTile) {
     const auto panel = packed(DType::bf16, bytes, kPanelRows, n);
     const int64_t pairs = (n + 1) / 2;
     std::vector<float> alone;
-    for (int64_t rows = 1; rows <= kTileRowsBf16; ++rows) {
-      const auto x = random_activations(n * kTileRowsBf16, 9);
+    for (int64_t rows = 1; rows <= kTileRows; ++rows) {
+      const auto x = random_activations(n * kTileRows, 9);
       std::vector<uint16_t> rounded(static_cast<size_t>(2 * pairs * rows));
       for (int64_t r = 0; r < rows; ++r) k_.round_to_bf16(x.data() + r * n, n, rounded.data() + 2 * r, 2 * rows);
       std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
@@ -195,7 +195,7 @@ TEST_P(PackedTable, Bf16ProductsOfEveryTile) {
         }
         ASSERT_NEAR(y[static_cast<size_t>(i)], truth, 1e-5 * size + 1e-30) << n << ' ' << rows << ' ' << i;
       }
-      if (rows == kTileRowsBf16) {
+      if (rows == kTileRows) {
         for (size_t i = 0; i < alone.size(); ++i) EXPECT_TRUE(same(y[i], alone[i])) << n << ' ' << i;
       }
       if (rows == 1) alone = y;

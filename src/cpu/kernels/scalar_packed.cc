@@ -18,6 +18,7 @@ struct Scalar {
   using I = int32_t;
   using F = float;
   static constexpr int kLanes = 1;
+  static constexpr int kMaxRows = 4;
   template <int rows>
   static constexpr int kParts = 1;
   static constexpr bool kSignedDot = false;
@@ -45,8 +46,8 @@ struct Scalar {
     return sum;
   }
   template <int n>
-  static I shifted(const int32_t* p) {
-    return *p * (1 << n);
+  static I broadcast(const int32_t* p) {
+    return n >= 0 ? *p * (1 << (n > 0 ? n : 0)) : *p >> (n > 0 ? 0 : -n);
   }
   static F zero() { return 0; }
   static F set(float x) { return x; }
