@@ -12,6 +12,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
 #include "gemma4/command.h"
+#include "gemma4/session.h"
 
 namespace gemma::app {
 namespace {
@@ -28,7 +29,8 @@ Examples:
   gemma4 bench --random e2b --type q4_0            weights of that shape, in memory alone
   gemma4 bench --random 26b-a4b --type q4_k_m --depth 8192
   gemma4 bench model.gguf --batch 8                eight sequences at once
-  gemma4 bench model.gguf --per-op --roofline roof.svg)";
+  gemma4 bench model.gguf --per-op --roofline roof.svg
+  gemma4 bench --random e2b --draft random --speculate 4   what a drafter's tokens cost)";
 
 void check(const BenchOptions& o) {
   if (o.model.empty() == o.random_size.empty()) fail_usage("bench", "expected a model, or --random and a size");
@@ -45,6 +47,8 @@ void check(const BenchOptions& o) {
   in_range("--batch", o.batch, 1, 256, "");
   in_range("--repeat", o.repeat, 1, 1000, "");
   bench_kv_options(o);
+  if (speculation_length(o.speculate) == 0 && !o.drafter.empty()) fail_usage("--draft", "needs --speculate");
+  if (o.drafter == "random" && o.random_size.empty()) fail_usage("--draft", "random belongs to --random");
   if (o.roofline.empty()) return;
   if (!o.roofline.ends_with(".svg")) {
     fail_usage("--roofline", "expected a name that ends in .svg, found '{}'", o.roofline);
@@ -113,6 +117,13 @@ void add_bench(CLI::App& app) {
   command->add_option("--depth", options->depth, "Tokens in the cache before the prompt")->capture_default_str();
   command->add_option("--batch", options->batch, "Sequences that answer together")->capture_default_str();
   command->add_option("--kv", options->kv, "Type of keys and values: f32, bf16")->capture_default_str();
+  command
+      ->add_option(
+          "--speculate", options->speculate,
+          "Tokens guessed ahead: off, auto, or how many at once; answers of random prompts may run in circles, "
+          "which are easily guessed")
+      ->capture_default_str();
+  command->add_option("--draft", options->drafter, "A drafter guesses, too: its file; with --random also: random");
   CLI::Option* threads = command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)");
   command->add_option("--repeat", options->repeat, "Runs that count")->capture_default_str();
   command->add_flag("--no-roofs", options->no_roofs, "Do not measure the machine's limits, which takes some seconds");

@@ -23,6 +23,7 @@ namespace gemma::app {
 struct BenchOptions {
   std::string model, random_size;  // one of them
   std::string type, kv = "bf16";
+  std::string speculate = "off", drafter;  // drafter: a file, or "random"
   int prompt = 512, gen = 64, depth = 0, batch = 1, threads = 0, repeat = 5, layers = 0;
   bool json = false, per_op = false, no_roofs = false;
   std::string roofline;  // an .svg to write
@@ -33,6 +34,7 @@ struct BenchModel {
   std::shared_ptr<const ModelFile> file;
   std::shared_ptr<const Tokenizer> tokenizer;  // none in a random model
   std::shared_ptr<const Model> model;
+  std::shared_ptr<const Drafter> drafter;
   double load_seconds = 0;
 };
 /** Fails when there is no such model, or when its weights do not fit the memory, before anything is read of them. */
@@ -46,6 +48,8 @@ KvOptions bench_kv_options(const BenchOptions& options);
 struct BenchRun {
   double prefill_seconds = 0, decode_seconds = 0;
   int64_t prompt_tokens = 0, gen_tokens = 0;  // of all sequences together
+  int64_t drafted = 0, accepted = 0;          // guesses while they answered
+  double draft_seconds = 0;                   // a drafter's, of decode_seconds
 };
 
 /** Requests through an engine: prompts of random ids, greedy answers. The tokens at --depth are fed once, kept by the
@@ -102,6 +106,7 @@ struct BenchResult {
   Spread decode_rate() const;
   double prefill_seconds() const;  // of the prompt of one sequence, at the median rate
   double step_seconds() const;
+  BenchRun guesses() const;  // sums of all runs
 };
 
 std::string to_text(const BenchResult& result);

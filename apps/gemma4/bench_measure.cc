@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "convert/random_model.h"
 #include "gemma4/bench.h"
+#include "gemma4/session.h"
 
 namespace gemma::app {
 namespace {
@@ -41,6 +42,15 @@ std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
   return std::make_shared<const ModelFile>(ModelFile::open(std::move(sources)));
 }
 
+std::shared_ptr<const Drafter> load_drafter(const BenchOptions& o, const Config& target, Ops& ops) {
+  if (o.drafter.empty()) return nullptr;
+  if (o.drafter != "random") return Drafter::load(o.drafter, target, ops, {});
+  const auto type = file_type_named(o.type.empty() ? "q4_0" : o.type);
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  sources.push_back(random_model({.size = o.random_size, .type = *type, .drafter = true}));
+  return Drafter::load(ModelFile::open(std::move(sources)), target, ops, {});
+}
+
 bool has_tokenizer(const ModelFile& file) {
   if (file.format() != FileFormat::gguf) return file.side_file("tokenizer.json").has_value();
   return file.metadata().string("tokenizer.ggml.model").value_or("none") != "none";
@@ -61,6 +71,7 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   Config config = Config::from(*out.file);
   config.special.eos.clear();  // an answer is as long as it is asked to be
   out.model = Model::load(out.file, std::move(config), ops, {});
+  out.drafter = load_drafter(options, out.model->config, ops);
   out.load_seconds = seconds_since(start);
   return out;
 }
@@ -89,6 +100,8 @@ struct Bencher::State {
     // Sequences answer already while the prompts of others are fed.
     const int steps = o.batch * (o.prompt / kBenchBatchTokens + 2);
     e.context = o.depth + o.prompt + o.gen + steps + 1;
+    e.speculation = {speculation_length(o.speculate), model.drafter};
+    if (e.speculation.length != 0) e.context += Speculation::kMost * (steps + 1);
     engine.emplace(model.model, model.tokenizer, ops, e);
   }
 
@@ -167,9 +180,14 @@ BenchRun Bencher::run(const std::function<void()>& between) {
   run.prompt_tokens = s.engine->stats().prompt_tokens - fed;
   for (Answering& a : all) a.tokens = 0;
   if (between) between();
+  const EngineStats before = s.engine->stats();
   start = Clock::now();
   s.step_until(all, s.options.gen);
   run.decode_seconds = seconds_since(start);
+  const EngineStats& after = s.engine->stats();
+  run.drafted = after.drafted_tokens - before.drafted_tokens;
+  run.accepted = after.accepted_tokens - before.accepted_tokens;
+  run.draft_seconds = after.draft_seconds - before.draft_seconds;
   for (const Answering& a : all) {
     run.gen_tokens += a.tokens;
     s.engine->cancel(a.ticket);

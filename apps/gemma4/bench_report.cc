@@ -109,6 +109,17 @@ json::array runs_json(const std::vector<BenchRun>& runs) {
   return list;
 }
 
+std::string guess_line(const BenchRun& g) {
+  if (g.drafted == 0) return {};
+  std::string text = fmt::format("Guesses   {} checked, {} right", g.drafted, g.accepted);
+  if (g.draft_seconds > 0) {
+    text +=
+        fmt::format("; the drafter took {:.2f} ms for each, {:.0f} % of the time",
+                    g.draft_seconds / static_cast<double>(g.drafted) * 1e3, 100 * g.draft_seconds / g.decode_seconds);
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
@@ -122,6 +133,17 @@ Spread BenchResult::decode_rate() const { return rates(runs, &BenchRun::gen_toke
 double BenchResult::prefill_seconds() const { return options.prompt / prefill_rate().median; }
 double BenchResult::step_seconds() const { return options.batch / decode_rate().median; }
 
+BenchRun BenchResult::guesses() const {
+  BenchRun sum;
+  for (const BenchRun& run : runs) {
+    sum.drafted += run.drafted;
+    sum.accepted += run.accepted;
+    sum.draft_seconds += run.draft_seconds;
+    sum.decode_seconds += run.decode_seconds;
+  }
+  return sum;
+}
+
 std::string to_text(const BenchResult& r) {
   const BenchOptions& o = r.options;
   std::string text =
@@ -133,6 +155,7 @@ std::string to_text(const BenchResult& r) {
   text += fmt::format("A token   reads {} of weights and {} of the cache, {:.2f} Gop\n",
                       format_bytes(whole((r.decode.weight_bytes + r.decode.row_bytes) / o.batch)),
                       format_bytes(whole(r.decode.cache_bytes / o.batch)), r.decode.ops() / o.batch / kGiga);
+  text += guess_line(r.guesses());
   text += fmt::format("Load      {:.2f} s\n", r.load_seconds);
   text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {}\n", format_bytes(r.memory.own),
                       format_bytes(r.cache_bytes), format_bytes(r.memory.file), format_bytes(r.memory.peak));
@@ -162,6 +185,10 @@ json::object to_json(const BenchResult& r) {
                                            {"peak_bytes", r.memory.peak},
                                            {"cache_bytes", r.cache_bytes}}},
                    {"runs", runs_json(r.runs)}};
+  if (const BenchRun g = r.guesses(); g.drafted > 0) {
+    out["guesses"] =
+        json::object{{"drafted", g.drafted}, {"accepted", g.accepted}, {"drafter_seconds", g.draft_seconds}};
+  }
   if (r.roofs.measured()) out["roofs"] = roofs_json(r.roofs);
   if (o.per_op) {
     out["prefill_ops"] = ops_json(r.prefill_ops, r.timed_run.prefill_seconds, 1);

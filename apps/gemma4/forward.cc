@@ -139,8 +139,8 @@ class Forward {
 
   void add_drafts(Named& out, SingleSequence& sequence, const Tensor& state, int32_t position) const {
     const int32_t seed = greedy_choice(host_logits(sequence, state), model_->config.special.suppress);
-    const auto drafts =
-        draft(*ops_, *drafter_, *model_, sequence.cache(), sequence.id(), seed, state, position, options_.drafts);
+    const auto drafts = draft(*ops_, *drafter_, *model_, sequence.cache(), sequence.id(), seed, state, position,
+                              options_.drafts, DraftLogits::keep);
     std::vector<int32_t> ids;
     for (const Draft& d : drafts) ids.push_back(d.token);
     out.emplace_back("seed_token", Tensor::from(std::span(&seed, 1), Shape{1}));

@@ -29,6 +29,7 @@ Examples:
   gemma4 random e2b --type q4_0 -o e2b-random.gguf
   gemma4 random 26b-a4b --type q4_k_m -o moe.gguf --tokenizer models/gemma-3-270m-q4_k_m.gguf
   gemma4 random e4b --type q8_0 --layers 12 -o short.gguf
+  gemma4 random e2b --type q8_0 --drafter -o drafter.gguf
   gemma4 bench --random e2b --type q4_0             without a file)";
 
 constexpr const char* kDefaultTokenizer = "third_party/tokenizer-gemma3";
@@ -38,21 +39,23 @@ struct RandomOptions {
   std::string size, type = "q4_0", target, tokenizer;
   int layers = 0, threads = 0;
   uint64_t seed = 0;
-  bool force = false;
+  bool force = false, drafter = false;
 };
 
 RandomModelOptions model_options(const RandomOptions& o) {
   const auto type = file_type_named(o.type);
   if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
+  if (o.drafter && o.layers > 0) fail_usage("--layers", "a drafter has four of them");
+  if (o.drafter && !o.tokenizer.empty()) fail_usage("--tokenizer", "a drafter has its target's");
   std::string tokenizer = o.tokenizer == "none" ? "" : o.tokenizer;
   std::error_code ignored;
-  if (o.tokenizer.empty()) {
+  if (o.tokenizer.empty() && !o.drafter) {
     if (!std::filesystem::exists(kDefaultTokenizer, ignored)) {
       fail(kDefaultTokenizer, "is not below this folder: name a tokenizer.json or a .gguf with --tokenizer, or none");
     }
     tokenizer = kDefaultTokenizer;
   }
-  return {o.size, *type, o.layers, std::move(tokenizer), o.seed};
+  return {o.size, *type, o.layers, std::move(tokenizer), o.seed, o.drafter};
 }
 
 /** False when it was interrupted. */
@@ -104,6 +107,7 @@ void add_random(CLI::App& app) {
                       std::string("tokenizer.json, its folder, a .gguf, or none; default: ") + kDefaultTokenizer);
   command->add_option("--layers", options->layers, "Only so many layers: whole patterns of 5 (e2b) or 6")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");
   command->add_option("--seed", options->seed, "Other weights")->capture_default_str();
   command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
       ->check(CLI::Range(1, 1024));

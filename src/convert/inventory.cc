@@ -116,14 +116,18 @@ std::vector<ItemOfModel> find_all(const ModelFile& file, const Config& config,
 
 std::vector<ExpectedTensor> expected_tensors(const Config& config) { return Lister(config).list(); }
 
+std::vector<ExpectedTensor> expected_tensors(const DrafterConfig& drafter) {
+  Lister lister(drafter.stack);
+  lister.drafter(drafter);
+  return lister.list();
+}
+
 std::vector<ItemOfModel> inventory(const ModelFile& file, const Config& config) {
   return find_all(file, config, expected_tensors(config));
 }
 
 std::vector<ItemOfModel> inventory(const ModelFile& file, const DrafterConfig& drafter) {
-  Lister lister(drafter.stack);
-  lister.drafter(drafter);
-  return find_all(file, drafter.stack, lister.list());
+  return find_all(file, drafter.stack, expected_tensors(drafter));
 }
 
 std::vector<std::string> left_out(const ModelFile& file, const std::vector<ItemOfModel>& items) {

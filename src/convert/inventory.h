@@ -23,6 +23,8 @@ struct ExpectedTensor {
 
 /** The text tensors that a checkpoint of this config has, in the order of the model. */
 std::vector<ExpectedTensor> expected_tensors(const Config& config);
+/** The same of a drafter. */
+std::vector<ExpectedTensor> expected_tensors(const DrafterConfig& drafter);
 
 /** All text tensors of `file` in the order of the model. Fails when one is missing or has another shape than the config
  *  says. Tensors that the model does not need but released files carry (K and V of layers that share a cache) are among

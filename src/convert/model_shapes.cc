@@ -170,6 +170,29 @@ json::object config_of_size(std::string_view size, int layers) {
   return config;
 }
 
+json::object drafter_config_of_size(std::string_view size) {
+  const ModelShape& s = shape_named(size);
+  if (s.generation == 3) fail_usage("--drafter", "the {} has none", s.name);
+  constexpr int kLayers = 4;
+  const bool small = s.per_layer_dim > 0;
+  json::object text = config_of_size(size);
+  text["hidden_size"] = small ? 256 : 1024;
+  text["intermediate_size"] = small ? 2048 : 8192;
+  text["num_attention_heads"] = small ? 4 : 16;
+  text["num_hidden_layers"] = text["num_kv_shared_layers"] = kLayers;
+  text["layer_types"] = layer_types(kLayers, kLayers);
+  text["hidden_size_per_layer_input"] = text["vocab_size_per_layer_input"] = 0;
+  text["use_double_wide_mlp"] = text["enable_moe_block"] = false;
+  text["final_logit_softcapping"] = nullptr;
+  return {{"model_type", "gemma4_assistant"},
+          {"_name_or_path", fmt::format("random drafter of {}", s.name)},
+          {"backbone_hidden_size", s.dim},
+          {"use_ordered_embeddings", small},
+          {"num_centroids", 2048},
+          {"centroid_intermediate_top_k", 32},
+          {"text_config", std::move(text)}};
+}
+
 json::object generation_config_of_size(std::string_view size) {
   const ModelShape& s = shape_named(size);
   json::object config{{"bos_token_id", 2}, {"pad_token_id", 0}};

@@ -16,6 +16,9 @@ std::string model_size_names();
 /** What config.json of the model of this size says. `layers`: only so many (0: all of them), whole patterns of sliding
  *  layers and a full one. Fails as wrong usage when there is no such size or number of layers. */
 json::object config_of_size(std::string_view size, int layers = 0);
+/** The same of its drafter. Known are the sizes of the 12B's; those of the others are like it, with ordered embeddings
+ *  for the E models. Fails as wrong usage for the 270M, which has none. */
+json::object drafter_config_of_size(std::string_view size);
 json::object generation_config_of_size(std::string_view size);
 
 }  // namespace gemma

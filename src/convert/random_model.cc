@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -78,7 +79,7 @@ class RandomSource final : public ByteSource {
 /** A checkpoint folder of this model without weights, for the functions that read one. */
 ModelFile bare_folder(const RandomModelOptions& o, const std::string& name, std::string tokenizer) {
   std::map<std::string, std::string, std::less<>> files{
-      {"config.json", write_json(config_of_size(o.size, o.layers))},
+      {"config.json", write_json(o.drafter ? drafter_config_of_size(o.size) : config_of_size(o.size, o.layers))},
       {"generation_config.json", write_json(generation_config_of_size(o.size))},
   };
   if (!tokenizer.empty()) files.emplace("tokenizer.json", std::move(tokenizer));
@@ -109,11 +110,15 @@ struct Plan {
   std::vector<float> divisors;     // the values of the last tensor, when there are any
 };
 
-void plan_tensors(const RandomModelOptions& o, Plan& plan) {
-  for (ExpectedTensor& t : expected_tensors(plan.config)) {
+constexpr std::string_view kOrdering = "masked_embedding.token_ordering";
+
+void plan_tensors(const RandomModelOptions& o, std::vector<ExpectedTensor> expected, Plan& plan) {
+  for (ExpectedTensor& t : expected) {
     if (!t.required) continue;
     const std::string name = gguf_name(t.name).value();
-    const DType kept = o.type == FileType::f32 ? DType::f32 : unquantized_type(name, t.shape, DType::bf16);
+    const DType kept = t.name == kOrdering       ? DType::i32
+                       : o.type == FileType::f32 ? DType::f32
+                                                 : unquantized_type(name, t.shape, DType::bf16);
     plan.tensors.push_back({name, kept, t.shape});
     plan.names.push_back(std::move(t.name));
   }
@@ -139,6 +144,14 @@ Plan make_plan(const RandomModelOptions& o, const std::string& name) {
   }
   const ModelFile folder = bare_folder(o, name, std::move(tokenizer));
   Plan plan;
+  if (o.drafter) {
+    const DrafterConfig drafter = DrafterConfig::from(folder);
+    plan.config = drafter.stack;
+    add_drafter_keys(folder, drafter, plan.keys);
+    add_file_type_keys(o.type, plan.keys);
+    plan_tensors(o, expected_tensors(drafter), plan);
+    return plan;
+  }
   plan.config = Config::from(folder);
   add_model_keys(folder, plan.config, plan.keys);
   if (gguf) {
@@ -147,7 +160,7 @@ Plan make_plan(const RandomModelOptions& o, const std::string& name) {
     add_tokenizer_keys(folder, plan.config, plan.keys);
   }
   add_file_type_keys(o.type, plan.keys);
-  plan_tensors(o, plan);
+  plan_tensors(o, expected_tensors(plan.config), plan);
   return plan;
 }
 
@@ -165,7 +178,8 @@ RandomTensor values_of(uint64_t seed, size_t index, std::string_view name, const
   return RandomTensor(seed, index, tensor.dtype, centre, spread);
 }
 
-std::vector<std::byte> bytes_of_values(const std::vector<float>& values) {
+template <class T>
+std::vector<std::byte> bytes_of_values(const std::vector<T>& values) {
   const auto bytes = std::as_bytes(std::span(values));
   return {bytes.begin(), bytes.end()};
 }
@@ -173,7 +187,8 @@ std::vector<std::byte> bytes_of_values(const std::vector<float>& values) {
 }  // namespace
 
 std::unique_ptr<ByteSource> random_model(const RandomModelOptions& options) {
-  const std::string name = fmt::format("random {} {}", options.size, name_of(options.type));
+  const std::string name =
+      fmt::format("random {}{} {}", options.drafter ? "drafter of " : "", options.size, name_of(options.type));
   const Plan plan = make_plan(options, name);
   GgufHeader header = gguf_header(name, plan.keys, plan.tensors);
   std::vector<RandomSource::Part> parts;
@@ -182,7 +197,11 @@ std::unique_ptr<ByteSource> random_model(const RandomModelOptions& options) {
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const NewTensor& tensor = plan.tensors[i];
     RandomSource::Part part{header.offsets[i], bytes_of(tensor.dtype, tensor.shape.count()), {}, nullptr};
-    if (i < plan.names.size()) {
+    if (tensor.dtype == DType::i32) {  // each token in its place
+      std::vector<int32_t> order(static_cast<size_t>(tensor.shape.count()));
+      std::iota(order.begin(), order.end(), 0);
+      part.given = bytes_of_values(order);
+    } else if (i < plan.names.size()) {
       part.random = std::make_unique<RandomTensor>(values_of(options.seed, i, plan.names[i], tensor, plan.config));
     } else {
       part.given = bytes_of_values(plan.divisors);

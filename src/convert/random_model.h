@@ -23,6 +23,7 @@ struct RandomModelOptions {
   int layers = 0;              // 0: all
   std::string tokenizer = {};  // tokenizer.json, a folder that has one, or a GGUF; "": a model without a tokenizer
   uint64_t seed = 0;
+  bool drafter = false;  // the drafter of a model of this size; it has no tokenizer
 };
 
 /** Fails when there is no such size, and when the tokenizer does not fit the model. */

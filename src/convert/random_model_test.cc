@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "config/drafter_config.h"
 #include "convert/inventory.h"
 #include "convert/model_shapes.h"
 #include "convert/random_tensor.h"
@@ -123,7 +124,32 @@ TEST(RandomModel, TypesAreTheOnesOfAConvertedFile) {
   EXPECT_TRUE(down == DType::q8_0 || down == DType::q5_0) << info(down).name;
 }
 
+TEST(RandomModel, DraftersFitTheirTargets) {
+  for (const char* size : {"e2b", "e4b", "12b", "26b-a4b", "31b"}) {
+    const ModelFile file = open_random({.size = size, .type = FileType::q8_0, .drafter = true});
+    ASSERT_TRUE(is_drafter(file)) << size;
+    const DrafterConfig drafter = DrafterConfig::from(file);
+    for (const char* target : {"e2b", "e4b", "12b", "26b-a4b", "31b"}) {
+      const Config config = Config::from(open_random({.size = target}));
+      if (std::string_view(size) == target) {
+        EXPECT_NO_THROW(drafter.check_target(size, config)) << size;
+      } else {
+        EXPECT_THROW(drafter.check_target(size, config), Error) << size << " " << target;
+      }
+    }
+    EXPECT_EQ(drafter.ordered, size[0] == 'e');
+    if (!drafter.ordered) continue;
+    const TensorRecord* order = file.find("masked_embd_ordering");
+    ASSERT_NE(order, nullptr);
+    std::vector<int32_t> ids(static_cast<size_t>(order->shape.count()));
+    file.read(*order, std::as_writable_bytes(std::span(ids)));
+    EXPECT_EQ(ids.size(), 262144u);
+    for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<int32_t>(i));
+  }
+}
+
 TEST(RandomModel, SaysWhatItCannotMake) {
+  EXPECT_THROW(random_model({.size = "270m", .drafter = true}), UsageError);
   EXPECT_THROW(random_model({.size = "3b"}), UsageError);
   EXPECT_THROW(random_model({.size = "e2b", .layers = 7}), UsageError);
   EXPECT_THROW(random_model({.size = "e2b", .layers = 40}), UsageError);

@@ -73,10 +73,34 @@ std::vector<float> host_values(Ops& ops, const Tensor& x) {
   return values;
 }
 
-/** Logits of the tokens of the nearest centroids; all others get what is below the least of them by one. */
-Tensor ordered_logits(Ops& ops, const Drafter& d, const Tensor& y) {
-  const auto vocab = static_cast<size_t>(d.config.stack.vocab);
-  const size_t group = vocab / static_cast<size_t>(d.config.centroids);
+/** Logits of some tokens. */
+struct Scores {
+  std::vector<int32_t> ids;  // empty: of all
+  std::vector<float> values;
+
+  int32_t best() const {
+    if (ids.empty()) return greedy_choice(values, {});
+    size_t at = 0;
+    for (size_t i = 1; i < ids.size(); ++i) {
+      if (values[i] > values[at] || (values[i] == values[at] && ids[i] < ids[at])) at = i;
+    }
+    return ids[at];
+  }
+
+  /** Of all tokens, [1, vocab]: the others get what is below the least of these by one. */
+  Tensor whole(Ops& ops, int vocab) const {
+    std::vector<float> all = values;
+    if (!ids.empty()) {
+      all.assign(static_cast<size_t>(vocab), *std::min_element(values.begin(), values.end()) - 1.0f);
+      for (size_t i = 0; i < ids.size(); ++i) all[static_cast<size_t>(ids[i])] = values[i];
+    }
+    return ops.upload(DType::f32, Shape{1, vocab}, std::as_bytes(std::span(all)));
+  }
+};
+
+/** Of the tokens of the nearest centroids. */
+Scores ordered_scores(Ops& ops, const Drafter& d, const Tensor& y) {
+  const auto group = static_cast<size_t>(d.config.stack.vocab / d.config.centroids);
   const Candidates nearest = ops.candidates(ops.linear(y, d.centroids), {}, d.config.top_centroids)[0];
   std::vector<int32_t> chosen;
   for (int32_t centroid : nearest.ids) {
@@ -85,10 +109,13 @@ Tensor ordered_logits(Ops& ops, const Drafter& d, const Tensor& y) {
   }
   // The rows of the chosen tokens as a small head of its own: its product is `y` with each of them.
   const Tensor head = ops.prepare_weight(ops.embed(d.weights.embedding, chosen, 1.0f));
-  const std::vector<float> scores = host_values(ops, ops.linear(y, head));
-  std::vector<float> all(vocab, *std::min_element(scores.begin(), scores.end()) - 1.0f);
-  for (size_t i = 0; i < chosen.size(); ++i) all[static_cast<size_t>(chosen[i])] = scores[i];
-  return ops.upload(DType::f32, Shape{1, static_cast<int64_t>(vocab)}, std::as_bytes(std::span(all)));
+  std::vector<float> values = host_values(ops, ops.linear(y, head));
+  return {std::move(chosen), std::move(values)};
+}
+
+Scores scores_of(Ops& ops, const Drafter& d, const Tensor& y) {
+  if (d.config.ordered) return ordered_scores(ops, d, y);
+  return {{}, host_values(ops, logits(ops, d.config.stack, d.weights, y))};
 }
 
 }  // namespace
@@ -114,7 +141,7 @@ std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config
 }
 
 std::vector<Draft> draft(Ops& ops, const Drafter& d, const Model& target, KvCache& cache, SeqId sequence, int32_t token,
-                         Tensor state, int32_t position, int count) {
+                         Tensor state, int32_t position, int count, DraftLogits keep) {
   Context c{ops, d.config.stack, d.weights, cache};
   std::vector<AttentionPlan> plans;
   for (int i = 0; i < static_cast<int>(c.config.layers.size()); ++i) {
@@ -131,10 +158,10 @@ std::vector<Draft> draft(Ops& ops, const Drafter& d, const Model& target, KvCach
       x = drafter_layer(c, plans[static_cast<size_t>(i)], i, x, position);
     }
     const Tensor y = ops.rms_norm(x, &d.weights.norm, c.config.norm_eps);
-    const Tensor logits = d.config.ordered ? ordered_logits(ops, d, y) : gemma::logits(ops, c.config, d.weights, y);
+    const Scores scores = scores_of(ops, d, y);
     state = linear(c, d.post_projection, y);
-    token = greedy_choice(host_values(ops, logits), {});
-    drafts.push_back({token, logits, state});
+    token = scores.best();
+    drafts.push_back({token, keep == DraftLogits::keep ? scores.whole(ops, c.config.vocab) : Tensor(), state});
   }
   return drafts;
 }

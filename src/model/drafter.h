@@ -30,13 +30,17 @@ struct Drafter {
 /** One drafted token and what it was chosen from. */
 struct Draft {
   int32_t token = 0;
-  Tensor logits;  // [1, vocab]
+  Tensor logits;  // [1, vocab], where they are kept
   Tensor state;   // [1, B], in the space of the target's final states
 };
 
+enum class DraftLogits : uint8_t { drop, keep };
+
 /** Drafts `count` tokens after `token`, the target's choice for the position after all that `cache` holds of
- *  `sequence`. `state`: the target's final-norm state [1, B] that chose it. `position`: its position id. */
+ *  `sequence`. `state`: the target's final-norm state [1, B] that chose it. `position`: its position id. Logits are
+ *  kept for comparing; to choose a token not all of them are needed. */
 std::vector<Draft> draft(Ops& ops, const Drafter& drafter, const Model& target, KvCache& cache, SeqId sequence,
-                         int32_t token, Tensor state, int32_t position, int count);
+                         int32_t token, Tensor state, int32_t position, int count,
+                         DraftLogits keep = DraftLogits::drop);
 
 }  // namespace gemma

@@ -16,6 +16,18 @@ class BenchTest(ProgramTest):
     def bench(self, *args):
         return json.loads(self.out("bench", *args, *SHORT, "--no-roofs", "--json"))
 
+    def test_guesses_and_what_a_drafter_takes(self):
+        result = self.bench(*E2B, "--draft", "random", "--speculate", 2)
+        guesses = result["guesses"]
+        self.assertGreater(guesses["drafted"], 0)
+        self.assertGreaterEqual(guesses["drafted"], guesses["accepted"])
+        self.assertGreater(guesses["drafter_seconds"], 0)
+        self.assertLess(guesses["drafter_seconds"], sum(run["decode_seconds"] for run in result["runs"]))
+        self.assertNotIn("guesses", self.bench(MODEL))
+        self.assertIn("--speculate", self.error("bench", *E2B, "--draft", "random", status=2))
+        self.assertIn("--random", self.error("bench", MODEL, "--speculate", 2, "--draft", "random", status=2))
+        self.assertIn("auto", self.error("bench", MODEL, "--speculate", "much", status=2))
+
     def test_a_file(self):
         result = json.loads(self.out("bench", MODEL, *SHORT, "--json"))
         self.assertEqual(result["file_bytes"], os.stat(MODEL).st_size)

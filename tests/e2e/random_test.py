@@ -29,7 +29,21 @@ class RandomTest(ProgramTest):
         answer = json.loads(self.out("run", path, "Hello", "--raw", "--max-tokens", 3, "--json"))
         self.assertEqual(answer["tokens"], 3)
 
+    def test_a_drafter_drafts_for_the_model_of_its_size(self):
+        target = self.write("e2b.gguf", "e2b", "--layers", 10, "--tokenizer", MODEL)
+        drafter = self.write("drafter.gguf", "e2b", "--type", "q8_0", "--drafter")
+        plain, *others = (
+            json.loads(self.out("run", target, "Hello", "--raw", "--max-tokens", 20, "--json", "--seed", 1, *args))
+            for args in (("--speculate", "off"), ("--speculate", 3, "--draft", drafter), ("--draft", drafter))
+        )
+        for row in others:
+            self.assertEqual(row["text"], plain["text"])
+        self.assertGreater(others[0]["drafted"], 10)
+
     def test_what_cannot_be_meant(self):
+        self.assertIn("270m has none", self.error("random", "270m", "--drafter", "-o", "x.gguf", status=2))
+        for option in ("--layers", "5"), ("--tokenizer", "none"):
+            self.assertIn(option[0], self.error("random", "e2b", "--drafter", *option, "-o", "x.gguf", status=2))
         self.assertIn("270m, e2b", self.error("random", "e3b", "--tokenizer", "none", "-o", "x.gguf", status=2))
         self.assertIn("q4_k_m", self.error("random", "e2b", "--type", "q4", "-o", "x.gguf", status=2))
         self.assertIn(

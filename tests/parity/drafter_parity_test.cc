@@ -42,7 +42,7 @@ void expect_drafts(const Case& golden_case, const std::string& at, const Model& 
 
   const auto expected = golden_case.ids(at + "draft_ids");
   const auto drafts = draft(cpu_ops(), drafter, target, sequence.cache(), sequence.id(), token, state,
-                            static_cast<int32_t>(ids.size()), static_cast<int>(expected.size()));
+                            static_cast<int32_t>(ids.size()), static_cast<int>(expected.size()), DraftLogits::keep);
   std::vector<int32_t> found;
   for (const Draft& d : drafts) found.push_back(d.token);
   EXPECT_EQ(found, expected);

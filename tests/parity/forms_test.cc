@@ -88,8 +88,10 @@ TEST(Forms, DraftersReadFromGgufAreTheSame) {
   batch.wanted = {4};
   const Tensor state = sequence.feed(batch);
   for (const auto& pair : {0, 4}) {
-    const auto a = draft(cpu_ops(), *plain, *target, sequence.cache(), sequence.id(), pair, state, 5, 3);
-    const auto b = draft(cpu_ops(), *other, *target, sequence.cache(), sequence.id(), pair, state, 5, 3);
+    const auto a =
+        draft(cpu_ops(), *plain, *target, sequence.cache(), sequence.id(), pair, state, 5, 3, DraftLogits::keep);
+    const auto b =
+        draft(cpu_ops(), *other, *target, sequence.cache(), sequence.id(), pair, state, 5, 3, DraftLogits::keep);
     for (size_t i = 0; i < a.size(); ++i) {
       EXPECT_TRUE(std::ranges::equal(a[i].logits.data<float>(), b[i].logits.data<float>()));
     }
