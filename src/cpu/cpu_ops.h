@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "cpu/weight_memory.h"
 #include "tensor/ops.h"
 
 namespace gemma::cpu {
@@ -81,6 +82,7 @@ class CpuOps final : public Ops {
   ThreadPool& threads_;
   const Kernels& kernels_;
   std::shared_ptr<BufferPool> buffers_;
+  WeightMemory weight_memory_;
   std::unique_ptr<RopeTables> rope_tables_;
 };
 

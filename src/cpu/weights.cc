@@ -33,7 +33,7 @@ Tensor CpuOps::prepare_weight(Tensor w) { return is_packable(w.dtype()) ? Ops::p
 
 Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read) {
   const Weight w(dtype, shape, layout_for(dtype));
-  const Tensor result(host_storage(w.bytes()), 0, dtype, shape, w.layout);
+  const Tensor result(weight_memory_.take(w.bytes()), 0, dtype, shape, w.layout);
   std::byte* to = result.storage()->host();
   const int64_t row = std::max<int64_t>(1, bytes_of(dtype, w.n));
   if (w.layout == Layout::rows) {

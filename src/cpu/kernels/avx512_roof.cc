@@ -15,7 +15,12 @@ struct Read512 {
   static constexpr int kBytes = 64;
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum add(Sum s, const std::byte* p) { return _mm512_add_epi64(s, _mm512_loadu_si512(p)); }
-  static uint64_t total(Sum s) { return static_cast<uint64_t>(_mm512_reduce_add_epi64(s)); }
+  static uint64_t total(Sum s) {  // _mm512_reduce_add_epi64 adds signed integers, which may overflow
+    uint64_t lanes[8], sum = 0;
+    _mm512_storeu_si512(lanes, s);
+    for (const uint64_t lane : lanes) sum += lane;
+    return sum;
+  }
 };
 
 struct Tile512 {
