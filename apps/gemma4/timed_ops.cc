@@ -32,8 +32,6 @@ TimedOps::TimedOps(Ops& inner, const Weights& weights) : inner_(inner) {
   for (const LayerWeights& layer : weights.layers) {
     for (const Linear* w : {&layer.attention.q, &layer.attention.k, &layer.attention.v}) name(w->w, "linear q, k, v");
     name(layer.attention.o.w, "linear o");
-    name(layer.mlp.gate.w, "linear gate, up");
-    name(layer.mlp.up.w, "linear gate, up");
     name(layer.mlp.down.w, "linear down");
     if (layer.moe) name(layer.moe->router.w, "linear router");
     if (!layer.per_layer) continue;
@@ -140,6 +138,10 @@ Tensor TimedOps::embed(const Tensor& table, std::span<const int32_t> ids, float 
 std::vector<Tensor> TimedOps::linear(const Tensor& x, std::span<const Tensor* const> weights) {
   const auto found = names_.find(weights[0]->storage().get());
   return timed(found == names_.end() ? "linear" : found->second, [&] { return inner_.linear(x, weights); });
+}
+
+Tensor TimedOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
+  return timed("linear gate, up", [&] { return inner_.gated_linear(x, gate, up); });
 }
 
 Routing TimedOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) {

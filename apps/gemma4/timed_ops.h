@@ -44,6 +44,7 @@ class TimedOps final : public Ops {
   Tensor scale(const Tensor& x, float factor) override;
   Tensor scale(const Tensor& x, const Tensor& factor) override;
   Tensor gated_gelu(const Tensor& gate, const Tensor& up) override;
+  Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) override;
   Tensor softcap(const Tensor& x, float cap) override;
   Tensor softmax(const Tensor& x) override;
   Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;

@@ -53,6 +53,7 @@ class CpuOps final : public Ops {
   Tensor scale(const Tensor& x, float factor) override;
   Tensor scale(const Tensor& x, const Tensor& factor) override;
   Tensor gated_gelu(const Tensor& gate, const Tensor& up) override;
+  Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) override;
   Tensor softcap(const Tensor& x, float cap) override;
   Tensor softmax(const Tensor& x) override;
 

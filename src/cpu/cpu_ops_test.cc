@@ -164,6 +164,22 @@ TEST_P(CpuOpsTest, LinearWithSeveralWeightsIsEachOfThem) {
   for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(together[i], ops_.linear(x, *all[i]))) << i;
 }
 
+TEST_P(CpuOpsTest, GatedLinearIsItsParts) {
+  const std::pair<DType, DType> types[] = {
+      {DType::q4_0, DType::q4_0}, {DType::q4_k, DType::q6_k}, {DType::bf16, DType::q8_0}, {DType::f32, DType::q4_0}};
+  for (const auto& [gate_type, up_type] : types) {
+    const Tensor gate = ops_.prepare_weight(random_weight(gate_type, {150, 512}, 5));
+    const Tensor up = ops_.prepare_weight(random_weight(up_type, {150, 512}, 6));
+    const Tensor* both[] = {&gate, &up};
+    for (int64_t rows : {0, 1, 12, 13, 40}) {
+      const Tensor x = random_tensor({rows, 512}, 7);
+      const std::vector<Tensor> parts = ops_.linear(x, both);
+      const Tensor y = with_any_threads([&](CpuOps& ops) { return ops.gated_linear(x, gate, up); });
+      EXPECT_TRUE(same_bits(y, ops_.gated_gelu(parts[0], parts[1]))) << info(gate_type).name << ' ' << rows;
+    }
+  }
+}
+
 TEST_P(CpuOpsTest, LinearOfNoRows) {
   EXPECT_EQ(ops_.linear(random_tensor({0, 32}, 1), random_tensor({4, 32}, 2)).rows(), 0);
 }

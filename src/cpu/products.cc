@@ -27,7 +27,7 @@ constexpr int64_t kSmallRows = 16384;
 /** Rows divided into tiles of nearly equal size: no tile runs at a fraction of its speed. */
 class Tiles {
  public:
-  Tiles(int64_t rows, int64_t limit) : rows_(rows), count_((rows + limit - 1) / limit) {}
+  explicit Tiles(int64_t rows) : rows_(rows), count_((rows + kTileRows - 1) / kTileRows) {}
   int64_t count() const { return count_; }
   int64_t first(int64_t tile) const { return rows_ * tile / count_; }
   int64_t size(int64_t tile) const { return first(tile + 1) - first(tile); }
@@ -38,15 +38,17 @@ class Tiles {
 
 /** body(first, rows) for the tiles of all groups, shared out to the threads. */
 template <class Body>
-void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t limit, int64_t n, const Body& body) {
+void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n, const Body& body) {
   std::vector<RowGroup> list;
   for (const RowGroup& g : groups) {
-    const Tiles tiles(g.rows, limit);
+    const Tiles tiles(g.rows);
     for (int64_t t = 0; t < tiles.count(); ++t) list.push_back({g.first + tiles.first(t), tiles.size(t)});
   }
-  threads.parallel_for(std::ssize(list), std::max<int64_t>(1, kSmallRows / n / limit), [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) body(list[static_cast<size_t>(t)].first, list[static_cast<size_t>(t)].rows);
-  });
+  threads.parallel_for(std::ssize(list), std::max<int64_t>(1, kSmallRows / n / kTileRows),
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t t = begin; t < end; ++t)
+                           body(list[static_cast<size_t>(t)].first, list[static_cast<size_t>(t)].rows);
+                       });
 }
 
 /** A panel's results go to y, or by way of a small array where the matrix ends within the panel. */
@@ -60,10 +62,10 @@ void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Produc
 
 /** product(row, rows, y, stride) of a panel for every tile of a group; `row` counts from the first of all rows. */
 template <class Product>
-void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, int64_t limit, float* y, int64_t y_stride,
+void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride,
                     const Product& product) {
   const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows);
-  const Tiles tiles(group.rows, limit);
+  const Tiles tiles(group.rows);
   for (int64_t t = 0; t < tiles.count(); ++t) {
     const int64_t first = tiles.first(t), rows = tiles.size(t);
     store_panel(width, rows, y + first * y_stride, y_stride,
@@ -119,7 +121,7 @@ void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* blocks = reinterpret_cast<ActivationBlock*>(quantized_->host());
   blocks_ = blocks;
   const int64_t per_row = n_ / kBlock;
-  over_tiles(threads, groups, kTileRows, n_, [&](int64_t first, int64_t rows) {
+  over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
     }
@@ -130,28 +132,23 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
   bf16_ = pairs;
   const int64_t per_row = (n_ + 1) / 2 * 2;
-  over_tiles(threads, groups, kTileRows, n_, [&](int64_t first, int64_t rows) {
+  over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r, 2 * rows);
     }
   });
 }
 
-void Operand::multiply_blocks(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
-  const auto product = kernels_.packed_product[static_cast<size_t>(w.type)];
-  const int64_t per_row = n_ / kBlock;
-  multiply_tiles(w, panel, group, kTileRows, y, y_stride, [&](int64_t row, int64_t rows, float* to, int64_t stride) {
-    product(w.panel(panel), per_row, blocks_ + row * per_row, rows, row == group.first, to, stride);
-  });
-}
-
-void Operand::multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const {
-  const int64_t pairs = (n_ + 1) / 2;
-  multiply_tiles(w, panel, group, kTileRows, y, y_stride,
-                 [&](int64_t row, int64_t rows, float* to, int64_t stride) {
-                   kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + row * pairs * 2, rows,
-                                                row == group.first, to, stride);
-                 });
+void Operand::multiply_tile(const Weight& w, int64_t panel, int64_t row, int64_t rows, bool prefetch, float* y,
+                            int64_t y_stride) const {
+  if (w.type == DType::bf16) {
+    const int64_t pairs = (n_ + 1) / 2;
+    kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
+  } else {
+    const int64_t blocks = n_ / kBlock;
+    kernels_.packed_product[static_cast<size_t>(w.type)](w.panel(panel), blocks, blocks_ + row * blocks, rows, prefetch,
+                                                         y, y_stride);
+  }
 }
 
 void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group,
@@ -165,12 +162,23 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
   }
   for (int64_t p = first_panel; p < first_panel + count; ++p) {
     const int64_t panel = matrix * w.panels + p;
-    if (w.type == DType::bf16) {
-      multiply_bf16(w, panel, group, y + p * kPanelRows, y_stride);
-    } else {
-      multiply_blocks(w, panel, group, y + p * kPanelRows, y_stride);
-    }
+    multiply_tiles(w, panel, group, y + p * kPanelRows, y_stride,
+                   [&](int64_t row, int64_t rows, float* to, int64_t stride) {
+                     multiply_tile(w, panel, row, rows, row == group.first, to, stride);
+                   });
   }
+}
+
+void Operand::multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
+                             int64_t y_stride) const {
+  multiply_tiles(gate, panel, group, y + panel * kPanelRows, y_stride,
+                 [&](int64_t row, int64_t rows, float* to, int64_t stride) {
+                   float g[kTileRows * kPanelRows], u[kTileRows * kPanelRows];
+                   multiply_tile(gate, panel, row, rows, row == group.first, g, kPanelRows);
+                   multiply_tile(up, panel, row, rows, row == group.first, u, kPanelRows);
+                   kernels_.gated_gelu(g, u, rows * kPanelRows, g);
+                   for (int64_t r = 0; r < rows; ++r) std::copy_n(g + r * kPanelRows, kPanelRows, to + r * stride);
+                 });
 }
 
 int64_t panels_per_share(const Weight& w, int64_t x_rows) {
@@ -204,6 +212,24 @@ std::vector<Tensor> CpuOps::linear(const Tensor& x, std::span<const Tensor* cons
     }
   });
   return results;
+}
+
+Tensor CpuOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
+  const bool packed = gate.layout() == Layout::packed && up.layout() == Layout::packed && gate.rows() == up.rows();
+  // Few rows are bound by the weights, which stream best one matrix after the other; many by what the caches do not
+  // hold.
+  if (!packed || x.rows() <= kTileRows) return Ops::gated_linear(x, gate, up);
+  GEMMA_CHECK(x.dtype() == DType::f32 && gate.cols() == x.cols() && up.cols() == x.cols(),
+              "f32, as wide as the weights");
+  const Weight parts[] = {Weight(gate), Weight(up)};
+  const RowGroup all{0, x.rows()};
+  const Operand operand(kernels_, threads_, *buffers_, x, parts, {&all, 1});
+  Tensor y = make(x.rows(), gate.rows());
+  float* to = y.data_mutable<float>().data();
+  threads_.parallel_for(parts[0].panels, panels_per_share(parts[0], 2 * x.rows()), [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) operand.multiply_gated(parts[0], parts[1], p, all, to, y.cols());
+  });
+  return y;
 }
 
 }  // namespace gemma::cpu

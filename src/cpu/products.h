@@ -51,10 +51,13 @@ class Operand {
    *  thread. */
   void multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
                 int64_t y_stride) const;
+  /** gelu_tanh(product with gate) * product with up, for the rows of one panel of packed weights of one shape. */
+  void multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
+                      int64_t y_stride) const;
 
  private:
-  void multiply_blocks(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const;
-  void multiply_bf16(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride) const;
+  void multiply_tile(const Weight& w, int64_t panel, int64_t row, int64_t rows, bool prefetch, float* y,
+                     int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);
 

@@ -5,9 +5,7 @@ namespace gemma {
 
 /** down(gelu(gate(x)) * up(x)). */
 Tensor mlp(Context& c, const MlpWeights& w, const Tensor& x) {
-  const Tensor* both[] = {&w.gate.w, &w.up.w};
-  const std::vector<Tensor> gate_up = c.ops.linear(x, both);
-  return linear(c, w.down, c.ops.gated_gelu(gate_up[0], gate_up[1]));
+  return linear(c, w.down, c.ops.gated_linear(x, w.gate.w, w.up.w));
 }
 
 }  // namespace gemma

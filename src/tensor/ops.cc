@@ -34,4 +34,10 @@ Tensor Ops::linear(const Tensor& x, const Tensor& w) {
   return linear(x, std::span<const Tensor* const>(weights))[0];
 }
 
+Tensor Ops::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
+  const Tensor* both[] = {&gate, &up};
+  const std::vector<Tensor> y = linear(x, std::span<const Tensor* const>(both));
+  return gated_gelu(y[0], y[1]);
+}
+
 }  // namespace gemma

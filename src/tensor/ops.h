@@ -93,6 +93,8 @@ class Ops {
   /** x [rows, in] times each weight's transpose: w [out, in] -> [rows, out]. x is prepared once for all. */
   virtual std::vector<Tensor> linear(const Tensor& x, std::span<const Tensor* const> weights) = 0;
   Tensor linear(const Tensor& x, const Tensor& w);
+  /** gelu_tanh(x gate^T) * (x up^T): the first half of a feed-forward, of which nobody needs the parts. */
+  virtual Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up);
   /** softmax(scores) over all experts, the k best, their probabilities normalised to sum 1, times per_expert_scale. */
   virtual Routing route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) = 0;
   /** sum over the chosen experts e, in the router's order, of weight_e * down_e(gelu(g) * u), [g; u] = gate_up_e(x).
