@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "engine/engine.h"
 #include "engine/thought_budget.h"
@@ -97,7 +98,9 @@ Plan random_plan(Dice& dice, const Config& config, bool media) {
   p.sampling.frequency_penalty = dice.one_in(4) ? 0.3f : 0.0f;
   p.sampling.presence_penalty = dice.one_in(4) ? 0.5f : 0.0f;
   p.sampling.seed = static_cast<uint64_t>(dice.below(1000));
-  if (dice.one_in(3)) p.stop = {fmt::format("]{}", dice.between(0, 9)), "0][44][45"};
+  if (dice.one_in(3)) {  // across three tokens: "1][40][4"
+    p.stop = {fmt::format("{}][4{}][4", dice.below(ids), dice.below(ids)), "0][44][45"};
+  }
   if (dice.one_in(4)) p.stop.push_back("<end>");
   p.max_tokens = dice.one_in(2) ? 0 : dice.between(1, 60);
   p.top_logprobs = dice.one_in(3) ? 3 : 0;
@@ -216,6 +219,7 @@ class Guesses : public testing::TestWithParam<Case> {
     for (size_t i = 0; i < plans.size(); ++i) {
       SCOPED_TRACE(testing::Message() << "request " << i);
       expect_same(answers[i], alone(model, plans[i], plain));
+      ends_.insert(answers[i].finish().value_or(Finish::error));
     }
     drafted_ += engine.stats().drafted_tokens;
     accepted_ += engine.stats().accepted_tokens;
@@ -223,6 +227,7 @@ class Guesses : public testing::TestWithParam<Case> {
   }
 
   int64_t drafted_ = 0, accepted_ = 0, preemptions_ = 0;
+  std::set<Finish> ends_;
 };
 
 TEST_P(Guesses, ChangeNothing) {
@@ -233,6 +238,7 @@ TEST_P(Guesses, ChangeNothing) {
   EXPECT_GT(accepted_, 100);  // or the test has not tried what it says
   EXPECT_GT(drafted_ - accepted_, 100);
   EXPECT_GT(preemptions_, 0);
+  EXPECT_THAT(ends_, testing::UnorderedElementsAre(Finish::stop, Finish::length, Finish::context));
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Guesses, testing::ValuesIn(all_cases()),
@@ -355,6 +361,21 @@ TEST(Guessing, CancelledFromACallbackWhileGuessesAreRight) {
   EXPECT_GE(answer.accepted, 5);
   EXPECT_LE(answer.tokens().size(), 19u);  // those of that step
   EXPECT_EQ(engine.cache().bytes_used(), 0);
+}
+
+TEST(Guessing, ALoopEndsWhereItWouldHave) {
+  Plan plan;
+  plan.prompt = {5, 6, 7};
+  plan.sampling.bias[77] = 1000;
+  EngineOptions options = plain_options(DType::f32);
+  options.context = 400;
+  const Answer expected = alone(tiny_model("gemma3_text"), plan, options);
+  options.speculation.length = 15;
+  const Answer found = alone(tiny_model("gemma3_text"), plan, options);
+  expect_same(found, expected);
+  EXPECT_EQ(found.finish(), Finish::loop);
+  EXPECT_EQ(found.tokens().size(), 256u);
+  EXPECT_GT(found.accepted, 200);
 }
 
 TEST(Guessing, NothingIsGuessedWhenItIsOff) {
