@@ -7,7 +7,7 @@
 //   while (engine.step()) {}
 //
 // A request's events depend on the request alone: not on the requests beside it, the sizes of steps, the number of
-// threads, or whether it had to give up its memory and begin again.
+// threads, guesses, or whether it had to give up its memory and begin again.
 #pragma once
 
 #include <cstdint>
@@ -71,7 +71,8 @@ struct Event {
   std::optional<Finish> finish;        // the last event of a request
   std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
   std::string error;                   // one line, with Finish::error
-  int64_t drafted = 0, accepted = 0;   // with finish: guesses of the whole answer that were checked, and were right
+  /** With finish: guesses of the whole answer that were checked, and were right. These alone depend on the clock. */
+  int64_t drafted = 0, accepted = 0;
 };
 
 /** Tokens that are guessed and checked together with the last one: where they are right, a step makes several. The
