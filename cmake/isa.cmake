@@ -2,6 +2,7 @@
 # gemma_isa_flags(FILES...): a kernel file is compiled with the flags of the instruction set its name begins with
 # (avx2_matmul.cc, avx512_rows.cc, neon_...); scalar_*.cc and all else with the baseline alone.
 set(GEMMA4_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2)
+set(GEMMA4_ISA_avxvnni ${GEMMA4_ISA_avx2} -mavxvnni)
 set(GEMMA4_ISA_avx512 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns of the deliberately undefined operands inside its own avx512fintrin.h (GCC bug 105593).
@@ -18,9 +19,9 @@ function(gemma_isa_flags)
 endfunction()
 
 # gemma_isa_filter(LIST): takes kernel files of other architectures out of a list of sources.
-set(GEMMA4_ISAS avx2 avx512 neon wasm)
+set(GEMMA4_ISAS avx2 avxvnni avx512 neon wasm)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-  set(GEMMA4_OWN_ISAS avx2 avx512)
+  set(GEMMA4_OWN_ISAS avx2 avxvnni avx512)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(GEMMA4_OWN_ISAS neon)
 endif()

@@ -197,7 +197,7 @@ def intrinsics_in_kernels(source):
 def isa_files_stay_alone(source):
     """A file compiled with special flags must not take inline functions of others along: the linker could keep that
     copy for the whole program, and an older machine would meet its instructions."""
-    if not re.match(r"src/cpu/kernels/(avx2|avx512|neon|wasm)_", source.path) or source.is_test:
+    if not re.match(r"src/cpu/kernels/(avx2|avxvnni|avx512|neon|wasm)_", source.path) or source.is_test:
         return
     for line, match in source.lines_with(r'^#include "([^"]+)"', source.text):
         if not match.group(1).startswith("cpu/kernels/") and match.group(1) != "tensor/blocks.h":

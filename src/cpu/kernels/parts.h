@@ -18,6 +18,9 @@ void avx2_packed(Kernels& table);
 void avx2_rows(Kernels& table);
 RoofKernels avx2_roof();
 
+void avxvnni_packed(Kernels& table);
+RoofKernels avxvnni_roof();
+
 void avx512_products(Kernels& table);
 void avx512_packed(Kernels& table);
 void avx512_rows(Kernels& table);

@@ -17,7 +17,7 @@ namespace {
 struct Level {
   const char* name;
   bool (*present)();       // does the processor (and its system) have it
-  void (*fill)(Kernels&);  // on top of the level below
+  void (*fill)(Kernels&);  // on top of the level below that the processor has
   RoofKernels (*roof)();
 };
 
@@ -33,6 +33,8 @@ bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
          __builtin_cpu_supports("bmi2");
 }
+
+bool has_avxvnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 
 /** What cmake/isa.cmake lets the compiler use in avx512_*.cc. */
 bool has_avx512() {
@@ -56,6 +58,7 @@ void fill_avx512(Kernels& table) {
 constexpr Level kLevels[] = {
     {"scalar", [] { return true; }, fill_scalar, scalar_roof},
     {"avx2", has_avx2, fill_avx2, avx2_roof},
+    {"avxvnni", has_avxvnni, avxvnni_packed, avxvnni_roof},
     {"avx512", has_avx512, fill_avx512, avx512_roof},
 };
 
@@ -66,14 +69,14 @@ constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar, scalar
 #endif
 
 /** Every instruction set that any build knows, for the error message. */
-constexpr std::string_view kKnown = "scalar, avx2, avx512";
+constexpr std::string_view kKnown = "scalar, avx2, avxvnni, avx512";
 
-/** Tables of this machine, plainest first; each is the one below with more filled in. */
+/** Tables of this machine, plainest first; each is the one before with more filled in. */
 const std::vector<Kernels>& tables() {
   static const std::vector<Kernels> kList = [] {
     std::vector<Kernels> made;
     for (const Level& level : kLevels) {
-      if (!level.present()) break;
+      if (!level.present()) continue;
       Kernels table = made.empty() ? Kernels{} : made.back();
       table.name = level.name;
       level.fill(table);
