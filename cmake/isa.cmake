@@ -4,6 +4,7 @@
 set(GEMMA4_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(GEMMA4_ISA_avxvnni ${GEMMA4_ISA_avx2} -mavxvnni)
 set(GEMMA4_ISA_avx512 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16)
+set(GEMMA4_ISA_neon -march=armv8.2-a+dotprod)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns of the deliberately undefined operands inside its own avx512fintrin.h (GCC bug 105593).
   list(APPEND GEMMA4_ISA_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)

@@ -8,7 +8,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(gemma_options INTERFACE -Wno-psabi -Wno-restrict)  # GCC 12: false alarms on std::string
 endif()
 find_program(MOLD mold)
-if(MOLD AND NOT GEMMA4_FUZZ)
+if(MOLD AND NOT GEMMA4_FUZZ AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
 find_program(CCACHE ccache)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with packed weights (packed.h), once for all instruction sets: PackedProduct<V> is written against a vector
-// type V (packed_scalar.h, packed_avx2.h, packed_avx512.h) that holds kLanes rows of a panel, four values of each:
+// type V (in {scalar,avx2,avxvnni,avx512,neon}_packed.cc) that holds kLanes rows of a panel, four values of each:
 //
 //   Codes, I, F                4 bytes, an integer, a float for each of kLanes rows
 //   kLanes                     rows

@@ -21,6 +21,11 @@ RoofKernels avx2_roof();
 void avxvnni_packed(Kernels& table);
 RoofKernels avxvnni_roof();
 
+void neon_products(Kernels& table);
+void neon_packed(Kernels& table);
+void neon_rows(Kernels& table);
+RoofKernels neon_roof();
+
 void avx512_products(Kernels& table);
 void avx512_packed(Kernels& table);
 void avx512_rows(Kernels& table);

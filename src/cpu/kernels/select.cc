@@ -3,6 +3,10 @@
 // architecture is being built.
 #include "cpu/kernels/select.h"
 
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -62,6 +66,22 @@ constexpr Level kLevels[] = {
     {"avx512", has_avx512, fill_avx512, avx512_roof},
 };
 
+#elif defined(__aarch64__)
+
+/** Vectors are in every such processor; dot products of bytes came with ARMv8.2. */
+bool has_neon() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+
+void fill_neon(Kernels& table) {
+  neon_products(table);
+  neon_packed(table);
+  neon_rows(table);
+}
+
+constexpr Level kLevels[] = {
+    {"scalar", [] { return true; }, fill_scalar, scalar_roof},
+    {"neon", has_neon, fill_neon, neon_roof},
+};
+
 #else
 
 constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar, scalar_roof}};
@@ -69,7 +89,7 @@ constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar, scalar
 #endif
 
 /** Every instruction set that any build knows, for the error message. */
-constexpr std::string_view kKnown = "scalar, avx2, avxvnni, avx512";
+constexpr std::string_view kKnown = "scalar, avx2, avxvnni, avx512, neon";
 
 /** Tables of this machine, plainest first; each is the one before with more filled in. */
 const std::vector<Kernels>& tables() {
