@@ -36,16 +36,14 @@ void check(const BenchOptions& o) {
   if (o.model.empty() == o.random_size.empty()) fail_usage("bench", "expected a model, or --random and a size");
   if (o.random_size.empty() && !o.type.empty()) fail_usage("--type", "belongs to --random: a file has its own types");
   if (o.random_size.empty() && o.layers > 0) fail_usage("--layers", "belongs to --random");
-  const int cores = physical_cores();
-  const auto in_range = [](const char* option, int value, int low, int high, std::string_view what) {
-    if (value < low || value > high) fail_usage(option, "expected {} to {}{}, found {}", low, high, what, value);
+  const auto in_range = [](const char* option, int value, int low, int high) {
+    if (value < low || value > high) fail_usage(option, "expected {} to {}, found {}", low, high, value);
   };
-  in_range("--threads", o.threads, 1, cores, " (the cores there are)");
-  in_range("--prompt", o.prompt, 1, 1 << 20, "");
-  in_range("--gen", o.gen, 1, 1 << 20, "");
-  in_range("--depth", o.depth, 0, 1 << 20, "");
-  in_range("--batch", o.batch, 1, 256, "");
-  in_range("--repeat", o.repeat, 1, 1000, "");
+  in_range("--prompt", o.prompt, 1, 1 << 20);
+  in_range("--gen", o.gen, 1, 1 << 20);
+  in_range("--depth", o.depth, 0, 1 << 20);
+  in_range("--batch", o.batch, 1, 256);
+  in_range("--repeat", o.repeat, 1, 1000);
   bench_kv_options(o);
   if (speculation_length(o.speculate) == 0 && !o.drafter.empty()) fail_usage("--draft", "needs --speculate");
   if (o.drafter == "random" && o.random_size.empty()) fail_usage("--draft", "random belongs to --random");
@@ -69,7 +67,7 @@ void measure_ops(const BenchModel& model, Ops& ops, BenchResult& result) {
 BenchResult measure(const BenchOptions& o) {
   BenchResult result;
   result.options = o;
-  ThreadPool pool(o.threads);
+  ThreadPool pool(o.machine.threads);
   const std::unique_ptr<Ops> ops = make_cpu_ops(pool);
   result.isa = cpu::kernels().name;
   check_bench_model(o, *ops);
@@ -93,9 +91,10 @@ BenchResult measure(const BenchOptions& o) {
   return result;
 }
 
-void run(BenchOptions o, bool threads_given) {
-  if (!threads_given) o.threads = physical_cores();
+void run(BenchOptions o) {
   check(o);
+  take_machine_options(o.machine);
+  if (o.machine.threads == 0) o.machine.threads = physical_cores();
   const BenchResult result = measure(o);
   if (!o.roofline.empty()) write_roofline(result, o.roofline);
   const std::string text = o.json ? write_json(to_json(result), 2) + "\n" : to_text(result);
@@ -124,14 +123,14 @@ void add_bench(CLI::App& app) {
           "which are easily guessed")
       ->capture_default_str();
   command->add_option("--draft", options->drafter, "A drafter guesses, too: its file; with --random also: random");
-  CLI::Option* threads = command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)");
+  add_machine_options(*command, options->machine);
   command->add_option("--repeat", options->repeat, "Runs that count")->capture_default_str();
   command->add_flag("--no-roofs", options->no_roofs, "Do not measure the machine's limits, which takes some seconds");
   command->add_flag("--per-op", options->per_op, "Where the time of a prompt and of a token goes, op by op");
   command->add_option("--roofline", options->roofline, "Draw the machine's limits and these figures: an .svg to write");
   command->add_flag("--json", options->json, "As JSON");
   command->footer(kExamples);
-  command->callback([options, threads] { run(*options, threads->count() > 0); });
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace gemma::app

@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "cpu/roofs.h"
 #include "engine/engine.h"
+#include "gemma4/machine.h"
 #include "gemma4/timed_ops.h"
 #include "model/model.h"
 
@@ -24,7 +25,8 @@ struct BenchOptions {
   std::string model, random_size;  // one of them
   std::string type, kv = "bf16";
   std::string speculate = "off", drafter;  // drafter: a file, or "random"
-  int prompt = 512, gen = 64, depth = 0, batch = 1, threads = 0, repeat = 5, layers = 0;
+  int prompt = 512, gen = 64, depth = 0, batch = 1, repeat = 5, layers = 0;
+  MachineOptions machine;
   bool json = false, per_op = false, no_roofs = false;
   std::string roofline;  // an .svg to write
 };

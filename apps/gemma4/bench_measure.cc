@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "convert/random_model.h"
+#include "engine/memory_plan.h"
 #include "gemma4/bench.h"
 #include "gemma4/session.h"
 
@@ -103,6 +104,11 @@ struct Bencher::State {
     e.speculation = {speculation_length(o.speculate), model.drafter};
     if (e.speculation.length != 0) e.context += Speculation::kMost * (steps + 1);
     engine.emplace(model.model, model.tokenizer, ops, e);
+    const Config& config = model.model->config;
+    // A sequence that had to wait for another's pages would be no sequence that answers together with it.
+    require_memory(
+        model.file->name(), fmt::format("{} times {} tokens", o.batch, e.context),
+        activation_bytes(config, e) + o.batch * KvCache::bytes_for(config, e.kv, e.context, kBenchBatchTokens));
   }
 
   /** The ids that sequence `i` has before those of a repetition. */

@@ -51,8 +51,9 @@ class Plot {
         "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
         kWidth, kHeight);
     label(kLeft, 24, "start",
-          fmt::format("{}: {} threads, {}, prompt {}, answer {}, depth {}, {} at once", r_.name, r_.options.threads,
-                      r_.isa, r_.options.prompt, r_.options.gen, r_.options.depth, r_.options.batch));
+          fmt::format("{}: {} threads, {}, prompt {}, answer {}, depth {}, {} at once", r_.name,
+                      r_.options.machine.threads, r_.isa, r_.options.prompt, r_.options.gen, r_.options.depth,
+                      r_.options.batch));
     grid();
     roofs();
     point("prefill", r_.prefill, r_.prefill_seconds(), r_.prefill_rate().median);

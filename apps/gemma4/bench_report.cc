@@ -146,8 +146,8 @@ BenchRun BenchResult::guesses() const {
 
 std::string to_text(const BenchResult& r) {
   const BenchOptions& o = r.options;
-  std::string text =
-      fmt::format("{}: {}, {} threads, {}, cache {}\n", r.name, format_bytes(r.file_bytes), o.threads, r.isa, o.kv);
+  std::string text = fmt::format("{}: {}, {} threads, {}, cache {}\n", r.name, format_bytes(r.file_bytes),
+                                 o.machine.threads, r.isa, o.kv);
   text += fmt::format("{} sequence{}, prompt {}, answer {}, {} tokens before, {} runs\n\n", o.batch,
                       o.batch == 1 ? "" : "s", o.prompt, o.gen, o.depth, o.repeat);
   text += phase_line("Prefill", r.prefill_rate(), r.prefill, r.prefill_seconds(), r.roofs);
@@ -171,7 +171,7 @@ json::object to_json(const BenchResult& r) {
   json::object out{{"model", r.name},
                    {"file_bytes", r.file_bytes},
                    {"isa", r.isa},
-                   {"threads", o.threads},
+                   {"threads", o.machine.threads},
                    {"prompt", o.prompt},
                    {"gen", o.gen},
                    {"depth", o.depth},

@@ -78,7 +78,7 @@ class ChatLoop {
       : session_(session), options_(std::move(options)), messages_(opening(options_.system)) {}
 
   int run() {
-    say_template_note(session_);
+    say_notes(session_, true);
     const Config& config = session_.model->config;
     say(fmt::format("{}: {} layers, {} wide, context {}. /help lists commands.", session_.file->name(),
                     config.layers.size(), config.dim, session_.engine->context()));

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "gemma4/command.h"
+#include "gemma4/machine.h"
 #include "gemma4/progress.h"
 #include "gemma4/terminal.h"
 
@@ -113,7 +114,7 @@ void add_convert(CLI::App& app) {
   command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
   command->add_option("--type", options->type, "Type of the weights (see below)");
   command->add_flag("--force", options->force, "Replace what is there");
-  command->add_option("--threads", options->threads, "Threads (0: one per core)")->check(CLI::Range(0, 1024));
+  add_threads_option(*command, options->threads);
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

@@ -9,11 +9,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
+#include "engine/memory_plan.h"
 #include "file/safetensors_writer.h"
 #include "gemma4/command.h"
 #include "gemma4/forward_inputs.h"
+#include "gemma4/machine.h"
 #include "model/drafter.h"
 #include "model/single.h"
 
@@ -39,7 +42,8 @@ constexpr int64_t kLogitRows = 32;  // rows of logits in memory at a time
 struct ForwardOptions {
   std::string model, inputs, outputs, dtype = "model", prompt, drafter, config, masks = "window";
   std::vector<std::string> taps;
-  int greedy = 0, drafts = 5, threads = 0;
+  int greedy = 0, drafts = 5;
+  MachineOptions machine;
 };
 
 using Named = std::vector<std::pair<std::string, Tensor>>;
@@ -54,7 +58,7 @@ struct Outcome {
 class Forward {
  public:
   explicit Forward(const ForwardOptions& options)
-      : options_(options), pool_(options.threads), ops_(make_cpu_ops(pool_)) {
+      : options_(options), pool_(options.machine.threads), ops_(make_cpu_ops(pool_)) {
     auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
@@ -88,6 +92,11 @@ class Forward {
       fail(where, "{} tokens and {} more: expected at most the model's context of {}", rows, options_.greedy,
            model_->config.context);
     }
+    EngineOptions step;
+    step.batch_tokens = static_cast<int>(rows);
+    require_memory(options_.model, fmt::format("{} tokens", rows + options_.greedy),
+                   activation_bytes(model_->config, step) +
+                       KvCache::bytes_for(model_->config, kv_, rows + options_.greedy, static_cast<int>(rows)));
     const int32_t next = prompt.batch.positions.back() + 1;
     SingleSequence sequence(*model_, *ops_, kv_);
     Outcome out{std::move(prompt.prefix), {}, {}};
@@ -218,13 +227,13 @@ void add_forward(CLI::App& app) {
   command->add_option("--media-masks", options->masks, "overlay: pictures are seen whole on every layer")
       ->check(CLI::IsMember({"window", "overlay"}))
       ->capture_default_str();
-  command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
-      ->check(CLI::Range(1, 1024));
+  add_machine_options(*command, options->machine);
   command->footer(kAbout);
   command->callback([options] {
     if (!options->outputs.ends_with(".safetensors")) {
       fail_usage("--outputs", "expected a name that ends in .safetensors, found '{}'", options->outputs);
     }
+    take_machine_options(options->machine);
     Forward(*options).run();
   });
 }

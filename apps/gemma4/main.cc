@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "gemma4 " GEMMA4_VERSION);
   app.footer(gemma::app::kExamples);
+  app.failure_message(
+      [](const CLI::App*, const CLI::Error& error) { return fmt::format("gemma4: {} (see --help)\n", error.what()); });
   gemma::app::add_commands(app);
   try {
     app.parse(argc, argv);

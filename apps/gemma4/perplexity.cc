@@ -15,6 +15,7 @@
 #include "cpu/cpu_ops.h"
 #include "eval/measure.h"
 #include "gemma4/command.h"
+#include "gemma4/machine.h"
 #include "gemma4/perplexity_report.h"
 #include "gemma4/progress.h"
 #include "gemma4/terminal.h"
@@ -56,7 +57,8 @@ struct SideOptions {
 struct PerplexityOptions {
   SideOptions model, reference;
   std::string text, save, against;
-  int context = 512, skip = -1, stride = 0, batch = 512, threads = 0;
+  int context = 512, skip = -1, stride = 0, batch = 512;
+  MachineOptions machine;
   int64_t max_tokens = 0;
   bool json = false;
 };
@@ -71,7 +73,7 @@ struct LoadedSide {
 class Perplexity {
  public:
   explicit Perplexity(const PerplexityOptions& options)
-      : options_(options), pool_(options.threads), ops_(make_cpu_ops(pool_)) {}
+      : options_(options), pool_(options.machine.threads), ops_(make_cpu_ops(pool_)) {}
 
   void run() {
     if (!options_.against.empty()) against_ = std::make_unique<LogitsReader>(file_source(options_.against));
@@ -284,10 +286,13 @@ void add_perplexity(CLI::App& app) {
   against->excludes(reference);
   against->excludes(command->get_option("--reference-dtype"));
   against->excludes(command->get_option("--reference-kv"));
-  command->add_option("-t,--threads", o.threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  add_machine_options(*command, o.machine);
   command->add_flag("--json", o.json, "Print a JSON object");
   command->footer(kAbout);
-  command->callback([options] { Perplexity(*options).run(); });
+  command->callback([options] {
+    take_machine_options(options->machine);
+    Perplexity(*options).run();
+  });
 }
 
 }  // namespace gemma::app

@@ -14,6 +14,7 @@
 #include "convert/model_shapes.h"
 #include "convert/random_model.h"
 #include "gemma4/command.h"
+#include "gemma4/machine.h"
 #include "gemma4/progress.h"
 #include "gemma4/terminal.h"
 
@@ -109,8 +110,7 @@ void add_random(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");
   command->add_option("--seed", options->seed, "Other weights")->capture_default_str();
-  command->add_option("-t,--threads", options->threads, "Threads (default: physical cores)")
-      ->check(CLI::Range(1, 1024));
+  add_threads_option(*command, options->threads);
   command->add_flag("--force", options->force, "Replace what is there");
   command->footer(kExamples);
   command->callback([options] { run(*options); });

@@ -31,7 +31,7 @@ constexpr const char* kExamples = R"(Examples:
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
 GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file may also set system, template,
-temperature, top_k, top_p, min_p, seed, max_tokens, context, threads and think.
+temperature, top_k, top_p, min_p, seed, max_tokens, context, threads, memory and think.
 Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
 
 /** Options as the command line gives them, before defaults of the model are known. */
@@ -39,7 +39,8 @@ struct Given {
   std::vector<std::string> words;
   std::string model, prompt_file, tools_file, context_full = "drop";
   std::optional<double> temperature, top_p, min_p;
-  std::optional<int64_t> top_k, seed, max_tokens, context, threads;
+  std::optional<int64_t> top_k, seed, max_tokens, context;
+  MachineOptions machine;
   std::optional<std::string> think;  // "": no limit
   std::vector<std::string> bias;
   bool greedy = false, no_loop_stop = false;
@@ -120,7 +121,9 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   if (options.system.empty()) options.system = settings.system.value_or("");
   if (options.session.chat_template.empty()) options.session.chat_template = settings.chat_template.value_or("");
   options.session.context = choose(given.context, settings.context, 0);
-  options.session.threads = choose(given.threads, settings.threads, 0);
+  options.session.machine = given.machine;
+  if (given.machine.threads == 0) options.session.machine.threads = choose(settings.threads, settings.threads, 0);
+  if (given.machine.memory.empty()) options.session.machine.memory = settings.memory.value_or("");
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
   const bool limited = given.think && is_number(*given.think);
@@ -135,6 +138,7 @@ int run(const Given& given, RunOptions options) {
   const Settings settings = load_settings();
   take_words(given, options);
   take_settings(settings, given, options);
+  take_machine_options(options.session.machine, "config.toml");
   if (options.session.model.empty()) {
     fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
   }
@@ -242,7 +246,7 @@ void add_run(CLI::App& app) {
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))
       ->capture_default_str();
-  command->add_option("-t,--threads", given->threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  add_machine_options(*command, given->machine);
   command
       ->add_option("--speculate", options->session.speculate,
                    "Tokens guessed ahead: auto, off, or how many at once; the text is the same, only faster")

@@ -21,8 +21,8 @@ json::object message(std::string_view role, std::string_view content);
 /** What --json prints of an answer. */
 json::object to_json(const Session& session, const Answer& answer, const AnswerOptions& options);
 
-/** Says on stderr what is to be known of the model's template. */
-void say_template_note(const Session& session);
+/** Says on stderr what is to be known of the session: its memory, and, where one is used, the model's template. */
+void say_notes(const Session& session, bool with_template);
 
 /** Return the exit status. */
 int run_once(Session& session, const RunOptions& options);

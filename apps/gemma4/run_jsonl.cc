@@ -98,7 +98,7 @@ int run_jsonl(Session& session, const RunOptions& options) {
     if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
     jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
   }
-  if (!options.raw) say_template_note(session);
+  say_notes(session, !options.raw);
   Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);
   size_t next = 0, printed = 0;
   bool failed = false;

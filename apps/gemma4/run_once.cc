@@ -54,8 +54,9 @@ json::array logprobs_json(const Session& session, const Answer& answer) {
 
 }  // namespace
 
-void say_template_note(const Session& session) {
-  if (!session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
+void say_notes(const Session& session, bool with_template) {
+  if (!session.memory_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.memory_note);
+  if (with_template && !session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
 }
 
 json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
@@ -99,7 +100,7 @@ int run_once(Session& session, const RunOptions& options) {
   const auto exchange = options.raw ? Exchange::raw(session, options.prompt, specials, options.answer)
                                     : Exchange::chat(session, messages, options.answer);
   if (!exchange) fail(exchange.failure().field, "{}", exchange.failure().reason);
-  if (!options.raw) say_template_note(session);
+  say_notes(session, !options.raw);
   const Answer& answer =
       run_to_end(session, *exchange.value(), options.json ? Exchange::Sink() : Exchange::Sink(Printer()));
   if (options.json) {

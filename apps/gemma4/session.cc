@@ -52,7 +52,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   auto session = std::make_unique<Session>();
   session->file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
-  session->pool = std::make_unique<ThreadPool>(options.threads);
+  session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
   session->model = Model::load(session->file, *session->ops, {});
@@ -64,6 +64,11 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
     engine.speculation.drafter = Drafter::load(options.drafter, session->model->config, *session->ops, {});
   }
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
+  const int context = session->engine->context(), most = session->model->config.context;
+  if (!options.machine.memory.empty() && options.context == 0 && context < most) {
+    session->memory_note = fmt::format("--memory {} leaves a context of {} tokens, of {} that the model has",
+                                       options.machine.memory, context, most);
+  }
   session->chat_template =
       choose_template(*session->file, session->model->config, options.chat_template, session->template_note);
   session->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "chat/chat_format.h"
 #include "engine/engine.h"
+#include "gemma4/machine.h"
 #include "model/model.h"
 #include "tensor/ops.h"
 #include "text/tokenizer.h"
@@ -20,7 +21,7 @@ namespace gemma::app {
 struct SessionOptions {
   std::string model;
   int context = 0;  // 0: the model's, cut to what memory allows
-  int threads = 0;  // 0: physical cores
+  MachineOptions machine;
   int max_sequences = 1;
   std::string chat_template;       // "": the model's own
   std::string speculate = "auto";  // speculation_length
@@ -41,6 +42,7 @@ struct Session {
   std::unique_ptr<Engine> engine;
   std::optional<Template> chat_template;  // none: the few-shot frame
   std::string template_note;              // "", or what a person should be told of the template, once
+  std::string memory_note;                // the same of a context that --memory made shorter
   double load_seconds = 0;
 };
 

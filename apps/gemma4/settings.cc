@@ -57,6 +57,7 @@ Settings load_settings() {
       {"max_tokens", {set(s.max_tokens), "a whole number"}},
       {"context", {set(s.context), "a whole number"}},
       {"threads", {set(s.threads), "a whole number"}},
+      {"memory", {set(s.memory), "a string"}},
       {"think", {set(s.think), "a whole number"}},
   };
   for (const auto& [key, node] : parsed.table()) {

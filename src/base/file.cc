@@ -35,6 +35,10 @@ void write_all(int fd, const std::string& path, int64_t offset, std::span<const 
   }
 }
 
+int64_t written_at(const struct stat& status) {
+  return int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -50,16 +54,18 @@ File File::open(const std::string& path) {
     ::close(fd);
     fail(path, "cannot read: expected a regular file{}", S_ISDIR(status.st_mode) ? ", found a folder" : "");
   }
-  return File(path, fd, status.st_size);
+  return File(path, fd, status.st_size, written_at(status));
 }
 
-File::File(std::string path, int fd, int64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+File::File(std::string path, int fd, int64_t size, int64_t written)
+    : path_(std::move(path)), fd_(fd), size_(size), written_(written) {}
 File::File(File&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_), written_(other.written_) {}
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
   std::swap(size_, other.size_);
+  std::swap(written_, other.written_);
   return *this;
 }
 File::~File() {
@@ -74,10 +80,21 @@ void File::read(int64_t offset, std::span<std::byte> out) const {
     const ssize_t n = ::pread(fd_, out.data(), out.size(), offset);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_system(path_, "read");
-    if (n == 0) fail(path_, "file was cut to {} bytes while it was read", offset);
+    if (n == 0) break;  // the check below says why
     out = out.subspan(static_cast<size_t>(n));
     offset += n;
   }
+  check_unchanged();
+  if (!out.empty()) fail(path_, "cannot read {} bytes at byte {}: the disk gives no more", out.size(), offset);
+}
+
+void File::check_unchanged() const {
+  struct stat status = {};
+  if (::fstat(fd_, &status) != 0) fail_system(path_, "look at the file");
+  if (status.st_size != size_) {
+    fail(path_, "the file changed while it was open: expected {} bytes, found {}", size_, int64_t{status.st_size});
+  }
+  if (written_at(status) != written_) fail(path_, "the file changed while it was open: it was written to");
 }
 
 std::string read_file(const std::string& path, int64_t limit) {

@@ -22,14 +22,17 @@ class File {
   int64_t size() const { return size_; }
   const std::string& path() const { return path_; }
   int descriptor() const { return fd_; }
-  /** Reads exactly out.size() bytes at `offset`; fails when the file ends before. */
+  /** Reads exactly out.size() bytes at `offset`; fails when the file ends before, and when it is no longer the file
+   *  that was opened: of another size, or written to since. */
   void read(int64_t offset, std::span<std::byte> out) const;
+  /** Fails when the file has changed since it was opened. One that was replaced by another of its name has not. */
+  void check_unchanged() const;
 
  private:
-  File(std::string path, int fd, int64_t size);
+  File(std::string path, int fd, int64_t size, int64_t written);
   std::string path_;
   int fd_ = -1;
-  int64_t size_ = 0;
+  int64_t size_ = 0, written_ = 0;  // when it was written last, in nanoseconds
 };
 
 /** The whole file as a string; fails when it is larger than `limit` bytes. */

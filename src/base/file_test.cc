@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 
 #include "base/error.h"
@@ -54,6 +55,37 @@ TEST_F(FileTest, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
   EXPECT_EQ(partial_name(path("a")), fmt::format("{}.{}.partial", path("a"), ::getpid()));
   EXPECT_FALSE(fs::exists(dead));
   for (const std::string& name : kept) EXPECT_TRUE(fs::exists(name)) << name;
+}
+
+TEST_F(FileTest, ChangesWhileItIsOpen) {
+  const auto write = [&](const char* name, std::string_view text) {
+    AtomicFile out(path(name));
+    out.write(text);
+    out.commit();
+  };
+  std::array<std::byte, 4> bytes;
+  write("a", "12345678");
+  const File replaced = File::open(path("a"));
+  write("a", "abcd");  // a new file of that name: the open one is as it was
+  replaced.read(4, bytes);
+  EXPECT_EQ(static_cast<char>(bytes[0]), '5');
+
+  const File cut = File::open(path("a"));
+  fs::resize_file(path("a"), 2);
+  EXPECT_THAT(
+      [&] { cut.read(0, bytes); },
+      testing::ThrowsMessage<Error>(path("a") + ": the file changed while it was open: expected 4 bytes, found 2"));
+  write("b", "12345678");
+  const File grown = File::open(path("b"));
+  fs::resize_file(path("b"), 9);
+  EXPECT_THAT([&] { grown.read(0, bytes); }, testing::ThrowsMessage<Error>(testing::HasSubstr("found 9")));
+
+  write("c", "12345678");
+  const File written = File::open(path("c"));
+  written.read(0, bytes);
+  fs::last_write_time(path("c"), fs::last_write_time(path("c")) + std::chrono::seconds(1));
+  EXPECT_THAT([&] { written.read(0, bytes); }, testing::ThrowsMessage<Error>(testing::HasSubstr("it was written to")));
+  EXPECT_THROW(written.check_unchanged(), Error);
 }
 
 TEST_F(FileTest, SaysWhatIsWrong) {

@@ -56,20 +56,29 @@ int64_t left_in(const std::string& folder, const char* limit_file, const char* u
   return std::max<int64_t>(0, *limit - std::max<int64_t>(0, used - cache));
 }
 
-/** The smallest of a cgroup and its parents. `path` is "/a/b" below `root`. */
-int64_t left_in_all(const std::string& root, std::string path, const char* limit_file, const char* usage_file,
-                    const char* cache_key) {
-  int64_t left = kNoLimit;
+/** What one cgroup lets all its processes have. */
+int64_t limit_of(const std::string& folder, const char* limit_file, const char*, const char*) {
+  const std::optional<int64_t> limit = number_in(folder + limit_file);
+  return limit && *limit > 0 ? *limit : kNoLimit;
+}
+
+using OfGroup = int64_t (*)(const std::string& folder, const char* limit, const char* usage, const char* cache_key);
+
+/** The least of a cgroup and its parents. `path` is "/a/b" below `root`. */
+int64_t least_of_all(OfGroup of_group, const std::string& root, std::string path, const char* limit_file,
+                     const char* usage_file, const char* cache_key) {
+  int64_t least = kNoLimit;
   while (true) {
-    left = std::min(left, left_in(root + path, limit_file, usage_file, cache_key));
+    least = std::min(least, of_group(root + path, limit_file, usage_file, cache_key));
     const size_t slash = path.rfind('/');
-    if (slash == std::string::npos || path.empty()) return left;
+    if (slash == std::string::npos || path.empty()) return least;
     path.resize(slash);
   }
 }
 
-int64_t cgroup_left() {
-  int64_t left = kNoLimit;
+/** The least of all cgroups that this process is in. */
+int64_t least_of_cgroups(OfGroup of_group) {
+  int64_t least = kNoLimit;
   std::istringstream groups(slurp("/proc/self/cgroup"));
   for (std::string line; std::getline(groups, line);) {  // "0::/path" (v2), "5:memory:/path" (v1)
     const size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -78,14 +87,37 @@ int64_t cgroup_left() {
     std::string path = line.substr(second + 1);
     if (path == "/") path.clear();
     if (controllers.empty()) {
-      left = std::min(left, left_in_all("/sys/fs/cgroup", path, "/memory.max", "/memory.current", "inactive_file"));
+      least = std::min(
+          least, least_of_all(of_group, "/sys/fs/cgroup", path, "/memory.max", "/memory.current", "inactive_file"));
     } else if (controllers.find("memory") != std::string::npos) {
-      left = std::min(left, left_in_all("/sys/fs/cgroup/memory", path, "/memory.limit_in_bytes",
-                                        "/memory.usage_in_bytes", "total_inactive_file"));
+      least = std::min(least, least_of_all(of_group, "/sys/fs/cgroup/memory", path, "/memory.limit_in_bytes",
+                                           "/memory.usage_in_bytes", "total_inactive_file"));
     }
   }
-  return left;
+  return least;
 }
+
+int64_t of_machine(std::string_view key) {
+  const int64_t kilobytes = keyed_number(slurp("/proc/meminfo"), key);
+  return kilobytes < 0 ? kNoLimit : kilobytes * 1024;
+}
+
+/** What limit_memory() was told last; set before threads are, read by the one that plans. */
+struct Limit {
+  int64_t bytes = 0;
+  std::string name;
+};
+Limit& own_limit() {
+  static Limit limit;
+  return limit;
+}
+
+int64_t left_in_own_limit() {
+  const int64_t limit = own_limit().bytes;
+  return limit > 0 ? std::max<int64_t>(0, limit - process_memory().own) : kNoLimit;
+}
+
+int64_t left_in_system() { return std::min(of_machine("MemAvailable:"), least_of_cgroups(left_in)); }
 
 constexpr int64_t kLargeBlock = int64_t{1} << 20;
 
@@ -107,9 +139,39 @@ void give_back_memory(std::byte* data, int64_t bytes) {
   munmap(data, rounded(bytes));
 }
 
-int64_t available_memory() {
-  const int64_t kilobytes = keyed_number(slurp("/proc/meminfo"), "MemAvailable:");
-  return std::min(kilobytes < 0 ? kNoLimit : kilobytes * 1024, cgroup_left());
+int64_t available_memory() { return std::min(left_in_system(), left_in_own_limit()); }
+
+int64_t total_memory() { return std::min(of_machine("MemTotal:"), least_of_cgroups(limit_of)); }
+
+void limit_memory(int64_t bytes, std::string_view name) { own_limit() = {bytes, std::string(name)}; }
+
+std::optional<int64_t> parse_bytes(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr double kKi = 1024;
+  const std::array units{Unit{"", 1},
+                         Unit{"B", 1},
+                         Unit{"kB", 1e3},
+                         Unit{"KB", 1e3},
+                         Unit{"MB", 1e6},
+                         Unit{"GB", 1e9},
+                         Unit{"TB", 1e12},
+                         Unit{"KiB", kKi},
+                         Unit{"MiB", kKi * kKi},
+                         Unit{"GiB", kKi * kKi * kKi},
+                         Unit{"TiB", kKi * kKi * kKi * kKi},
+                         Unit{"%", static_cast<double>(total_memory()) / 100}};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view name(end, static_cast<size_t>(text.data() + text.size() - end));
+  const auto unit = std::ranges::find(units, name, &Unit::name);
+  if (unit == units.end()) return std::nullopt;
+  const double bytes = value * unit->bytes;
+  if (!(bytes >= 1) || bytes > 1e18 || (name == "%" && value > 100)) return std::nullopt;
+  return static_cast<int64_t>(bytes);
 }
 
 ProcessMemory process_memory() {
@@ -131,11 +193,16 @@ std::string format_bytes(int64_t bytes) {
   return fmt::format("{:.{}f} {}", value, unit > 0 && std::abs(value) < 9.95 ? 1 : 0, kUnits[unit]);
 }
 
+std::string describe_available() {
+  const int64_t limited = left_in_own_limit(), found = left_in_system();
+  if (limited >= found) return "found " + format_bytes(found);
+  return fmt::format("found {} ({}, less {} in use)", format_bytes(limited), own_limit().name,
+                     format_bytes(process_memory().own));
+}
+
 void require_memory(std::string_view where, std::string_view what, int64_t needed) {
-  const int64_t found = available_memory();
-  if (needed > found) {
-    fail(where, "not enough memory for {}: needed {}, found {}", what, format_bytes(needed), format_bytes(found));
-  }
+  if (needed <= available_memory()) return;
+  fail(where, "not enough memory for {}: needed {}, {}", what, format_bytes(needed), describe_available());
 }
 
 }  // namespace gemma

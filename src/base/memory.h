@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,8 +17,19 @@ namespace gemma {
 std::byte* take_memory(int64_t bytes);
 void give_back_memory(std::byte* data, int64_t bytes);
 
-/** The smaller of MemAvailable and what the cgroup limits (v1 or v2, all parents) leave, in bytes. */
+/** What this process may still take, in bytes: the smallest of MemAvailable, what the cgroup limits (v1 or v2, all
+ *  parents) leave, and what limit_memory() leaves. */
 int64_t available_memory();
+
+/** The memory of the machine, or of the cgroup where that is less. */
+int64_t total_memory();
+
+/** From now on the process means to hold at most `bytes` of its own (pages of files aside, which the system takes back
+ *  when it wants them); 0: no such limit. `name` is what messages call the limit ("--memory 3GB"). */
+void limit_memory(int64_t bytes, std::string_view name);
+
+/** "3GB", "2.5GiB", "800MB", "1000000" (bytes), "80%" (of total_memory()); nullopt for anything else and for zero. */
+std::optional<int64_t> parse_bytes(std::string_view text);
 
 /** What this process holds in memory: pages of its own, pages of files (shared with the page cache), and the most that
  *  both together have been. */
@@ -30,6 +42,9 @@ void forget_peak_memory();
 
 /** "1.4 GB", "812 MB", "3.1 kB": decimal units, at most three digits. */
 std::string format_bytes(int64_t bytes);
+
+/** "found 1.2 GB", with the limit's name where limit_memory() is what leaves so little. */
+std::string describe_available();
 
 /** Fails with needed and found when `needed` bytes are not available. */
 void require_memory(std::string_view where, std::string_view what, int64_t needed);

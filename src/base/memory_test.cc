@@ -43,6 +43,36 @@ TEST(Memory, SomeIsAvailableAndAllOfItIsNot) {
                   testing::StartsWith("m.gguf: not enough memory for the model: needed 9223372 TB, found ")));
 }
 
+TEST(Memory, ReadsSizes) {
+  EXPECT_EQ(parse_bytes("3GB"), 3'000'000'000);
+  EXPECT_EQ(parse_bytes("2.5GiB"), int64_t{5} << 29);
+  EXPECT_EQ(parse_bytes("800MB"), 800'000'000);
+  EXPECT_EQ(parse_bytes("64kB"), 64'000);
+  EXPECT_EQ(parse_bytes("1"), 1);
+  EXPECT_EQ(parse_bytes("100%"), total_memory());
+  EXPECT_EQ(parse_bytes("50%"), total_memory() / 2);
+  for (const char* text :
+       {"", "GB", "0", "0GB", "-1GB", "3 GB", "3GBs", "3gb", "101%", "nan", "inf", "1e9", "9999999TB", "0.5", "+3GB"}) {
+    EXPECT_EQ(parse_bytes(text), std::nullopt) << text;
+  }
+}
+
+TEST(Memory, ALimitOfOurOwn) {
+  const int64_t own = process_memory().own;
+  limit_memory(own + 50'000'000, "--memory small");
+  EXPECT_LE(available_memory(), 50'000'000);
+  EXPECT_GT(available_memory(), 25'000'000);
+  EXPECT_THAT([] { require_memory("m.gguf", "weights", 60'000'000); },
+              testing::ThrowsMessage<Error>(testing::MatchesRegex(
+                  "m.gguf: not enough memory for weights: needed 60 MB, found [0-9]+ MB \\(--memory small, less "
+                  "[0-9.]+ [kM]B in use\\)")));
+  limit_memory(1, "--memory 1");
+  EXPECT_EQ(available_memory(), 0);
+  limit_memory(0, "");
+  EXPECT_GT(available_memory(), 60'000'000);
+  EXPECT_GE(total_memory(), available_memory());
+}
+
 TEST(Memory, SaysWhatTheProcessHolds) {
   const ProcessMemory before = process_memory();
   constexpr int64_t kBytes = int64_t{64} << 20;

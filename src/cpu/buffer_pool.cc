@@ -51,6 +51,7 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
   std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
   std::byte* data;
   if (list.empty()) {
+    make_way(class_bytes(index));
     data = take_memory(class_bytes(index));
     if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
   } else {
@@ -59,6 +60,18 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
     kept_ -= class_bytes(index);
   }
   return std::make_shared<Buffer>(shared_from_this(), data, index);
+}
+
+void BufferPool::make_way(int64_t bytes) {
+  if (bytes < kLarge) return;
+  for (int index = kClasses - 1; index >= 0 && bytes > 0 && class_bytes(index) >= kLarge; --index) {
+    std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
+    for (; !list.empty() && bytes > 0; bytes -= class_bytes(index)) {
+      give_back_memory(list.back(), class_bytes(index));
+      list.pop_back();
+      kept_ -= class_bytes(index);
+    }
+  }
 }
 
 void BufferPool::give_back(std::byte* data, int index) {

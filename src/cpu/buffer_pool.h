@@ -32,8 +32,12 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   static int size_class(int64_t bytes);
   static int64_t class_bytes(int index);
   void give_back(std::byte* data, int index);
+  /** Before a large block is taken from the system, unused ones of other sizes go back to it: a step of many rows after
+   *  one of few would hold the buffers of both. */
+  void make_way(int64_t bytes);
 
   static constexpr int kClasses = 4 * 48;
+  static constexpr int64_t kLarge = int64_t{1} << 20;
   std::array<std::vector<std::byte*>, kClasses> free_;
   int64_t kept_ = 0, keep_bytes_;
 };

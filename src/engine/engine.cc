@@ -16,6 +16,7 @@ EngineOptions resolved(const Config& config, EngineOptions options) {
   options.batch_tokens = std::max(options.batch_tokens, options.max_sequences);  // every answer moves on in every step
   const MemoryPlan memory = plan_memory(config, options, available_memory());
   options.context = memory.context;
+  options.batch_tokens = memory.batch_tokens;
   options.kv.byte_limit = memory.kv_bytes;
   return options;
 }

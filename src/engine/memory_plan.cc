@@ -9,7 +9,11 @@ namespace gemma {
 namespace {
 
 constexpr int kLeastContext = 256;     // tokens; a shorter one is of no use to anybody
+constexpr int kUsualContext = 4096;    // shorter steps are a small price for so much
 constexpr int kUnknownContext = 8192;  // of a model that does not say
+constexpr int kLeastRows = 32;         // of a step
+// Scratch of threads, copies of logits, and the like, which do not grow with anything.
+constexpr int64_t kSmallThings = 16'000'000;
 
 }  // namespace
 
@@ -21,7 +25,7 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options) {
   }
   const int64_t per_layer = int64_t{3} * static_cast<int64_t>(config.layers.size()) * config.per_layer_dim;
   const int64_t logits = int64_t{2} * logit_rows(options) * config.vocab;
-  return 4 * (int64_t{options.batch_tokens} * (int64_t{6} * config.dim + widest + per_layer) + logits);
+  return 4 * (int64_t{options.batch_tokens} * (int64_t{6} * config.dim + widest + per_layer) + logits) + kSmallThings;
 }
 
 int logit_rows(const EngineOptions& options) {
@@ -34,14 +38,24 @@ MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64
   if (options.context > most) {
     fail("context", "expected at most {} tokens (what the model was made for), found {}", most, options.context);
   }
-  const int64_t step = activation_bytes(config, options);
-  const int64_t free = std::max<int64_t>(0, available - step);
-  const int64_t limit = options.kv.byte_limit > 0 ? std::min(options.kv.byte_limit, free) : free;
+  EngineOptions fitting = options;
+  int64_t step = 0, free = 0, limit = 0;
   const auto needed = [&](int context) {
-    return KvCache::bytes_for(config, options.kv, context, options.batch_tokens);
+    return KvCache::bytes_for(config, options.kv, context, fitting.batch_tokens);
+  };
+  const auto has_room = [&](int tokens) {
+    step = activation_bytes(config, fitting);
+    free = std::max<int64_t>(0, available - step);
+    limit = options.kv.byte_limit > 0 ? std::min(options.kv.byte_limit, free) : free;
+    return needed(tokens) <= limit;
   };
   int context = options.context > 0 ? options.context : most;
   const int least = options.context > 0 ? options.context : std::min(kLeastContext, most);
+  // Shorter steps are slower at prompts, take less, and give the same results.
+  const int usual = options.context > 0 ? options.context : std::min(kUsualContext, most);
+  while (!has_room(usual) && fitting.batch_tokens / 2 >= std::max(kLeastRows, options.max_sequences)) {
+    fitting.batch_tokens /= 2;
+  }
   if (needed(least) > limit) {
     fail("context", "{} tokens need {} for keys and values, found {} ({} available, less {} for a step{})", least,
          format_bytes(needed(least)), format_bytes(limit), format_bytes(available), format_bytes(step),
@@ -55,7 +69,7 @@ MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64
     }
     context = fits;
   }
-  return {context, limit};
+  return {context, fitting.batch_tokens, limit};
 }
 
 }  // namespace gemma

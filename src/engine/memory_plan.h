@@ -17,6 +17,7 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options);
 
 struct MemoryPlan {
   int context = 0;
+  int batch_tokens = 0;  // options.batch_tokens, or fewer where their activations would not fit
   int64_t kv_bytes = 0;  // the cache's byte limit
 };
 

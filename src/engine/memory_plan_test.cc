@@ -54,6 +54,23 @@ TEST(MemoryPlan, TheLongestContextThatFits) {
   EXPECT_GT(KvCache::bytes_for(big_config(), options.kv, plan.context + 64), plan.kv_bytes);
 }
 
+TEST(MemoryPlan, ShorterStepsWhereLongOnesDoNotFit) {
+  EngineOptions options;
+  options.context = 20'000;
+  options.max_sequences = 1;
+  const int64_t keys = KvCache::bytes_for(big_config(), {}, options.context);
+  const MemoryPlan roomy = plan_memory(big_config(), options, keys + activation_bytes(big_config(), options));
+  EXPECT_EQ(roomy.batch_tokens, 512);
+  EXPECT_EQ(roomy.context, 20'000);
+  EngineOptions less = options;
+  less.batch_tokens = 128;
+  const MemoryPlan tight = plan_memory(big_config(), options, keys + activation_bytes(big_config(), less));
+  EXPECT_EQ(tight.batch_tokens, 128);
+  EXPECT_EQ(tight.context, 20'000);
+  EXPECT_LE(tight.kv_bytes, keys);
+  EXPECT_THAT(error_of(big_config(), options, keys), HasSubstr("20000 tokens need "));
+}
+
 TEST(MemoryPlan, SaysWhatIsNeededAndFound) {
   EngineOptions options;
   options.context = 100'000;
