@@ -11,6 +11,7 @@
 #include "convert/model_shapes.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
+#include "gemma4/cache_types.h"
 #include "gemma4/command.h"
 #include "gemma4/session.h"
 
@@ -115,7 +116,7 @@ void add_bench(CLI::App& app) {
   command->add_option("--gen", options->gen, "Tokens of an answer")->capture_default_str();
   command->add_option("--depth", options->depth, "Tokens in the cache before the prompt")->capture_default_str();
   command->add_option("--batch", options->batch, "Sequences that answer together")->capture_default_str();
-  command->add_option("--kv", options->kv, "Type of keys and values: f32, bf16")->capture_default_str();
+  command->add_option("--kv", options->kv, kCacheTypesHelp)->capture_default_str();
   command
       ->add_option(
           "--speculate", options->speculate,

@@ -8,6 +8,7 @@
 #include "convert/random_model.h"
 #include "engine/memory_plan.h"
 #include "gemma4/bench.h"
+#include "gemma4/cache_types.h"
 #include "gemma4/session.h"
 
 namespace gemma::app {
@@ -26,12 +27,6 @@ void add_ids(std::vector<int32_t>& ids, int n, uint64_t key, uint64_t sequence, 
     const auto span = static_cast<uint64_t>(vocab - first);
     ids.push_back(first + static_cast<int32_t>(bits(static_cast<uint64_t>(i)) % span));
   }
-}
-
-DType kv_type(const std::string& name) {
-  if (name == "f32") return DType::f32;
-  if (name == "bf16") return DType::bf16;
-  fail_usage("--kv", "expected f32 or bf16, found '{}'", name);
 }
 
 std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
@@ -79,7 +74,7 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
 
 KvOptions bench_kv_options(const BenchOptions& options) {
   KvOptions kv;
-  kv.dtype = kv_type(options.kv);
+  kv.types = cache_types("--kv", options.kv);
   // What is at --depth must outlive the prompts of a repetition, which are kept twice each.
   kv.remembered = options.depth > 0 ? 4 * options.batch : 0;
   return kv;

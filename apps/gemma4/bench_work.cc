@@ -98,7 +98,14 @@ class Counter {
     work_.f32_ops += seen * 4 * l.heads * l.head_dim;
     // Each key and value once for all rows of a step.
     const double window = l.window == 0 ? held + rows : std::min(held + rows, rows - 1 + l.window);
-    work_.cache_bytes += sequences * window * 2 * l.kv_heads * static_cast<double>(bytes_of(kv_.dtype, l.head_dim));
+    work_.cache_bytes += sequences * window * l.kv_heads * key_and_value_bytes(l);
+  }
+
+  /** Of one token and head. */
+  double key_and_value_bytes(const LayerConfig& l) const {
+    const KvTypes types = kv_.types_of(model_.config.layers[static_cast<size_t>(l.kv_source)].window);
+    const auto page = [&](KvType type) { return kv_page_bytes(type, kv_.page_size, l.head_dim); };
+    return static_cast<double>(page(types.keys) + page(types.values)) / kv_.page_size;
   }
 
   const Model& model_;

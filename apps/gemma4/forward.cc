@@ -14,6 +14,7 @@
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
 #include "file/safetensors_writer.h"
+#include "gemma4/cache_types.h"
 #include "gemma4/command.h"
 #include "gemma4/forward_inputs.h"
 #include "gemma4/machine.h"
@@ -40,7 +41,7 @@ Examples:
 constexpr int64_t kLogitRows = 32;  // rows of logits in memory at a time
 
 struct ForwardOptions {
-  std::string model, inputs, outputs, dtype = "model", prompt, drafter, config, masks = "window";
+  std::string model, inputs, outputs, dtype = "model", kv, prompt, drafter, config, masks = "window";
   std::vector<std::string> taps;
   int greedy = 0, drafts = 5;
   MachineOptions machine;
@@ -66,7 +67,7 @@ class Forward {
     if (!options.drafter.empty()) {
       drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen});
     }
-    kv_.dtype = widen ? DType::f32 : DType::bf16;
+    kv_.types = cache_types("--kv", !options.kv.empty() ? options.kv : widen ? "f32" : "bf16");
     kv_.media_overlay = options.masks == "overlay";
   }
 
@@ -219,6 +220,7 @@ void add_forward(CLI::App& app) {
   command->add_option("--dtype", options->dtype, "f32: weights widened, f32 cache; model: as stored, bf16 cache")
       ->check(CLI::IsMember({"f32", "model"}))
       ->capture_default_str();
+  command->add_option("--kv", options->kv, kCacheTypesHelp);
   command->add_option("--tap", options->taps, "Also write this tensor; all: every one")->take_all();
   command->add_option("--prompt", options->prompt, "Read PROMPT/input_ids and its like");
   command->add_option("--draft", options->drafter, "A drafter: also write what it proposes");

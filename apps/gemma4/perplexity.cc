@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
 #include "eval/measure.h"
+#include "gemma4/cache_types.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
 #include "gemma4/perplexity_report.h"
@@ -125,7 +126,7 @@ class Perplexity {
     const bool widen = side.dtype == "f32";
     LoadedSide out;
     out.name = {side.model, widen ? "f32" : "model", !side.kv.empty() ? side.kv : widen ? "f32" : "bf16"};
-    out.kv.dtype = *dtype_named(out.name.kv);
+    out.kv.types = cache_types("--kv", out.name.kv);
     out.kv.remembered = 0;
     for (const LoadedSide& other : sides_) {  // what is there already, with another cache
       if (other.name.model != out.name.model || other.name.dtype != out.name.dtype) continue;
@@ -248,8 +249,8 @@ class Perplexity {
 void add_side(CLI::App* command, SideOptions& side, const std::string& prefix, const std::string& whose) {
   command->add_option("--" + prefix + "dtype", side.dtype, whose + "numbers: model (the default), or f32 throughout")
       ->check(CLI::IsMember({"model", "f32"}));
-  command->add_option("--" + prefix + "kv", side.kv, whose + "cache: f32 or bf16 (the default; with dtype f32, f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+  command->add_option("--" + prefix + "kv", side.kv,
+                      whose + "cache: f32, bf16 (the default; with dtype f32, f32), kv8, tq4 ... as in docs/cache.md");
 }
 
 void add_windows(CLI::App* command, PerplexityOptions& o) {

@@ -12,6 +12,7 @@
 #include <random>
 
 #include "base/file.h"
+#include "gemma4/cache_types.h"
 #include "gemma4/command.h"
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
@@ -142,6 +143,7 @@ int run(const Given& given, RunOptions options) {
   if (options.session.model.empty()) {
     fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
   }
+  cache_types("--kv", options.session.kv);  // said before a model is loaded
   const auto bias = parse_bias(given.bias);
   if (speculation_length(options.session.speculate) == 0 && !options.session.drafter.empty()) {
     fail_usage("--draft", "has nothing to do with --speculate off");
@@ -243,6 +245,7 @@ void add_run(CLI::App& app) {
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
       ->check(CLI::PositiveNumber);
+  command->add_option("--kv", options->session.kv, kCacheTypesHelp)->capture_default_str();
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "cpu/cpu_ops.h"
+#include "gemma4/cache_types.h"
 
 namespace gemma::app {
 namespace {
@@ -59,6 +60,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
+  engine.kv.types = cache_types("--kv", options.kv);
   engine.speculation.length = speculation_length(options.speculate);
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, session->model->config, *session->ops, {});

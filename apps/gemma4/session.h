@@ -26,6 +26,7 @@ struct SessionOptions {
   std::string chat_template;       // "": the model's own
   std::string speculate = "auto";  // speculation_length
   std::string drafter;             // a file, or ""
+  std::string kv = "bf16";         // types of keys and values
 };
 
 /** "auto", "off" or a number, as Speculation::length. */

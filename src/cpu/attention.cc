@@ -10,16 +10,17 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "cpu/attention_pages.h"
+#include "cpu/cache_codec.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/scratch.h"
 #include "tensor/attention_plan.h"
-#include "tensor/pack.h"
 #include "tensor/tensor.h"
 
 namespace gemma::cpu {
@@ -53,11 +54,11 @@ struct State {
 
 class Attention {
  public:
-  Attention(const Kernels& kernels, const Tensor& q, const AttentionPlan& plan, float* out);
+  Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& q, const AttentionPlan& plan, float* out);
 
   const std::vector<Tile>& tiles() const { return tiles_; }
   int64_t vectors(const Tile& tile) const { return tile.rows * group_; }
-  int64_t dim() const { return dim_; }
+  int64_t width() const { return values_.width(); }
   /** The whole of a tile for one key/value head. */
   void run(const Tile& tile, int64_t kv_head) const;
   /** One span of it alone. */
@@ -67,23 +68,35 @@ class Attention {
 
  private:
   void add_tiles(const AttentionSegment& segment);
-  void load_queries(const Tile& tile, int64_t kv_head, float* out) const;
+  /** Floats to work in, beside states: queries as they come and as pages want them, scores. */
+  int64_t work_floats(const Tile& tile) const {
+    return vectors(tile) * (dim_ + page_) + keys_.prepared_floats(vectors(tile));
+  }
+  void load_queries(const Tile& tile, int64_t kv_head, float* work, float* prepared) const;
   void attend_span(const Tile& tile, int64_t kv_head, int64_t span, const float* q, float* scores, State& state) const;
   void attend_page(const Tile& tile, int64_t kv_head, int64_t ordinal, const float* q, float* scores,
                    State& state) const;
   /** The keys of page `ordinal` that a row sees, as slots of the page. */
   KeyRange slots(int64_t row, int64_t ordinal) const;
+  int64_t page_of(const Tile& tile, int64_t ordinal) const {
+    return tile.segment->pages[static_cast<size_t>(ordinal - tile.segment->first_page)];
+  }
+  /** Vectors first .. first + n - 1 of a tile, all of which see keys of page `ordinal`. */
+  void add_values(const Tile& tile, int64_t kv_head, int64_t ordinal, int64_t first, int64_t n, float* scores,
+                  State& state) const;
 
   const Kernels& kernels_;
   const AttentionPlan& plan_;
   const float* q_;
   float* out_;
   int64_t dim_, heads_, group_, page_;
-  size_t type_;
+  KeyPages keys_;
+  ValuePages values_;
   std::vector<Tile> tiles_;
 };
 
-Attention::Attention(const Kernels& kernels, const Tensor& q, const AttentionPlan& plan, float* out)
+Attention::Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& q, const AttentionPlan& plan,
+                     float* out)
     : kernels_(kernels),
       plan_(plan),
       q_(q.data<float>().data()),
@@ -92,7 +105,8 @@ Attention::Attention(const Kernels& kernels, const Tensor& q, const AttentionPla
       heads_(q.cols() / plan.head_dim),
       group_(heads_ / plan.kv_heads),
       page_(plan.page_size),
-      type_(static_cast<size_t>(plan.keys.dtype())) {
+      keys_(kernels, plan, codecs),
+      values_(kernels, plan, codecs) {
   for (const AttentionSegment& segment : plan.segments) add_tiles(segment);
 }
 
@@ -124,11 +138,26 @@ KeyRange Attention::slots(int64_t row, int64_t ordinal) const {
           static_cast<int32_t>(std::clamp<int64_t>(end, 0, page_))};
 }
 
-void Attention::load_queries(const Tile& tile, int64_t kv_head, float* out) const {
+void Attention::load_queries(const Tile& tile, int64_t kv_head, float* work, float* prepared) const {
   const int64_t n = group_ * dim_;
   for (int64_t i = 0; i < tile.rows; ++i) {
-    kernels_.scale(q_ + (tile.first_row + i) * heads_ * dim_ + kv_head * n, plan_.scale, n, out + i * n);
+    kernels_.scale(q_ + (tile.first_row + i) * heads_ * dim_ + kv_head * n, plan_.scale, n, work + i * n);
   }
+  keys_.prepare(work, vectors(tile), prepared);
+}
+
+void Attention::add_values(const Tile& tile, int64_t kv_head, int64_t ordinal, int64_t first, int64_t n, float* scores,
+                           State& state) const {
+  float correction[kTileVectors];
+  KeyRange ranges[kTileVectors];
+  for (int64_t v = 0; v < n; ++v) {
+    ranges[v] = slots(tile.first_row + (first + v) / group_, ordinal);
+    correction[v] =
+        kernels_.online_softmax(scores + (first + v) * page_ + ranges[v].begin, ranges[v].end - ranges[v].begin,
+                                state.max + first + v, state.sum + first + v);
+  }
+  values_.add(page_of(tile, ordinal), kv_head, scores + first * page_, ranges, correction, n,
+              state.acc + first * width());
 }
 
 void Attention::attend_page(const Tile& tile, int64_t kv_head, int64_t ordinal, const float* q, float* scores,
@@ -141,27 +170,17 @@ void Attention::attend_page(const Tile& tile, int64_t kv_head, int64_t ordinal, 
     end = std::max(end, range.end);
   }
   if (begin >= end) return;
-  const int64_t page = tile.segment->pages[static_cast<size_t>(ordinal - tile.segment->first_page)];
-  const int64_t row_bytes = bytes_of(plan_.keys.dtype(), dim_);
-  const int64_t offset = (page * plan_.kv_heads + kv_head) * page_ * row_bytes;
-  const std::byte *keys = plan_.keys.raw().data() + offset, *values = plan_.values.raw().data() + offset;
-  kernels_.product[type_]({keys + begin * row_bytes, row_bytes, end - begin}, q, dim_, vectors(tile), dim_,
-                          scores + begin, page_);
-  float correction[kTileVectors];
-  for (int64_t i = 0, next; i < tile.rows; i = next) {  // rows that see the same keys of this page go together
+  keys_.scores(page_of(tile, ordinal), kv_head, begin, end, q, vectors(tile), scores);
+  for (int64_t i = 0, next; i < tile.rows; i = next) {  // rows that see keys of this page go together
     const KeyRange range = slots(tile.first_row + i, ordinal);
+    const auto joins = [&](const KeyRange& other) {
+      return values_.mixes_ranges() ? (other.begin < other.end) == (range.begin < range.end) : other == range;
+    };
     next = i + 1;
-    while (next < tile.rows && slots(tile.first_row + next, ordinal) == range) ++next;
+    while (next < tile.rows && joins(slots(tile.first_row + next, ordinal))) ++next;
     if (range.begin >= range.end) continue;
-    const int64_t count = range.end - range.begin;
     for (int64_t first = i * group_; first < next * group_; first += kTileVectors) {
-      const int64_t n = std::min(kTileVectors, next * group_ - first);
-      for (int64_t v = 0; v < n; ++v) {
-        correction[v] = kernels_.online_softmax(scores + (first + v) * page_ + range.begin, count,
-                                                state.max + first + v, state.sum + first + v);
-      }
-      kernels_.weighted_sum[type_](scores + first * page_ + range.begin, page_, correction, n,
-                                   values + range.begin * row_bytes, count, dim_, state.acc + first * dim_);
+      add_values(tile, kv_head, ordinal, first, std::min(kTileVectors, next * group_ - first), scores, state);
     }
   }
 }
@@ -177,16 +196,16 @@ void Attention::attend_span(const Tile& tile, int64_t kv_head, int64_t span, con
 void Attention::merge(State& total, const State& part, int64_t vectors) const {
   for (int64_t v = 0; v < vectors; ++v) {
     if (part.max[v] == kNone && part.sum[v] == 0.0f) continue;  // no key of this span is visible
-    float *acc = total.acc + v * dim_, *more = part.acc + v * dim_;
+    float *acc = total.acc + v * width(), *more = part.acc + v * width();
     if (total.max[v] == kNone && total.sum[v] == 0.0f) {
-      std::copy_n(more, dim_, acc);
+      std::copy_n(more, width(), acc);
       total.max[v] = part.max[v];
       total.sum[v] = part.sum[v];
       continue;
     }
     const float max = std::max(total.max[v], part.max[v]);
     const float before = std::exp(total.max[v] - max), now = std::exp(part.max[v] - max);
-    kernels_.combine(acc, before, more, now, dim_, acc);
+    kernels_.combine(acc, before, more, now, width(), acc);
     total.sum[v] = total.sum[v] * before + part.sum[v] * now;
     total.max[v] = max;
   }
@@ -197,7 +216,8 @@ void Attention::finish(const Tile& tile, int64_t kv_head, const State& state) co
     for (int64_t g = 0; g < group_; ++g) {
       const int64_t v = i * group_ + g;
       float* y = out_ + (tile.first_row + i) * heads_ * dim_ + (kv_head * group_ + g) * dim_;
-      kernels_.scale(state.acc + v * dim_, 1.0f / state.sum[v], dim_, y);
+      values_.restore(state.acc + v * width());
+      kernels_.scale(state.acc + v * width(), 1.0f / state.sum[v], dim_, y);
     }
   }
 }
@@ -205,23 +225,23 @@ void Attention::finish(const Tile& tile, int64_t kv_head, const State& state) co
 void Attention::run_span(const Tile& tile, int64_t kv_head, int64_t span, State& state) const {
   static thread_local Scratch scratch;
   const int64_t n = vectors(tile);
-  float* q = scratch.floats(n * (dim_ + page_));
-  load_queries(tile, kv_head, q);
-  state.clear(n, dim_);
-  attend_span(tile, kv_head, span, q, q + n * dim_, state);
+  float *scores = scratch.floats(work_floats(tile)), *work = scores + n * page_, *q = work + n * dim_;
+  load_queries(tile, kv_head, work, q);
+  state.clear(n, width());
+  attend_span(tile, kv_head, span, q, scores, state);
 }
 
 void Attention::run(const Tile& tile, int64_t kv_head) const {
   static thread_local Scratch scratch;
-  const int64_t n = vectors(tile), size = State::floats(n, dim_);
-  float* memory = scratch.floats(2 * size + n * (dim_ + page_));
-  float *q = memory + 2 * size, *scores = q + n * dim_;
-  load_queries(tile, kv_head, q);
-  State total(memory, n, dim_), part(memory + size, n, dim_);
-  total.clear(n, dim_);
+  const int64_t n = vectors(tile), size = State::floats(n, width());
+  float* memory = scratch.floats(2 * size + work_floats(tile));
+  float *scores = memory + 2 * size, *work = scores + n * page_, *q = work + n * dim_;
+  load_queries(tile, kv_head, work, q);
+  State total(memory, n, width()), part(memory + size, n, width());
+  total.clear(n, width());
   attend_span(tile, kv_head, tile.first_span, q, scores, total);
   for (int64_t s = 1; s < tile.spans; ++s) {
-    part.clear(n, dim_);
+    part.clear(n, width());
     attend_span(tile, kv_head, tile.first_span + s, q, scores, part);
     merge(total, part, n);
   }
@@ -240,12 +260,14 @@ void attend_by_span(ThreadPool& threads, const Attention& work, int64_t kv_heads
   for (const Tile& tile : work.tiles()) {
     for (int64_t i = 0; i < kv_heads * tile.spans; ++i) {
       items.push_back({&tile, i / tile.spans, i % tile.spans, size});
-      size += State::floats(work.vectors(tile), work.dim());
+      size += State::floats(work.vectors(tile), work.width());
     }
   }
   Tensor memory = make(size);
   float* floats = memory.template data_mutable<float>().data();
-  const auto state_of = [&](const Item& item) { return State(floats + item.at, work.vectors(*item.tile), work.dim()); };
+  const auto state_of = [&](const Item& item) {
+    return State(floats + item.at, work.vectors(*item.tile), work.width());
+  };
   threads.parallel_claim(static_cast<int64_t>(items.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Item& item = items[static_cast<size_t>(i)];
@@ -263,35 +285,18 @@ void attend_by_span(ThreadPool& threads, const Attention& work, int64_t kv_heads
 }
 
 void check_plan(const AttentionPlan& plan) {
-  GEMMA_CHECK(plan.keys.defined() && plan.values.defined() && plan.keys.dtype() == plan.values.dtype(),
-              "keys and values in pools of one type");
-  GEMMA_CHECK(plan.keys.dtype() == DType::f32 || plan.keys.dtype() == DType::bf16, "a cache of f32 or bf16");
   GEMMA_CHECK(plan.page_size > 0 && plan.kv_heads > 0 && plan.head_dim > 0, "a plan with sizes");
+  for (const auto& [pool, type] :
+       {std::pair(&plan.keys, plan.types.keys), std::pair(&plan.values, plan.types.values)}) {
+    GEMMA_CHECK(
+        pool->defined() && pool->bytes() % (kv_page_bytes(type, plan.page_size, plan.head_dim) * plan.kv_heads) == 0,
+        "a pool of whole pages");
+    const DType stored = type == KvType::f32 ? DType::f32 : type == KvType::bf16 ? DType::bf16 : DType::u8;
+    GEMMA_CHECK(pool->dtype() == stored, "a pool of the plan's type");
+  }
 }
 
 }  // namespace
-
-void CpuOps::write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) {
-  check_plan(plan);
-  const int64_t heads = plan.kv_heads, dim = plan.head_dim, page = plan.page_size;
-  GEMMA_CHECK(k.cols() == heads * dim && v.cols() == heads * dim, "rows of kv_heads * head_dim");
-  GEMMA_CHECK(static_cast<int64_t>(plan.slots.size()) == k.rows() && k.rows() == v.rows(), "a slot for every row");
-  const DType type = plan.keys.dtype();
-  const int64_t bytes = bytes_of(type, dim);
-  Tensor pools[] = {plan.keys, plan.values};
-  const float* from[] = {k.data<float>().data(), v.data<float>().data()};
-  for (size_t which = 0; which < 2; ++which) {
-    const std::span<std::byte> pool = pools[which].raw_mutable();
-    for (int64_t r = 0; r < k.rows(); ++r) {
-      const int64_t slot = plan.slots[static_cast<size_t>(r)];
-      for (int64_t h = 0; h < heads; ++h) {
-        const int64_t at = ((slot / page * heads + h) * page + slot % page) * bytes;
-        const std::span<const float> values(from[which] + (r * heads + h) * dim, static_cast<size_t>(dim));
-        pack(type, values, pool.subspan(static_cast<size_t>(at), static_cast<size_t>(bytes)));
-      }
-    }
-  }
-}
 
 Tensor CpuOps::attention(const Tensor& q, const AttentionPlan& plan) {
   check_plan(plan);
@@ -299,7 +304,7 @@ Tensor CpuOps::attention(const Tensor& q, const AttentionPlan& plan) {
               "whole groups of query heads");
   GEMMA_CHECK(static_cast<int64_t>(plan.visible.size()) == q.rows(), "visible keys for every row");
   Tensor y = make(DType::f32, q.shape());
-  const Attention work(kernels_, q, plan, y.data_mutable<float>().data());
+  const Attention work(kernels_, *codecs_, q, plan, y.data_mutable<float>().data());
   const int64_t heads = plan.kv_heads, items = static_cast<int64_t>(work.tiles().size()) * heads;
   const bool long_tiles = std::ranges::any_of(work.tiles(), [](const Tile& tile) { return tile.spans > 1; });
   if (long_tiles && threads_.size() > 1 && items < 4 * threads_.size()) {
@@ -307,7 +312,7 @@ Tensor CpuOps::attention(const Tensor& q, const AttentionPlan& plan) {
     return y;
   }
   int64_t products = 0;
-  for (const Tile& tile : work.tiles()) products += work.vectors(tile) * tile.keys * work.dim() * heads;
+  for (const Tile& tile : work.tiles()) products += work.vectors(tile) * tile.keys * work.width() * heads;
   threads_.parallel_claim(items, products < kSmallProducts ? items : 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) work.run(work.tiles()[static_cast<size_t>(i / heads)], i % heads);
   });

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "cpu/cache_codec.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
 #include "tensor/attention_plan.h"
@@ -34,7 +35,7 @@ std::vector<float> random_values(int64_t n, int seed, float spread = 1.0f) {
 
 /** Sequences with their keys and values in scattered pages of a pool that is NaN everywhere else. */
 struct Case {
-  DType type = DType::f32;
+  KvTypes types;
   int heads = 4, kv_heads = 2, head_dim = 16, page_size = 8;
   std::vector<int> lengths{50};
   int window = 0;  // 0: full
@@ -55,10 +56,9 @@ struct Cached {
     std::iota(order.begin(), order.end(), 0);
     std::mt19937 random(7);
     std::ranges::shuffle(order, random);
-    pools.keys = Tensor::host(c.type, {count, c.kv_heads, c.page_size, c.head_dim});
-    pools.values = Tensor::host(c.type, {count, c.kv_heads, c.page_size, c.head_dim});
-    std::ranges::fill(pools.keys.raw_mutable(), std::byte{0xff});  // NaN in f32 and bf16
-    std::ranges::fill(pools.values.raw_mutable(), std::byte{0xff});
+    pools.types = c.types;
+    pools.keys = pool(c.types.keys, count);
+    pools.values = pool(c.types.values, count);
     pools.page_size = c.page_size;
     pools.kv_heads = c.kv_heads;
     pools.head_dim = c.head_dim;
@@ -75,6 +75,37 @@ struct Cached {
     }
   }
 
+  Tensor pool(KvType type, int32_t count) const {
+    const int64_t bytes = kv_page_bytes(type, c.page_size, c.head_dim);
+    Tensor t = is_coded(type) ? Tensor::host(DType::u8, {count, c.kv_heads, bytes})
+                              : Tensor::host(type == KvType::f32 ? DType::f32 : DType::bf16,
+                                             {count, c.kv_heads, c.page_size, c.head_dim});
+    std::ranges::fill(t.raw_mutable(), std::byte{0xff});  // NaN in f32 and bf16
+    return t;
+  }
+
+  /** What a pool holds of the token at `slot`. */
+  void stored(const Tensor& pool, KvType type, bool key, int64_t slot, std::span<float> out) const {
+    const int64_t bytes = kv_page_bytes(type, c.page_size, c.head_dim), dim = c.head_dim;
+    for (int64_t h = 0; h < c.kv_heads; ++h) {
+      const std::byte* page = pool.raw().data() + (slot / c.page_size * c.kv_heads + h) * bytes;
+      const std::span<float> head = out.subspan(static_cast<size_t>(h * dim), static_cast<size_t>(dim));
+      if (!is_coded(type)) {
+        const DType plain = pool.dtype();
+        const int64_t row = bytes_of(plain, dim);
+        unpack(plain, {page + slot % c.page_size * row, static_cast<size_t>(row)}, head);
+        continue;
+      }
+      static CacheCodecs codecs(*kernels_named("scalar"));
+      const CacheCodec* codec = codecs.get(type, dim);
+      if (key) {
+        codec->get_key(page, slot % c.page_size, head.data());
+      } else {
+        codec->get_value(page, c.page_size, slot % c.page_size, head.data());
+      }
+    }
+  }
+
   void write(CpuOps& ops, size_t s) {
     const int64_t length = c.lengths[s], n = int64_t{c.kv_heads} * c.head_dim;
     auto k = random_values(length * n, static_cast<int>(10 + s)),
@@ -85,10 +116,13 @@ struct Cached {
     }
     ops.write_kv(plan, Tensor::from(std::span<const float>(k), {length, n}),
                  Tensor::from(std::span<const float>(v), {length, n}));
-    for (std::vector<float>* stored : {&k, &v}) {
-      std::vector<std::byte> bytes(static_cast<size_t>(bytes_of(c.type, length * n)));
-      pack(c.type, *stored, bytes);
-      unpack(c.type, bytes, *stored);
+    for (int64_t i = 0; i < length; ++i) {
+      const int64_t slot = plan.slots[static_cast<size_t>(i)];
+      const auto row = [&](std::vector<float>& all) {
+        return std::span(all).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
+      };
+      stored(pools.keys, c.types.keys, true, slot, row(k));
+      stored(pools.values, c.types.values, false, slot, row(v));
     }
     keys.push_back(k);
     values.push_back(v);
@@ -148,14 +182,27 @@ struct Cached {
   }
 };
 
+constexpr KvTypes kF32{KvType::f32, KvType::f32}, kBf16{KvType::bf16, KvType::bf16};
+
 const Case kCases[] = {
-    {DType::f32, 4, 2, 16, 8, {50}, 0, 1.0f},
-    {DType::f32, 3, 1, 24, 8, {37, 5}, 6, 0.25f},
-    {DType::bf16, 8, 1, 32, 16, {70}, 20, 1.0f},
-    {DType::f32, 2, 2, 1, 4, {150}, 0, 1.0f},  // longer than a span of 16 pages
-    {DType::bf16, 6, 2, 72, 4, {140, 33, 1}, 0, 0.5f},
-    {DType::f32, 64, 1, 5, 3, {60}, 0, 1.0f},  // more query heads than a tile holds
-    {DType::f32, 4, 4, 20, 64, {200}, 100, 1.0f},
+    {kF32, 4, 2, 16, 8, {50}, 0, 1.0f},
+    {kF32, 3, 1, 24, 8, {37, 5}, 6, 0.25f},
+    {kBf16, 8, 1, 32, 16, {70}, 20, 1.0f},
+    {kF32, 2, 2, 1, 4, {150}, 0, 1.0f},  // longer than a span of 16 pages
+    {kBf16, 6, 2, 72, 4, {140, 33, 1}, 0, 0.5f},
+    {kF32, 64, 1, 5, 3, {60}, 0, 1.0f},  // more query heads than a tile holds
+    {kF32, 4, 4, 20, 64, {200}, 100, 1.0f},
+};
+
+/** Coded keys and values: queries lose bits as well. */
+const Case kCodedCases[] = {
+    {{KvType::kv8, KvType::kv8}, 8, 1, 256, 64, {150}, 0, 0.1f},
+    {{KvType::tq4, KvType::tq4}, 4, 1, 512, 64, {90}, 0, 0.08f},
+    {{KvType::tq3, KvType::tq4}, 6, 2, 80, 32, {70, 33, 1}, 40, 0.15f},
+    {{KvType::tq2, KvType::kv8}, 3, 3, 24, 96, {200}, 0, 0.3f},
+    {{KvType::bf16, KvType::tq3}, 2, 1, 256, 32, {600, 40}, 0, 0.1f},  // longer than a span
+    {{KvType::kv8, KvType::f32}, 20, 1, 5, 32, {70}, 9, 0.5f},         // more query heads than a kernel takes
+    {{KvType::f32, KvType::tq2}, 64, 1, 96, 32, {40}, 0, 0.1f},
 };
 
 class AttentionTest : public testing::TestWithParam<const Kernels*> {
@@ -186,8 +233,100 @@ TEST_P(AttentionTest, IsTheSoftmaxOverVisibleKeys) {
   }
 }
 
+/** In double precision with what is stored; what it costs to have stored it is in CodedKeysAndValuesCost. */
+TEST_P(AttentionTest, OfCodedKeysAndValuesIsTheSoftmaxOfWhatIsStored) {
+  for (const Case& c : kCodedCases) {
+    const Cached cached(c, ops_);
+    double square = 0, count = 0;
+    for (size_t s = 0; s < c.lengths.size(); ++s) {
+      const Tensor y = cached.run(ops_, {{s, 0, c.lengths[s]}});
+      const float* result = y.data<float>().data();
+      for (int row = 0; row < c.lengths[s]; row += 1 + c.lengths[s] / 20) {
+        for (int head = 0; head < c.heads; ++head) {
+          const auto truth = cached.truth(s, row, head);
+          for (int i = 0; i < c.head_dim; ++i) {
+            const double off = double{result[(row * c.heads + head) * c.head_dim + i]} - truth[static_cast<size_t>(i)];
+            ASSERT_LT(std::abs(off), 0.04) << name_of(c.types.keys) << " dim " << c.head_dim << " row " << row;
+            square += off * off;
+            count += 1;
+          }
+        }
+      }
+    }
+    EXPECT_LT(std::sqrt(square / count), is_coded(c.types.keys) ? 0.004 : 4e-5) << name_of(c.types.keys) << c.head_dim;
+  }
+}
+
+/** Root mean square error of an output over the size of outputs, against double precision with keys and values as they
+ *  came. */
+TEST_P(AttentionTest, CodedKeysAndValuesCost) {
+  const std::pair<KvType, double> most[] = {
+      {KvType::kv8, 0.012}, {KvType::tq4, 0.15}, {KvType::tq3, 0.28}, {KvType::tq2, 0.5}};
+  for (const auto& [type, bound] : most) {
+    for (const int dim : {256, 512}) {
+      const Case exact{kF32, 8, 1, dim, 64, {192}, 0, 0.05f};
+      Case coded = exact;
+      coded.types = {type, type};
+      const Cached reference(exact, ops_), cached(coded, ops_);
+      const Tensor y = cached.run(ops_, {{0, 191, 1}});
+      double square = 0, size = 0;
+      for (int head = 0; head < 8; ++head) {
+        const auto truth = reference.truth(0, 191, head);
+        for (int i = 0; i < dim; ++i) {
+          const double off =
+              double{y.data<float>()[static_cast<size_t>(head * dim + i)]} - truth[static_cast<size_t>(i)];
+          square += off * off;
+          size += truth[static_cast<size_t>(i)] * truth[static_cast<size_t>(i)];
+        }
+      }
+      EXPECT_LT(std::sqrt(square / size), bound) << name_of(type) << ' ' << dim;
+      EXPECT_GT(std::sqrt(square / size), bound / 4) << name_of(type) << ' ' << dim;
+    }
+  }
+}
+
+/** What keys are divided by, queries are multiplied by. */
+TEST_P(AttentionTest, BalancedKeysGiveTheSameScores) {
+  Case c = kCodedCases[0];
+  std::vector<float> balance(256);
+  for (size_t i = 0; i < balance.size(); ++i) balance[i] = i % 3 == 0 ? 4.0f : i % 3 == 1 ? 1.0f : 0.25f;
+  const Cached plain(c, ops_);
+  Cached balanced(c, ops_);
+  balanced.pools.key_balance = balance;
+  balanced.write(ops_, 0);
+  const Tensor y = balanced.run(ops_, {{0, 149, 1}});
+  for (int head = 0; head < c.heads; ++head) {
+    const auto truth = plain.truth(0, 149, head);
+    for (int i = 0; i < c.head_dim; ++i) {
+      ASSERT_NEAR(y.data<float>()[static_cast<size_t>(head * c.head_dim + i)], truth[static_cast<size_t>(i)], 0.08);
+    }
+  }
+}
+
+/** Tokens that are NaN, or slots that were never written (the pool is NaN there), reach only who sees them. */
+TEST_P(AttentionTest, WhatIsNotVisibleDoesNotMatterInCodedPages) {
+  for (KvType type : {KvType::kv8, KvType::tq4, KvType::tq3, KvType::tq2}) {
+    Cached cached({{type, type}, 2, 1, 40, 32, {50}, 10, 0.2f}, ops_);
+    const Tensor before = cached.run(ops_, {{0, 12, 38}});
+    for (const float y : before.data<float>()) ASSERT_TRUE(std::isfinite(y)) << name_of(type);
+    AttentionPlan plan = cached.pools;
+    const int unseen[] = {0, 2, 49};  // by rows 12 and later: only the last by the last row
+    for (int token : unseen)
+      plan.slots.push_back(int64_t{cached.pages[0][static_cast<size_t>(token / 32)]} * 32 + token % 32);
+    const std::vector<float> nan(3 * 40, std::numeric_limits<float>::quiet_NaN());
+    const Tensor rows = Tensor::from(std::span<const float>(nan), {3, 40});
+    ops_.write_kv(plan, rows, rows);
+    const Tensor after = cached.run(ops_, {{0, 12, 38}});
+    for (size_t i = 0; i < 37 * 80; ++i)
+      ASSERT_EQ(before.data<float>()[i], after.data<float>()[i]) << name_of(type) << i;
+    for (const float y : after.slice(37, 1).data<float>()) EXPECT_TRUE(std::isnan(y)) << name_of(type);
+  }
+}
+
 TEST_P(AttentionTest, ARowHasTheSameBitsHoweverItIsAsked) {
-  for (const Case& c : kCases) {
+  std::vector<Case> cases(std::begin(kCases), std::end(kCases));
+  cases.insert(cases.end(), std::begin(kCodedCases), std::end(kCodedCases));
+  for (const Case& c : cases) {
     const Cached cached(c, ops_);
     std::vector<Cached::Part> all, mixed;
     for (size_t s = 0; s < c.lengths.size(); ++s) {
@@ -218,7 +357,7 @@ TEST_P(AttentionTest, ARowHasTheSameBitsHoweverItIsAsked) {
 
 /** Nothing that a row does not see may reach it, not even by a product with zero. */
 TEST_P(AttentionTest, WhatIsNotVisibleDoesNotMatter) {
-  Case c{DType::f32, 2, 1, 8, 8, {30}, 10, 1.0f};
+  Case c{kF32, 2, 1, 8, 8, {30}, 10, 1.0f};
   Cached cached(c, ops_);
   const Tensor before = cached.run(ops_, {{0, 12, 18}});
   Tensor keys = cached.pools.keys, values = cached.pools.values;
@@ -241,7 +380,7 @@ TEST_P(AttentionTest, WhatIsNotVisibleDoesNotMatter) {
 
 /** A block of rows that see each other, beyond their own index. */
 TEST_P(AttentionTest, SpansMayLookForward) {
-  Case c{DType::f32, 2, 2, 12, 4, {20}, 0, 1.0f};
+  Case c{kF32, 2, 2, 12, 4, {20}, 0, 1.0f};
   const Cached cached(c, ops_);
   AttentionPlan plan = cached.pools;
   plan.segments.push_back({0, 20, cached.pages[0], 0});

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cpu/buffer_pool.h"
+#include "cpu/cache_codec.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/select.h"
 #include "cpu/rope_tables.h"
@@ -42,7 +43,8 @@ CpuOps::CpuOps(ThreadPool& threads, const Kernels& kernels)
     : threads_(threads),
       kernels_(kernels),
       buffers_(std::make_shared<BufferPool>()),
-      rope_tables_(std::make_unique<RopeTables>()) {}
+      rope_tables_(std::make_unique<RopeTables>()),
+      codecs_(std::make_unique<CacheCodecs>(kernels)) {}
 
 CpuOps::~CpuOps() = default;
 

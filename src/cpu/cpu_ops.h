@@ -25,6 +25,7 @@ namespace gemma::cpu {
 
 struct Kernels;
 class BufferPool;
+class CacheCodecs;
 class RopeTables;
 
 class CpuOps final : public Ops {
@@ -85,6 +86,7 @@ class CpuOps final : public Ops {
   std::shared_ptr<BufferPool> buffers_;
   WeightMemory weight_memory_;
   std::unique_ptr<RopeTables> rope_tables_;
+  std::unique_ptr<CacheCodecs> codecs_;
 };
 
 }  // namespace gemma::cpu

@@ -2,7 +2,7 @@
 // Perplexity of a model on a text and, where there is a reference, how far its predictions are from the reference's.
 //
 //   WindowPlan plan = plan_windows("text", tokens, bos, {});
-//   const Side sides[] = {{model.get(), {}}, {reference.get(), {.dtype = DType::f32}}};
+//   const Side sides[] = {{model.get(), {}}, {reference.get(), {.types = *cache_types_named("f32")}}};
 //   const Measured m = measure(plan, bytes_of_tokens, sides, *ops, pool, {});
 //   Summary::perplexity(m.summary.nll), m.summary.kl.value()
 #pragma once

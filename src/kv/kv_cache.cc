@@ -10,8 +10,12 @@ namespace gemma {
 KvCache::State::State(const Config& model_config, KvOptions kv_options, Ops& ops)
     : config(model_config), options(kv_options), groups(PageGroups::of(model_config)) {
   GEMMA_CHECK(options.page_size > 0, "a page has keys");
-  GEMMA_CHECK(options.dtype == DType::f32 || options.dtype == DType::bf16, "a cache of f32 or bf16");
-  for (const PageGroup& group : groups.groups) pools.emplace_back(group, options.dtype, options.page_size, ops);
+  for (const PageGroup& group : groups.groups) {
+    const KvTypes types = options.types_of(group.window);
+    GEMMA_CHECK(fits_page(types.keys, options.page_size) && fits_page(types.values, options.page_size),
+                "a page that coded keys and values can fill");
+    pools.emplace_back(group, types, options.page_size, ops);
+  }
 }
 
 CachedSequence& KvCache::State::at(SeqId id) {

@@ -27,12 +27,15 @@
 namespace gemma {
 
 struct KvOptions {
-  DType dtype = DType::bf16;   // f32 or bf16
+  CacheTypes types;
   int page_size = 64;          // keys per page: also the block of attention's merge order
   int64_t byte_limit = 0;      // 0: none; pools grow up to it, what they need while growing included
   int remembered = 16;         // sequences kept for prefix reuse; they give way when pages run out
   bool media_overlay = false;  // the other rule of spec/gemma4_unified.md section 8: blocks see all of themselves on
                                // every layer, windows do not cut them
+
+  /** Of the layers whose cache serves a window of so many keys, 0: all. */
+  KvTypes types_of(int window) const { return window > 0 ? types.windowed : types.full; }
 };
 
 /** A run of media rows in a prompt: soft tokens share one id, so ids alone would confuse two pictures. */

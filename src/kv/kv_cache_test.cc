@@ -95,7 +95,7 @@ Config small_config(int window = 6) {
 
 KvOptions small_options(int64_t limit = 0) {
   KvOptions o;
-  o.dtype = DType::f32;
+  o.types = *cache_types_named("f32");
   o.page_size = 4;
   o.byte_limit = limit;
   return o;

@@ -5,12 +5,17 @@
 
 namespace gemma {
 
-int64_t PageGroup::tensor_page_bytes(DType dtype, int page_size) const {
-  return bytes_of(dtype, int64_t{page_size} * kv_heads * head_dim);
+int64_t PageGroup::tensor_page_bytes(KvType type, int page_size) const {
+  return kv_heads * kv_page_bytes(type, page_size, head_dim);
 }
 
-int64_t PageGroup::page_bytes(DType dtype, int page_size) const {
-  return 2 * static_cast<int64_t>(layers.size()) * tensor_page_bytes(dtype, page_size);
+int64_t PageGroup::tensor_page_bytes(KvTypes types, int page_size) const {
+  return std::max(tensor_page_bytes(types.keys, page_size), tensor_page_bytes(types.values, page_size));
+}
+
+int64_t PageGroup::page_bytes(KvTypes types, int page_size) const {
+  return static_cast<int64_t>(layers.size()) *
+         (tensor_page_bytes(types.keys, page_size) + tensor_page_bytes(types.values, page_size));
 }
 
 int64_t PageGroup::pages_for(int64_t tokens, int page_size, int step_rows) const {
@@ -53,14 +58,14 @@ PageGroups PageGroups::of(const Config& config) {
   return result;
 }
 
-PagePool::PagePool(const PageGroup& group, DType dtype, int page_size, Ops& ops)
+PagePool::PagePool(const PageGroup& group, KvTypes types, int page_size, Ops& ops)
     : ops_(ops),
-      dtype_(dtype),
+      types_(types),
       page_size_(page_size),
       kv_heads_(group.kv_heads),
       head_dim_(group.head_dim),
-      tensor_page_bytes_(group.tensor_page_bytes(dtype, page_size)),
-      page_bytes_(group.page_bytes(dtype, page_size)),
+      tensor_page_bytes_(group.tensor_page_bytes(types, page_size)),
+      page_bytes_(group.page_bytes(types, page_size)),
       tensors_(2 * group.layers.size()) {}
 
 int32_t PagePool::take() {
@@ -89,6 +94,12 @@ int32_t PagePool::make_private(int32_t page) {
   return copy;
 }
 
+Tensor PagePool::allocate(KvType type, int capacity) {
+  if (is_coded(type))
+    return ops_.allocate(DType::u8, {capacity, kv_heads_, kv_page_bytes(type, page_size_, head_dim_)});
+  return ops_.allocate(type == KvType::f32 ? DType::f32 : DType::bf16, {capacity, kv_heads_, page_size_, head_dim_});
+}
+
 std::vector<int32_t> PagePool::resize(int capacity) {
   GEMMA_CHECK(capacity >= used(), "live pages stay");
   std::vector<int32_t> moved(refs_.size(), -1), live, places, refs;
@@ -99,10 +110,11 @@ std::vector<int32_t> PagePool::resize(int capacity) {
     live.push_back(static_cast<int32_t>(page));
     refs.push_back(refs_[page]);
   }
-  for (Tensor& tensor : tensors_) {
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    Tensor& tensor = tensors_[i];
     if (live.empty()) tensor = {};  // nothing to carry over: the old bytes go first
     if (capacity == 0) continue;
-    const Tensor fresh = ops_.allocate(dtype_, Shape{capacity, kv_heads_, page_size_, head_dim_});
+    const Tensor fresh = allocate(i % 2 == 0 ? types_.keys : types_.values, capacity);
     if (!live.empty()) ops_.copy_pages(tensor, live, fresh, places);
     tensor = fresh;
   }

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "tensor/attention_plan.h"
+#include "tensor/kv_type.h"
 #include "tensor/ops.h"
 
 namespace gemma {
@@ -23,9 +24,11 @@ struct PageGroup {
   int kv_heads = 0, head_dim = 0;
 
   /** Bytes of one page of K or V of one layer. */
-  int64_t tensor_page_bytes(DType dtype, int page_size) const;
+  int64_t tensor_page_bytes(KvType type, int page_size) const;
+  /** The larger of the two. */
+  int64_t tensor_page_bytes(KvTypes types, int page_size) const;
   /** Bytes of one page: K and V of all layers. */
-  int64_t page_bytes(DType dtype, int page_size) const;
+  int64_t page_bytes(KvTypes types, int page_size) const;
   /** Most pages that a sequence of `tokens` tokens fed in steps of `step_rows` holds at once. */
   int64_t pages_for(int64_t tokens, int page_size, int step_rows) const;
 };
@@ -40,8 +43,9 @@ struct PageGroups {
 
 class PagePool {
  public:
-  PagePool(const PageGroup& group, DType dtype, int page_size, Ops& ops);
+  PagePool(const PageGroup& group, KvTypes types, int page_size, Ops& ops);
 
+  KvTypes types() const { return types_; }
   int64_t page_bytes() const { return page_bytes_; }
   int64_t tensor_page_bytes() const { return tensor_page_bytes_; }
   int capacity() const { return static_cast<int>(refs_.size()); }
@@ -61,8 +65,10 @@ class PagePool {
   const Tensor& values(int slot) const { return tensors_[static_cast<size_t>(2 * slot + 1)]; }
 
  private:
+  Tensor allocate(KvType type, int capacity);
+
   Ops& ops_;
-  DType dtype_;
+  KvTypes types_;
   int page_size_, kv_heads_, head_dim_;
   int64_t tensor_page_bytes_, page_bytes_;
   std::vector<Tensor> tensors_;  // K, V of each layer; undefined while the capacity is 0

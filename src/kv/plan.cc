@@ -56,6 +56,8 @@ AttentionPlan KvCache::plan(int layer, const Batch& batch, std::span<const int32
 
   AttentionPlan plan{s.pools[group].keys(slot),
                      s.pools[group].values(slot),
+                     s.pools[group].types(),
+                     {},
                      page_size,
                      l.kv_heads,
                      l.head_dim,
@@ -100,6 +102,8 @@ AttentionPlan KvCache::plan_last(int layer, SeqId id, int window) const {
   const int first = std::max(first_held, window > 0 ? sequence.length - window : 0);
   return {s.pools[group].keys(slot),
           s.pools[group].values(slot),
+          s.pools[group].types(),
+          {},
           s.options.page_size,
           l.kv_heads,
           l.head_dim,

@@ -101,8 +101,13 @@ int64_t KvCache::bytes_for(const Config& config, const KvOptions& options, int64
     capacities.push_back(group.pages_for(tokens, options.page_size, step_rows));
   }
   return bytes_with_spare(
-      capacities, [&](size_t g) { return groups.groups[g].page_bytes(options.dtype, options.page_size); },
-      [&](size_t g) { return groups.groups[g].tensor_page_bytes(options.dtype, options.page_size); });
+      capacities,
+      [&](size_t g) {
+        return groups.groups[g].page_bytes(options.types_of(groups.groups[g].window), options.page_size);
+      },
+      [&](size_t g) {
+        return groups.groups[g].tensor_page_bytes(options.types_of(groups.groups[g].window), options.page_size);
+      });
 }
 
 }  // namespace gemma

@@ -23,6 +23,13 @@ Projected project_raw(Context& c, const LayerConfig& l, const AttentionWeights& 
   return {with_q ? y[0] : Tensor(), y[k], l.k_is_v ? y[k] : y[k + 1]};  // K = V: both from the raw projection
 }
 
+AttentionPlan plan_for(Context& c, int i, const Batch& batch, std::span<const int32_t> rows) {
+  AttentionPlan plan = c.cache.plan(i, batch, rows);
+  const auto owner = static_cast<size_t>(c.config.layers[static_cast<size_t>(i)].kv_source);
+  plan.key_balance = c.weights.layers[owner].attention.key_balance;
+  return plan;
+}
+
 Tensor norm_and_rotate(Context& c, const LayerConfig& l, const Tensor& x, const Tensor& norm,
                        std::span<const int32_t> positions) {
   const Tensor y = c.ops.rms_norm(x, &norm, c.config.norm_eps, l.head_dim);
@@ -67,14 +74,14 @@ Queries project(Context& c, Step& s, int i, Tensor h) {
     q = raw.q;
     const Tensor k = norm_and_rotate(c, l, raw.k, w.k_norm, s.positions);
     const Tensor v = l.v_norm ? c.ops.rms_norm(raw.v, nullptr, c.config.norm_eps, l.head_dim) : raw.v;
-    plan = c.cache.plan(i, s.batch);
+    plan = plan_for(c, i, s.batch, {});
     c.ops.write_kv(plan, k, v);
     if (c.ops.listening()) s.heard[i] = {k, v};
   }
   tap_keys(c, s, i);
   if (leave) s.keep_wanted(c.ops, h);
   if (s.empty()) return {};
-  if (l.kv_source != i || leave) plan = c.cache.plan(i, s.batch, s.rows);
+  if (l.kv_source != i || leave) plan = plan_for(c, i, s.batch, s.rows);
   if (!q.defined()) q = linear(c, w.q, h);
   q = norm_and_rotate(c, l, q, w.q_norm, s.positions);
   tap_layer(c.ops, i, "attn.q", [&] { return by_head(q, l.head_dim); });

@@ -147,7 +147,9 @@ std::vector<Draft> draft(Ops& ops, const Drafter& d, const Model& target, KvCach
   for (int i = 0; i < static_cast<int>(c.config.layers.size()); ++i) {
     const LayerConfig& l = c.config.layers[static_cast<size_t>(i)];
     // One key more than a sliding layer's own rows would see: the reference counts its bound in.
-    plans.push_back(cache.plan_last(d.config.source_layer(i, target.config), sequence, l.global ? 0 : l.window + 1));
+    const int source = d.config.source_layer(i, target.config);
+    plans.push_back(cache.plan_last(source, sequence, l.global ? 0 : l.window + 1));
+    plans.back().key_balance = target.weights.layers[static_cast<size_t>(source)].attention.key_balance;
     plans.back().scale = l.attention_scale;
   }
   std::vector<Draft> drafts;

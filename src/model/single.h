@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One sequence by itself, without scheduler or sampler: what parity checks and the forward command run.
 //
-//   SingleSequence s(*model, ops, {.dtype = DType::f32});
+//   SingleSequence s(*model, ops, {.types = *cache_types_named("f32")});
 //   Tensor state = s.feed(batch_rows(ids));       // final-norm state of every row
 #pragma once
 

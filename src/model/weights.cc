@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "model/key_balance.h"
 #include "model/loader.h"
 
 namespace gemma {
@@ -99,7 +100,9 @@ int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& 
 Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
   require_memory(file->name(), "weights", bytes_for(file, config, ops, widen));
   Loader loader(*file, config, ops, {.widen = widen});
-  return read(loader, file, config);
+  Weights w = read(loader, file, config);
+  balance_keys(w, config, ops);
+  return w;
 }
 
 }  // namespace gemma

@@ -21,8 +21,9 @@ struct Linear {
 };
 
 struct AttentionWeights {
-  Linear q, k, v, o;      // k, v undefined on layers that share a cache; v where K = V
-  Tensor q_norm, k_norm;  // [head_dim]
+  Linear q, k, v, o;               // k, v undefined on layers that share a cache; v where K = V
+  Tensor q_norm, k_norm;           // [head_dim]
+  std::vector<float> key_balance;  // AttentionPlan's; of layers that own a cache
 };
 
 struct MlpWeights {

@@ -2,14 +2,17 @@
 // What an attention op needs to know of a cache: where the pages of each sequence are, where new rows go, and which
 // keys each row sees. Made by kv::KvCache, read by Ops; plain data.
 //
-// Keys and values of a layer live in one pool tensor each, [pages, kv_heads, page_size, head_dim]. A sequence is a list
-// of page numbers; key `i` of the sequence (its index, not its position id) is at slot i % page_size of the page with
-// ordinal i / page_size. Pages that left a window are dropped from the front: `first_page` is the ordinal of pages[0].
+// Keys and values of a layer live in one pool tensor each: [pages, kv_heads, page_size, head_dim] of f32 or bf16, or
+// coded pages as bytes, [pages, kv_heads, bytes] (kv_type.h). A sequence is a list of page numbers; key `i` of the
+// sequence (its index, not its position id) is at slot i % page_size of the page with ordinal i / page_size. Pages that
+// left a window are dropped from the front: `first_page` is the ordinal of pages[0].
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "tensor/kv_type.h"
 #include "tensor/tensor.h"
 
 namespace gemma {
@@ -27,7 +30,11 @@ struct AttentionSegment {
 };
 
 struct AttentionPlan {
-  Tensor keys, values;  // the pool, f32 or bf16
+  Tensor keys, values;                 // the pool
+  KvTypes types;                       // of the pool
+  std::span<const float> key_balance;  // of coded keys, one a place of the head: a key is stored divided by these, a
+                                       // query multiplied by them, so that error goes where it counts least; may be
+                                       // empty. Whoever makes the plan keeps them.
   int page_size = 0, kv_heads = 0, head_dim = 0;
   float scale = 1.0f;                      // of q . k
   std::vector<AttentionSegment> segments;  // cover all rows of q, in order

@@ -97,14 +97,24 @@ void bench_linear(Ops& ops, int64_t rows, int64_t n, int64_t out) {
   }
 }
 
-void bench_attention(Ops& ops, DType type, int64_t rows, int64_t context, int heads, int head_dim) {
+Tensor random_pages(KvType type, int64_t pages, int64_t page_size, int64_t head_dim) {
+  if (!is_coded(type)) {
+    return random_tensor(type == KvType::f32 ? DType::f32 : DType::bf16, {pages, 1, page_size, head_dim});
+  }
+  Tensor t = Tensor::host(DType::u8, {pages, 1, kv_page_bytes(type, page_size, head_dim)});
+  std::ranges::fill(t.raw_mutable(), std::byte{0x3c});  // codes, and scales of 0.01
+  return t;
+}
+
+void bench_attention(Ops& ops, KvType type, int64_t rows, int64_t context, int heads, int head_dim) {
   AttentionPlan plan;
   plan.page_size = 64;
   plan.kv_heads = 1;
   plan.head_dim = head_dim;
   const int64_t pages = (context + 63) / 64;
-  plan.keys = random_tensor(type, {pages, 1, 64, head_dim});
-  plan.values = random_tensor(type, {pages, 1, 64, head_dim});
+  plan.types = {type, type};
+  plan.keys = random_pages(type, pages, plan.page_size, head_dim);
+  plan.values = random_pages(type, pages, plan.page_size, head_dim);
   AttentionSegment segment;
   segment.rows = rows;
   for (int32_t i = 0; i < pages; ++i) segment.pages.push_back(i);
@@ -117,7 +127,7 @@ void bench_attention(Ops& ops, DType type, int64_t rows, int64_t context, int he
   const Tensor q = random_tensor(DType::f32, {rows, int64_t{heads} * head_dim});
   const double s = seconds([&] { ops.attention(q, plan); });
   fmt::print("attention {:4} rows {:6} keys {} heads of {:3} {:5} {:9.3f} ms {:7.1f} GFLOP/s {:7.1f} GB/s\n", rows,
-             context, heads, head_dim, info(type).name, s * 1e3, 4e-9 * products * heads * head_dim / s,
+             context, heads, head_dim, name_of(type), s * 1e3, 4e-9 * products * heads * head_dim / s,
              2e-9 * static_cast<double>(plan.keys.bytes()) / s);
 }
 
@@ -144,8 +154,10 @@ int main(int argc, char** argv) {
   gemma::bench_linear(*ops, 1, 2048, 65536);
   gemma::bench_linear(*ops, 512, 2048, 2048);
   gemma::bench_linear(*ops, 4, 2048, 16384);
-  for (gemma::DType type : {gemma::DType::f32, gemma::DType::bf16}) {
+  for (int i = 0; i < gemma::kKvTypes; ++i) {
+    const auto type = static_cast<gemma::KvType>(i);
     gemma::bench_attention(*ops, type, 1, 8192, 8, 256);
+    gemma::bench_attention(*ops, type, 1, 16384, 8, 512);
     gemma::bench_attention(*ops, type, 512, 4096, 8, 256);
     gemma::bench_attention(*ops, type, 512, 512, 8, 512);
   }

@@ -38,7 +38,7 @@ struct Heard {
 EngineOptions small_options() {
   EngineOptions options;
   options.context = 1200;
-  options.kv.dtype = DType::f32;
+  options.kv.types = *cache_types_named("f32");
   options.kv.page_size = 16;
   return options;
 }

@@ -95,8 +95,7 @@ Counts run_together(const std::string& name, unsigned seed) {
   options.context = kContext;
   options.max_sequences = dice.between(1, 8);
   options.batch_tokens = dice.one_in(2) ? dice.between(1, 20) : 512;
-  options.kv.dtype = dice.one_in(2) ? DType::f32 : DType::bf16;
-  options.kv.page_size = 1 << dice.between(2, 5);
+  choose_cache(dice, options.kv);
   // Often room for little more than one sequence: most have to give up their pages now and then.
   const int64_t one = KvCache::bytes_for(model->config, options.kv, kContext,
                                          std::max(options.batch_tokens, options.max_sequences) + 20);

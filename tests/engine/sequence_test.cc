@@ -62,8 +62,7 @@ class Trial {
   Trial(const std::string& name, unsigned seed) : dice_(seed) {
     const bool blocks = dice_.one_in(2);
     model_ = tiny_model(name, blocks);
-    options_.dtype = dice_.one_in(2) ? DType::f32 : DType::bf16;
-    options_.page_size = 1 << dice_.between(1, 5);
+    choose_cache(dice_, options_);
     options_.media_overlay = blocks && dice_.one_in(3);
     main_ = make_truth(dice_.between(20, 90), blocks);
     for (int i = 0; i < 3; ++i) others_.push_back(make_truth(dice_.between(1, 60), blocks && dice_.one_in(2)));

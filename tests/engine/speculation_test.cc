@@ -18,7 +18,7 @@ namespace gemma::testing_engine {
 namespace {
 
 constexpr int kContext = 160;
-constexpr std::array kCacheTypes{DType::f32, DType::bf16};
+constexpr std::array kCacheTypes{"f32", "bf16", "kv8", "tq3/tq4,tq2"};
 constexpr int32_t kOpen = 40, kClose = 41;  // of thoughts
 
 /** All that came back, event by event. */
@@ -152,11 +152,11 @@ Answer alone(const std::shared_ptr<const Model>& model, const Plan& plan, Engine
   return answer;
 }
 
-EngineOptions plain_options(DType type) {
+EngineOptions plain_options(const std::string& types) {
   EngineOptions options;
   options.context = kContext;
-  options.kv.dtype = type;
-  options.kv.page_size = 16;
+  options.kv.types = *cache_types_named(types);
+  options.kv.page_size = is_coded(options.kv.types.full.keys) ? kKvBlock : 16;
   options.kv.remembered = 0;
   options.speculation.length = 0;
   return options;
@@ -164,17 +164,17 @@ EngineOptions plain_options(DType type) {
 
 struct Case {
   std::string model;
-  DType cache;
+  std::string cache;
 };
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const std::string& model : all_models())
-    for (DType type : kCacheTypes) cases.push_back({model, type});
+    for (const char* types : kCacheTypes) cases.push_back({model, types});
   return cases;
 }
 
-std::string name_of(const Case& c) { return test_name(c.model) + "_" + std::string(info(c.cache).name); }
+std::string name_of(const Case& c) { return test_name(c.model + "_" + c.cache); }
 void PrintTo(const Case& c, std::ostream* out) { *out << name_of(c); }
 
 class Guesses : public testing::TestWithParam<Case> {
@@ -188,7 +188,7 @@ class Guesses : public testing::TestWithParam<Case> {
     const bool tight = dice.one_in(2);
     options.max_sequences = tight ? 5 : dice.between(1, 4);
     options.batch_tokens = dice.one_in(2) ? dice.between(1, 24) : 512;
-    options.kv.page_size = 1 << dice.between(0, tight ? 3 : 5);
+    if (!is_coded(options.kv.types.full.keys)) options.kv.page_size = 1 << dice.between(0, tight ? 3 : 5);
     options.kv.remembered = dice.below(4);
     options.speculation.length = dice.one_in(3) ? Speculation::kAuto : dice.between(1, Speculation::kMost);
     if (!drafter_folder(GetParam().model).empty() && !dice.one_in(3)) {
@@ -279,7 +279,7 @@ TEST(Drafters, GuessWhatTheReferenceDrafts) {
         std::vector<int32_t> script = ids_of(drafter_folder(model), name + "/" + prompt + "/seed_token");
         script.insert(script.end(), drafts.begin(), drafts.end());
         script.push_back(script.front());
-        EngineOptions options = plain_options(DType::f32);
+        EngineOptions options = plain_options("f32");
         options.speculation = {static_cast<int>(drafts.size()), drafter_for(model, name)};
         auto free = std::make_shared<Model>(*tiny_model(model));
         free->config.special = {};  // the drafter may propose what the target never says
@@ -309,7 +309,7 @@ TEST(Drafters, AlwaysRightSavesSteps) {
   plan.sampling.bias[0] = 1000;
   plan.max_tokens = 100;
   plan.loop_stop = false;
-  EngineOptions options = plain_options(DType::f32);
+  EngineOptions options = plain_options("f32");
   const Answer expected = alone(model, plan, options);
   options.speculation = {4, obstinate("e_text")};
   const Answer found = alone(model, plan, options);
@@ -326,7 +326,7 @@ TEST(Drafters, AlwaysWrongIsSoonLetBe) {
   plan.prompt = random_tokens(dice, 10);
   plan.sampling.temperature = 2;
   plan.sampling.top_k = 0;
-  EngineOptions options = plain_options(DType::f32);
+  EngineOptions options = plain_options("f32");
   options.context = 1000;
   const Answer expected = alone(model, plan, options);
   options.speculation.drafter = obstinate("e_text");
@@ -343,7 +343,7 @@ TEST(Drafters, AlwaysWrongIsSoonLetBe) {
 
 TEST(Guessing, CancelledFromACallbackWhileGuessesAreRight) {
   const auto model = tiny_model("gemma3_text");
-  EngineOptions options = plain_options(DType::f32);
+  EngineOptions options = plain_options("f32");
   options.speculation.length = 8;
   Engine engine(model, nullptr, ops_with(1), options);
   Plan plan;
@@ -367,7 +367,7 @@ TEST(Guessing, ALoopEndsWhereItWouldHave) {
   Plan plan;
   plan.prompt = {5, 6, 7};
   plan.sampling.bias[77] = 1000;
-  EngineOptions options = plain_options(DType::f32);
+  EngineOptions options = plain_options("f32");
   options.context = 400;
   const Answer expected = alone(tiny_model("gemma3_text"), plan, options);
   options.speculation.length = 15;
@@ -383,7 +383,7 @@ TEST(Guessing, NothingIsGuessedWhenItIsOff) {
   plan.prompt = {5, 6, 7};
   plan.sampling.bias[77] = 1000;
   plan.max_tokens = 50;
-  const Answer answer = alone(tiny_model("gemma3_text"), plan, plain_options(DType::f32));
+  const Answer answer = alone(tiny_model("gemma3_text"), plan, plain_options("f32"));
   EXPECT_EQ(answer.drafted, 0);
   EXPECT_EQ(answer.tokens().size(), 50u);
 }

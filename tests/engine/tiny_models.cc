@@ -54,6 +54,15 @@ std::shared_ptr<const Model> tiny_model(const std::string& name, bool blocks) {
   return changed;
 }
 
+void choose_cache(Dice& dice, KvOptions& options) {
+  const auto any = [&] { return static_cast<KvType>(dice.below(kKvTypes)); };
+  options.types.full = dice.one_in(2) ? KvTypes{any(), any()} : KvTypes{};
+  options.types.windowed = dice.one_in(2) ? options.types.full : KvTypes{any(), any()};
+  const bool coded = std::ranges::any_of(std::array{options.types.full, options.types.windowed},
+                                         [](KvTypes t) { return is_coded(t.keys) || is_coded(t.values); });
+  options.page_size = 1 << (coded ? 5 : dice.between(1, 5));
+}
+
 unsigned rounds(unsigned usual) {
   const char* wanted = std::getenv("GEMMA4_TEST_ROUNDS");
   return wanted != nullptr ? static_cast<unsigned>(std::max(1, std::atoi(wanted))) : usual;

@@ -42,6 +42,9 @@ class Dice {
   std::mt19937_64 random_;
 };
 
+/** Types of keys and values, often different ones for each kind of layer, and a page size that they allow. */
+void choose_cache(Dice& dice, KvOptions& options);
+
 /** How many seeds a random test tries: `usual`, or GEMMA4_TEST_ROUNDS of the environment. */
 unsigned rounds(unsigned usual);
 

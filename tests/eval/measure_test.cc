@@ -96,7 +96,8 @@ std::vector<int32_t> some_bytes(const WindowPlan& plan) {
 class Measure : public ::testing::TestWithParam<const char*> {
  protected:
   std::shared_ptr<const Model> model_ = load(GetParam(), false), exact_ = load(GetParam(), true);
-  const Side side_{model_.get(), {.dtype = DType::bf16}}, reference_{exact_.get(), {.dtype = DType::f32}};
+  const Side side_{model_.get(), {.types = *cache_types_named("bf16")}},
+      reference_{exact_.get(), {.types = *cache_types_named("f32")}};
   WindowPlan plan_ = random_plan(170, exact_->config.vocab, {.context = 40, .skip = 11, .stride = 30});
   std::vector<int32_t> bytes_ = some_bytes(plan_);
 

@@ -30,7 +30,7 @@ Tensor rows_of(const std::vector<Draft>& drafts, Tensor Draft::* part) {
 /** Drafts of one drafter after one prompt; `page_size` 2 keeps no key more than the drafter sees. */
 void expect_drafts(const Case& golden_case, const std::string& at, const Model& target, const Drafter& drafter,
                    const std::vector<int32_t>& ids, int page_size) {
-  SingleSequence sequence(target, cpu_ops(), {.dtype = DType::f32, .page_size = page_size});
+  SingleSequence sequence(target, cpu_ops(), {.types = *cache_types_named("f32"), .page_size = page_size});
   Batch batch = batch_rows(ids);
   batch.wanted = {static_cast<int32_t>(ids.size()) - 1};
   const Tensor state = sequence.feed(batch);

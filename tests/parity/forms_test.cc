@@ -14,7 +14,7 @@ namespace gemma::parity {
 namespace {
 
 std::vector<float> logits_of(const Model& model, const std::vector<int32_t>& ids) {
-  SingleSequence sequence(model, cpu_ops(), {.dtype = DType::f32});
+  SingleSequence sequence(model, cpu_ops(), {.types = *cache_types_named("f32")});
   const auto values = sequence.logits(sequence.feed(batch_rows(ids))).data<float>();
   return {values.begin(), values.end()};
 }
@@ -83,7 +83,7 @@ TEST(Forms, DraftersReadFromGgufAreTheSame) {
   const auto other = Drafter::load(*from_gguf, target->config, cpu_ops(), {.widen = true});
   EXPECT_EQ(other->config.top_centroids, 6);
   EXPECT_EQ(other->token_ordering, plain->token_ordering);
-  SingleSequence sequence(*target, cpu_ops(), {.dtype = DType::f32});
+  SingleSequence sequence(*target, cpu_ops(), {.types = *cache_types_named("f32")});
   Batch batch = batch_rows(ids);
   batch.wanted = {4};
   const Tensor state = sequence.feed(batch);

@@ -55,7 +55,7 @@ TEST_P(Parity, EveryTensorOfEveryPrompt) {
   for (const std::string& prompt : golden_case.prompts()) {
     SCOPED_TRACE(prompt);
     Trace trace(cpu_ops(), [](std::string_view) { return true; });
-    SingleSequence sequence(*model, cpu_ops(), {.dtype = DType::f32});
+    SingleSequence sequence(*model, cpu_ops(), {.types = *cache_types_named("f32")});
     const Tensor found = sequence.logits(sequence.feed(batch_of(golden_case, prompt)));
     const Tensor logits = golden_case.tensor(prompt + "/logits");
     ASSERT_TRUE(logits.defined());
@@ -78,7 +78,7 @@ TEST_P(Parity, GreedyWithCache) {
   const auto expected = golden_case.ids("p_long/greedy_ids");
   const std::vector<int32_t> ids = golden_case.ids("p_long/input_ids");
   for (const int page_size : {64, 3}) {
-    SingleSequence sequence(*model, cpu_ops(), {.dtype = DType::f32, .page_size = page_size});
+    SingleSequence sequence(*model, cpu_ops(), {.types = *cache_types_named("f32"), .page_size = page_size});
     Batch batch = batch_rows(ids);
     batch.wanted = {static_cast<int32_t>(ids.size()) - 1};
     std::vector<int32_t> chosen;

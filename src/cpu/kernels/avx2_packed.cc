@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
 #include "cpu/kernels/packed_avx2.h"
@@ -68,6 +69,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
 
 void avx2_packed(Kernels& table) {
   fill_packed<Packed256>(table);
+  fill_cache<Packed256>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<Packed256>::run;
 }

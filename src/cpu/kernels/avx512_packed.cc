@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
 #include "cpu/kernels/parts.h"
@@ -34,7 +35,17 @@ struct Packed512 {
     return _mm512_shuffle_epi8(
         _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kCodebookBytes.data()))), c);
   }
+  using Levels = __m512i;
+  static Levels levels(const uint8_t* p) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static Codes lookup(Levels levels, Codes c) { return _mm512_shuffle_epi8(levels, c); }
+  static Codes no_codes() { return _mm512_setzero_si512(); }
   static I zero_int() { return _mm512_setzero_si512(); }
+  static I two_digits(I high, I low) {
+    static_assert(kDigitBase == 255);
+    return _mm512_add_epi32(_mm512_sub_epi32(_mm512_slli_epi32(high, 8), high), low);
+  }
   /** The activations as an operand in memory. From the intrinsic GCC 12 makes a load and a product, and the loads fill
    *  the queue in which products wait: a sixth slower. */
   static I dot(I sum, Codes c, const int8_t* q) {
@@ -61,6 +72,19 @@ struct Packed512 {
   }
   static F unsigned_bytes(const std::byte* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static F floats(const float* p) { return _mm512_loadu_ps(p); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  template <int h>
+  static F butterfly(F x) {
+    constexpr __mmask16 kUpper = h == 1 ? 0xaaaa : h == 2 ? 0xcccc : h == 4 ? 0xf0f0 : 0xff00;
+    F other;
+    if constexpr (h == 1) other = _mm512_permute_ps(x, 0xb1);
+    if constexpr (h == 2) other = _mm512_permute_ps(x, 0x4e);
+    if constexpr (h == 4) other = _mm512_shuffle_f32x4(x, x, 0xb1);
+    if constexpr (h == 8) other = _mm512_shuffle_f32x4(x, x, 0x4e);
+    return _mm512_mask_sub_ps(_mm512_add_ps(x, other), kUpper, other, x);
   }
   static void store(float* p, F x) { _mm512_storeu_ps(p, x); }
 
@@ -95,6 +119,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
 
 void avx512_packed(Kernels& table) {
   fill_packed<Packed512>(table);
+  fill_cache<Packed512>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<Packed512>::run;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/packed_avx2.h"
 #include "cpu/kernels/parts.h"
@@ -19,6 +20,9 @@ struct PackedVnni : PackedAvx2<PackedVnni> {
 
 }  // namespace
 
-void avxvnni_packed(Kernels& table) { fill_packed<PackedVnni>(table); }
+void avxvnni_packed(Kernels& table) {
+  fill_packed<PackedVnni>(table);
+  fill_cache<PackedVnni>(table);
+}
 
 }  // namespace gemma::cpu

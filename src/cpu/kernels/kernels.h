@@ -16,8 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/kernels/packed.h"  // IWYU pragma: export
-#include "tensor/dtype.h"        // IWYU pragma: export
+#include "cpu/kernels/packed.h"        // IWYU pragma: export
+#include "cpu/kernels/packed_cache.h"  // IWYU pragma: export
+#include "tensor/dtype.h"              // IWYU pragma: export
 
 namespace gemma::cpu {
 
@@ -88,6 +89,28 @@ struct Kernels {
   /** acc_r = acc_r * correction[r] + sum over keys j of p_r[j] * v_j; v rows of n values, contiguous. f32, bf16. */
   void (*weighted_sum[kDTypes])(const float* p, int64_t p_stride, const float* correction, int64_t rows,
                                 const std::byte* v, int64_t keys, int64_t n, float* acc) = {};
+
+  // ---- coded keys and values (packed_cache.h) ----
+  /** x times the Walsh-Hadamard matrix of n (a power of two) rows, times `factor`; in place. */
+  void (*hadamard)(float* x, int64_t n, float factor) = nullptr;
+  /** out[i] = how many of the `count` thresholds are below x[i]. */
+  void (*cache_codes)(const float* x, int64_t n, const float* thresholds, int64_t count, uint8_t* out) = nullptr;
+  /** A group of n values of a query (at most whole blocks, the rest is filled with zeros): block i of 32 integers goes
+   *  to q + i * stride. */
+  void (*cache_query)(const float* x, int64_t n, int8_t* q, int64_t stride, CacheQuery* query) = nullptr;
+  /** The digits of p[i] * scales[i] for begin <= i < end, zeros for the others of `page`: of 32 tokens the high ones to
+   *  digits + i * stride, the low ones behind them. A weight that is not finite gives a scale of NaN. */
+  void (*cache_digits)(const float* p, const float* scales, int64_t begin, int64_t end, int64_t page, int8_t* digits,
+                       int64_t stride, CacheWeights* weights) = nullptr;
+  /** y[i * y_stride + r] = key r . query i, for the 32 keys of a panel of `blocks` blocks, `group` of which share a
+   * scale, and up to kCacheRows queries: q [blocks][rows][32], queries [groups][rows]. */
+  void (*cache_scores[kCacheCodes])(const std::byte* panel, int64_t blocks, int64_t group, const uint8_t* levels,
+                                    const int8_t* q, const CacheQuery* queries, int64_t rows, float* y,
+                                    int64_t y_stride) = {};
+  /** sum[i * stride + r] = itself * correction + sum over tokens of weight * value, for the 32 places r of a panel and
+   *  up to kCacheRows queries: digits [blocks][rows][high, low][32]. */
+  void (*cache_values[kCacheCodes])(const std::byte* panel, int64_t blocks, const uint8_t* levels, const int8_t* digits,
+                                    const CacheWeights* weights, int64_t rows, float* sum, int64_t stride) = {};
 };
 
 }  // namespace gemma::cpu

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
 #include "cpu/kernels/parts.h"
@@ -35,6 +36,11 @@ struct PackedNeon {
     return vorrq_u8(c, vandq_u8(moved, vdupq_n_u8(mask)));
   }
   static Codes lookup(Codes c) { return vqtbl1q_u8(vld1q_u8(kCodebookBytes.data()), c); }
+  using Levels = uint8x16_t;
+  static Levels levels(const uint8_t* p) { return vld1q_u8(p); }
+  static Codes lookup(Levels levels, Codes c) { return vqtbl1q_u8(levels, c); }
+  static Codes no_codes() { return vdupq_n_u8(0); }
+  static I two_digits(I high, I low) { return vmlaq_n_s32(low, high, kDigitBase); }
   static I zero_int() { return vdupq_n_s32(0); }
   static I dot(I sum, Codes c, const int8_t* q) { return vdotq_s32(sum, vreinterpretq_s8_u8(c), four(q)); }
   static I dot_signed(I sum, Codes c, const int8_t* q) { return dot(sum, veorq_u8(c, vdupq_n_u8(128)), q); }
@@ -58,6 +64,15 @@ struct PackedNeon {
   }
   static F unsigned_bytes(const std::byte* p) {
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes(p)))));
+  }
+  static F floats(const float* p) { return vld1q_f32(p); }
+  static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F sub(F a, F b) { return vsubq_f32(a, b); }
+  template <int h>
+  static F butterfly(F x) {
+    constexpr uint32_t kUpper[4] = {0, h == 1 ? ~0u : 0, h == 2 ? ~0u : 0, ~0u};
+    const F other = h == 1 ? vrev64q_f32(x) : vextq_f32(x, x, 2);
+    return vbslq_f32(vld1q_u32(kUpper), vsubq_f32(other, x), vaddq_f32(x, other));
   }
   static void store(float* p, F x) { vst1q_f32(p, x); }
 
@@ -114,6 +129,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
 
 void neon_packed(Kernels& table) {
   fill_packed<PackedNeon>(table);
+  fill_cache<PackedNeon>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<PackedNeon>::run;
 }

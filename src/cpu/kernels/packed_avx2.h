@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "cpu/kernels/packed.h"
+#include "cpu/kernels/packed_cache.h"
 
 namespace gemma::cpu {
 
@@ -35,6 +36,16 @@ struct PackedAvx2 {
     return _mm256_shuffle_epi8(
         _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kCodebookBytes.data()))), c);
   }
+  using Levels = __m256i;
+  static Levels levels(const uint8_t* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static Codes lookup(Levels levels, Codes c) { return _mm256_shuffle_epi8(levels, c); }
+  static Codes no_codes() { return _mm256_setzero_si256(); }
+  static I two_digits(I high, I low) {
+    static_assert(kDigitBase == 255);
+    return _mm256_add_epi32(_mm256_sub_epi32(_mm256_slli_epi32(high, 8), high), low);
+  }
   static I zero_int() { return _mm256_setzero_si256(); }
   template <int n>
   static I broadcast(const int32_t* p) {
@@ -53,6 +64,18 @@ struct PackedAvx2 {
   }
   static F unsigned_bytes(const std::byte* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static F floats(const float* p) { return _mm256_loadu_ps(p); }
+  static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+  template <int h>
+  static F butterfly(F x) {
+    constexpr int kUpper = h == 1 ? 0xaa : h == 2 ? 0xcc : 0xf0;
+    F other;
+    if constexpr (h == 1) other = _mm256_permute_ps(x, 0xb1);
+    if constexpr (h == 2) other = _mm256_permute_ps(x, 0x4e);
+    if constexpr (h == 4) other = _mm256_permute2f128_ps(x, x, 1);
+    return _mm256_blend_ps(_mm256_add_ps(x, other), _mm256_sub_ps(other, x), kUpper);
   }
   static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
 

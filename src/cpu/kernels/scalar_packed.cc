@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/parts.h"
 #include "tensor/half.h"
@@ -40,7 +41,16 @@ struct Scalar {
     for (int i = 0; i < 32; i += 8) values |= uint32_t{kCodebookBytes[c >> i & 15]} << i;
     return values;
   }
+  using Levels = const uint8_t*;
+  static Levels levels(const uint8_t* p) { return p; }
+  static Codes lookup(Levels levels, Codes c) {
+    Codes values = 0;
+    for (int i = 0; i < 32; i += 8) values |= uint32_t{levels[c >> i & 15]} << i;
+    return values;
+  }
+  static Codes no_codes() { return 0; }
   static I zero_int() { return 0; }
+  static I two_digits(I high, I low) { return high * kDigitBase + low; }
   static I dot(I sum, Codes c, const int8_t* q) {
     for (int i = 0; i < 4; ++i) sum += static_cast<int32_t>(c >> (8 * i) & 255) * q[i];
     return sum;
@@ -62,6 +72,9 @@ struct Scalar {
   }
   static F bytes(const std::byte* p) { return static_cast<float>(static_cast<int8_t>(*p)); }
   static F unsigned_bytes(const std::byte* p) { return static_cast<float>(static_cast<uint8_t>(*p)); }
+  static F floats(const float* p) { return *p; }
+  static F add(F a, F b) { return a + b; }
+  static F sub(F a, F b) { return a - b; }
   static void store(float* p, F x) { *p = x; }
 };
 
@@ -112,6 +125,7 @@ void packed_product_bf16(const std::byte* panel, int64_t pairs, const uint16_t* 
 
 void scalar_packed(Kernels& table) {
   fill_packed<Scalar>(table);
+  fill_cache<Scalar>(table);
   table.quantize = quantize;
   table.round_to_bf16 = round_to_bf16;
   table.packed_product_bf16 = packed_product_bf16;

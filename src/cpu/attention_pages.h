@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// How attention reads a page: the scores of some queries with its keys, and the weighted sum of its values, whatever
+// the page is made of. A query's results do not depend on the queries beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "cpu/cache_codec.h"
+#include "cpu/kernels/kernels.h"
+#include "tensor/attention_plan.h"
+
+namespace gemma::cpu {
+
+class KeyPages {
+ public:
+  KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs);
+  /** Floats that `vectors` prepared queries take. */
+  int64_t prepared_floats(int64_t vectors) const;
+  /** q [vectors, head_dim], which may be written to, in the form that scores() wants. */
+  void prepare(float* q, int64_t vectors, float* prepared) const;
+  /** scores[v * page_size + slot] for slots begin .. end - 1 of a page; others of the page may be written too. */
+  void scores(int64_t page, int64_t kv_head, int64_t begin, int64_t end, const float* prepared, int64_t vectors,
+              float* scores) const;
+
+ private:
+  const Kernels& kernels_;
+  const std::byte* data_;
+  int64_t kv_heads_, page_size_, dim_, page_bytes_;
+  size_t plain_;             // the type of plain pages
+  const CacheCodec* codec_;  // of coded pages, else null
+  std::span<const float> balance_;
+};
+
+class ValuePages {
+ public:
+  ValuePages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs);
+  /** Floats of a sum: head_dim, or more where pages are coded. */
+  int64_t width() const { return codec_ != nullptr ? codec_->padded() : dim_; }
+  /** Whether vectors with different ranges may go together. */
+  bool mixes_ranges() const { return codec_ != nullptr; }
+  /** sums[v * width] = itself * correction[v] + sum over slots of weights[v * page_size + slot] * value; ranges[v] says
+   *  which slots, at least one. */
+  void add(int64_t page, int64_t kv_head, const float* weights, const KeyRange* ranges, const float* correction,
+           int64_t vectors, float* sums) const;
+  /** A sum becomes the values' own: head_dim floats. */
+  void restore(float* sum) const;
+
+ private:
+  void add_coded(const std::byte* page, const float* weights, const KeyRange* ranges, const float* correction,
+                 int64_t vectors, float* sums) const;
+
+  const Kernels& kernels_;
+  const std::byte* data_;
+  int64_t kv_heads_, page_size_, dim_, page_bytes_;
+  size_t plain_;
+  const CacheCodec* codec_;
+};
+
+}  // namespace gemma::cpu
