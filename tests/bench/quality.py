@@ -14,7 +14,6 @@ to measure once more, or name a new folder. --show prints what is there.
 import argparse
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -26,6 +25,8 @@ import quality_text  # noqa: E402
 
 ROOT = llama_install.ROOT
 CONTEXT = 512
+# Keys/values; what stands behind a comma is for layers with a window.
+CACHES = ("bf16", "kv8", "tq4", "tq4,tq4", "tq3/tq4", "tq3", "tq2")
 TYPES = ("f32", "bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
 COLUMNS = ("weights", "activations", "cache", "program", "MB", "perplexity", "KL mean", "99 %", "largest", "same top-1")
 
@@ -42,7 +43,7 @@ class Folder:
         self.logits = self.path / f"reference-{options.stride}.logits"
 
     def result(self, name, make):
-        file = self.path / f"{name}-{self.options.stride}.json"
+        file = self.path / f"{name.replace('/', '+')}-{self.options.stride}.json"
         if not file.exists() and self.options.show:
             return None
         if not file.exists():
@@ -146,12 +147,6 @@ def run_peer(path, cache, logits):
     }
 
 
-def caches(program):
-    """The cache types that the program offers."""
-    said = subprocess.run([program, "perplexity", "--help"], check=True, capture_output=True, text=True).stdout
-    return re.search(r"--kv\s+TEXT:\{([^}]*)\}", said).group(1).split(",")
-
-
 def line(*cells):
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
@@ -192,9 +187,8 @@ def tables(o):
             row(folder, kind, "f32", "f32", "gemma4", folder.ours(kind, "f32", "f32"))
         if o.peer:
             row(folder, kind, "as it runs", "f32", "llama.cpp", folder.peer(kind, "F32"))
-    for kv in caches(o.program):
-        if kv != "f32":
-            row(folder, "f32", "f32", kv, "gemma4", folder.ours("f32", "f32", kv))
+    for kv in CACHES:
+        row(folder, "f32", "f32", kv, "gemma4", folder.ours("f32", "f32", kv))
         if o.peer and kv == "bf16":
             row(folder, "f32", "as it runs", kv, "llama.cpp", folder.peer("f32", "BF16"))
 
