@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from support import MODEL, PROGRAM, ProgramTest
+from support import MODEL, PATIENCE, PROGRAM, ProgramTest
 
 # Asked of a base model in the few-shot frame, greedy: the same words every time.
 QUESTIONS = [
@@ -135,7 +135,7 @@ class Answers(ProgramTest):
         )
         running.stdout.read(1)  # it answers
         running.send_signal(signal.SIGINT)
-        running.communicate(timeout=30)
+        running.communicate(timeout=30 * PATIENCE)
         self.assertEqual(running.returncode, 130)
 
     def test_a_closed_pipe_is_no_crash(self):
@@ -148,8 +148,8 @@ class Answers(ProgramTest):
         running.stdout.read(1)
         running.stdout.close()
         start = time.monotonic()
-        running.wait(timeout=60)
-        self.assertLess(time.monotonic() - start, 20)
+        running.wait(timeout=60 * PATIENCE)
+        self.assertLess(time.monotonic() - start, 20 * PATIENCE)
         self.assertIn(running.returncode, (1, -signal.SIGPIPE))
 
     def test_settings_are_defaults(self):

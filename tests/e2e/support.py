@@ -19,6 +19,7 @@ PROGRAM = os.environ["GEMMA4_PROGRAM"]
 SOURCE = pathlib.Path(os.environ["GEMMA4_SOURCE"])
 MODEL = str(SOURCE / "models" / "gemma-3-270m-q4_k_m.gguf")
 GOLDEN = SOURCE / "tests" / "golden"
+PATIENCE = float(os.environ.get("GEMMA4_PATIENCE", "1"))  # times as slow as a release build may be
 
 
 class ProgramTest(unittest.TestCase):
@@ -33,7 +34,7 @@ class ProgramTest(unittest.TestCase):
     def tearDown(self):
         self._folder.cleanup()
 
-    def run_program(self, *args, stdin="", env=None, timeout=300):
+    def run_program(self, *args, stdin="", env=None, timeout=300 * PATIENCE):
         return subprocess.run(
             [PROGRAM, *map(str, args)],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
@@ -77,7 +78,7 @@ class Terminal:
     def send(self, text):
         os.write(self.fd, text.encode("utf-8", "surrogateescape"))
 
-    def expect(self, pattern, timeout=120):
+    def expect(self, pattern, timeout=120 * PATIENCE):
         """Reads until `pattern` matches what came since the last match, and returns the match."""
         end = time.monotonic() + timeout
         while True:
