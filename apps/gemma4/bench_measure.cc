@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The measuring part of `gemma4 bench`: requests through the engine, as a person's would go.
 #include <algorithm>
-#include <chrono>
-
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "convert/random_model.h"
@@ -14,10 +13,7 @@
 namespace gemma::app {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr uint64_t kDepthKey = 1, kPromptKey = 2;  // of random ids
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /** Random ids of ordinary pieces: the first few hundred are control tokens and bytes. */
 void add_ids(std::vector<int32_t>& ids, int n, uint64_t key, uint64_t sequence, int vocab) {
@@ -29,22 +25,24 @@ void add_ids(std::vector<int32_t>& ids, int n, uint64_t key, uint64_t sequence, 
   }
 }
 
-std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
-  if (o.random_size.empty()) return std::make_shared<const ModelFile>(ModelFile::open(o.model));
+/** Of --random and --type: the model, or a drafter for it. */
+ModelFile random_file(const BenchOptions& o, bool drafter) {
   const auto type = file_type_named(o.type.empty() ? "q4_0" : o.type);
   if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
   std::vector<std::unique_ptr<ByteSource>> sources;
-  sources.push_back(random_model({.size = o.random_size, .type = *type, .layers = o.layers}));
-  return std::make_shared<const ModelFile>(ModelFile::open(std::move(sources)));
+  sources.push_back(
+      random_model({.size = o.random_size, .type = *type, .layers = drafter ? 0 : o.layers, .drafter = drafter}));
+  return ModelFile::open(std::move(sources));
+}
+
+std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
+  return std::make_shared<const ModelFile>(o.random_size.empty() ? ModelFile::open(o.model) : random_file(o, false));
 }
 
 std::shared_ptr<const Drafter> load_drafter(const BenchOptions& o, const Config& target, Ops& ops) {
   if (o.drafter.empty()) return nullptr;
   if (o.drafter != "random") return Drafter::load(o.drafter, target, ops, {});
-  const auto type = file_type_named(o.type.empty() ? "q4_0" : o.type);
-  std::vector<std::unique_ptr<ByteSource>> sources;
-  sources.push_back(random_model({.size = o.random_size, .type = *type, .drafter = true}));
-  return Drafter::load(ModelFile::open(std::move(sources)), target, ops, {});
+  return Drafter::load(random_file(o, true), target, ops, {});
 }
 
 bool has_tokenizer(const ModelFile& file) {

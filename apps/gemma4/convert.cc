@@ -2,11 +2,11 @@
 // gemma4 convert SRC DST: a Hugging Face folder or a GGUF to GGUF, or a GGUF to a Hugging Face folder.
 #include "convert/convert.h"
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "gemma4/command.h"
@@ -82,7 +82,7 @@ Conversion plan(const ConvertOptions& o, const ModelFile& source) {
 
 void run(ConvertOptions o) {
   while (o.target.size() > 1 && o.target.back() == '/') o.target.pop_back();
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const ModelFile source = ModelFile::open(o.source);
   check_target(o, source);
   const Conversion conversion = plan(o, source);
@@ -98,7 +98,7 @@ void run(ConvertOptions o) {
     return set_exit_status(kInterrupted);
   }
   for (const std::string& note : conversion.notes()) fmt::print(stderr, "gemma4: note: {}\n", note);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   fmt::print(stderr, "{}: {} from {}, {:.1f} s ({}/s)\n", o.target, format_bytes(*written),
              format_bytes(conversion.bytes_to_read()), seconds,
              format_bytes(static_cast<int64_t>(static_cast<double>(conversion.bytes_to_read()) / seconds)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "base/clock.h"
 #include "chat/few_shot.h"
 #include "engine/thought_budget.h"
 #include "gemma4/session.h"
@@ -10,10 +10,6 @@
 
 namespace gemma::app {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 bool is_role(const json::value& message, std::string_view role) {
   const json::object* object = message.if_object();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 perplexity MODEL TEXT: how well a model predicts a text, and how far its predictions are from another's.
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -8,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -206,7 +206,7 @@ class Perplexity {
       save = std::make_unique<LogitsWriter>(options_.save, plan_, sides_[0].model->config.vocab);
     }
     const InterruptGuard interrupt;
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     Progress progress("measuring", std::ssize(plan_.windows) * plan_.options.context, Progress::Unit::items);
     MeasureOptions how;
     how.batch = options_.batch, how.reference = against_.get(), how.save = save.get();
@@ -216,7 +216,7 @@ class Perplexity {
     };
     report_.measured = measure(plan_, token_bytes_, sides, *ops_, pool_, how);
     progress.finish();
-    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report_.seconds = seconds_since(start);
     if (save && report_.measured.whole) save->finish();
     print();
   }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "gemma4/terminal.h"
 
@@ -42,7 +43,7 @@ void Progress::add(int64_t amount) {
 }
 
 void Progress::draw(int64_t done) const {
-  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double seconds = seconds_since(start_);
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-3);
   const double share = total_ > 0 ? std::min(1.0, static_cast<double>(done) / static_cast<double>(total_)) : 0;
   const auto amount = [&](int64_t n) { return unit_ == Unit::bytes ? format_bytes(n) : fmt::format("{}", n); };

@@ -7,9 +7,10 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <string>
+
+#include "base/clock.h"
 
 namespace gemma::app {
 
@@ -26,7 +27,6 @@ class Progress {
   void finish();
 
  private:
-  using Clock = std::chrono::steady_clock;
   void draw(int64_t done) const;
 
   const std::string what_;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 random SIZE -o FILE: a model of real shapes with random weights, for measuring.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -81,7 +81,7 @@ void run(const RandomOptions& o) {
   if (!o.target.ends_with(".gguf")) fail_usage("-o", "expected a name that ends in .gguf, found '{}'", o.target);
   std::error_code ignored;
   if (!o.force && std::filesystem::exists(o.target, ignored)) fail(o.target, "exists already (--force replaces it)");
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const std::unique_ptr<ByteSource> source = random_model(model_options(o));
   const InterruptGuard interrupt;
   ThreadPool pool(o.threads);
@@ -92,7 +92,7 @@ void run(const RandomOptions& o) {
     return set_exit_status(kInterrupted);
   }
   file.commit();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   fmt::print(stderr, "{}: {}, {:.1f} s\n", o.target, format_bytes(source->size()), seconds);
 }
 

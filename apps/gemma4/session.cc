@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <chrono>
-
+#include "base/clock.h"
 #include "cpu/cpu_ops.h"
 #include "gemma4/cache_types.h"
 
@@ -50,7 +49,7 @@ int speculation_length(const std::string& text) {
 }
 
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   auto session = std::make_unique<Session>();
   session->file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
@@ -73,7 +72,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   }
   session->chat_template =
       choose_template(*session->file, session->model->config, options.chat_template, session->template_note);
-  session->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  session->load_seconds = seconds_since(start);
   return session;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/timed_ops.h"
+#include "base/clock.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace gemma::app {
@@ -14,11 +14,11 @@ class Stopwatch {
   explicit Stopwatch(OpTime& entry) : entry_(entry) { ++entry_.calls; }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
-  ~Stopwatch() { entry_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  ~Stopwatch() { entry_.seconds += seconds_since(start_); }
 
  private:
   OpTime& entry_;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const Clock::time_point start_ = Clock::now();
 };
 
 }  // namespace

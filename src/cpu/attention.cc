@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -281,18 +280,6 @@ void attend_by_span(ThreadPool& threads, const Attention& work, int64_t kv_heads
     for (int64_t s = 1; s < tile.spans; ++s) work.merge(total, state_of(item[s]), work.vectors(tile));
     work.finish(tile, item->kv_head, total);
     item += tile.spans;
-  }
-}
-
-void check_plan(const AttentionPlan& plan) {
-  GEMMA_CHECK(plan.page_size > 0 && plan.kv_heads > 0 && plan.head_dim > 0, "a plan with sizes");
-  for (const auto& [pool, type] :
-       {std::pair(&plan.keys, plan.types.keys), std::pair(&plan.values, plan.types.values)}) {
-    GEMMA_CHECK(
-        pool->defined() && pool->bytes() % (kv_page_bytes(type, plan.page_size, plan.head_dim) * plan.kv_heads) == 0,
-        "a pool of whole pages");
-    const DType stored = type == KvType::f32 ? DType::f32 : type == KvType::bf16 ? DType::bf16 : DType::u8;
-    GEMMA_CHECK(pool->dtype() == stored, "a pool of the plan's type");
   }
 }
 

@@ -2,23 +2,22 @@
 #include "cpu/attention_pages.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "tensor/pack.h"
+#include "base/error.h"
+#include "cpu/tiles.h"
 
 namespace gemma::cpu {
-namespace {
-
-/** body(first, rows) for tiles of nearly equal size, kCacheRows at most. */
-template <class Body>
-void over_tiles(int64_t vectors, const Body& body) {
-  const int64_t tiles = (vectors + kCacheRows - 1) / kCacheRows;
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t first = vectors * t / tiles;
-    body(first, vectors * (t + 1) / tiles - first);
+void check_plan(const AttentionPlan& plan) {
+  GEMMA_CHECK(plan.page_size > 0 && plan.kv_heads > 0 && plan.head_dim > 0, "a plan with sizes");
+  for (const auto& [pool, type] :
+       {std::pair(&plan.keys, plan.types.keys), std::pair(&plan.values, plan.types.values)}) {
+    GEMMA_CHECK(
+        pool->defined() && pool->bytes() % (kv_page_bytes(type, plan.page_size, plan.head_dim) * plan.kv_heads) == 0,
+        "a pool of whole pages");
+    GEMMA_CHECK(pool->dtype() == stored_dtype(type), "a pool of the plan's type");
   }
 }
-
-}  // namespace
 
 KeyPages::KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs)
     : kernels_(kernels),
@@ -47,7 +46,7 @@ void KeyPages::prepare(float* q, int64_t vectors, float* prepared) const {
   auto* integers = reinterpret_cast<int8_t*>(prepared);
   auto* queries = reinterpret_cast<CacheQuery*>(prepared + vectors * codec_->padded() / 4);
   const int64_t group = codec_->group_blocks() * kBlock;
-  over_tiles(vectors, [&](int64_t first, int64_t rows) {
+  for_tiles(vectors, kCacheRows, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       float* x = q + (first + r) * dim_;
       if (!balance_.empty()) kernels_.mul(x, balance_.data(), dim_, x);
@@ -74,7 +73,7 @@ void KeyPages::scores(int64_t page, int64_t kv_head, int64_t begin, int64_t end,
   const auto* queries = reinterpret_cast<const CacheQuery*>(prepared + vectors * codec_->padded() / 4);
   const auto product = kernels_.cache_scores[static_cast<size_t>(codec_->kind())];
   for (int64_t panel = begin / kPanelRows; panel * kPanelRows < end; ++panel) {
-    over_tiles(vectors, [&](int64_t first, int64_t rows) {
+    for_tiles(vectors, kCacheRows, [&](int64_t first, int64_t rows) {
       product(codec_->key_panel(keys, panel), codec_->blocks(), codec_->group_blocks(), codec_->levels(),
               integers + first * codec_->padded(), queries + first * codec_->groups(), rows,
               scores + first * page_size_ + panel * kPanelRows, page_size_);
@@ -101,7 +100,7 @@ void ValuePages::add(int64_t page, int64_t kv_head, const float* weights, const 
                                   values + begin * (page_bytes_ / page_size_), count, dim_, sums);
     return;
   }
-  over_tiles(vectors, [&](int64_t first, int64_t rows) {
+  for_tiles(vectors, kCacheRows, [&](int64_t first, int64_t rows) {
     add_coded(values, weights + first * page_size_, ranges + first, correction + first, rows, sums + first * width());
   });
 }

@@ -13,6 +13,9 @@
 
 namespace gemma::cpu {
 
+/** The pools of a plan hold whole pages of its types. */
+void check_plan(const AttentionPlan& plan);
+
 class KeyPages {
  public:
   KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs);

@@ -12,17 +12,10 @@
 #include <vector>
 
 #include "cpu/kernels/select.h"
+#include "cpu/testing/values.h"
 
 namespace gemma::cpu {
 namespace {
-
-std::vector<float> normal_values(int64_t n, int seed) {
-  std::mt19937 random(static_cast<uint32_t>(seed));
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(n));
-  for (float& v : x) v = normal(random);
-  return x;
-}
 
 double dot(std::span<const float> a, std::span<const float> b) {
   double sum = 0;

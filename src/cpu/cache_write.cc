@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "cpu/attention_pages.h"
 #include "cpu/cache_codec.h"
 #include "cpu/cpu_ops.h"
 #include "tensor/pack.h"
@@ -30,7 +31,7 @@ struct Target {
 };
 
 void write_plain(const Target& to, KvType type, const Tensor& rows) {
-  const DType stored = type == KvType::f32 ? DType::f32 : DType::bf16;
+  const DType stored = stored_dtype(type);
   const int64_t dim = to.plan.head_dim, bytes = bytes_of(stored, dim);
   const float* from = rows.data<float>().data();
   for (int64_t r = 0; r < rows.rows(); ++r) {
@@ -77,6 +78,7 @@ void write_coded(const Target& to, const CacheCodec& codec, bool keys, const Ten
 }  // namespace
 
 void CpuOps::write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) {
+  check_plan(plan);
   GEMMA_CHECK(k.cols() == int64_t{plan.kv_heads} * plan.head_dim && v.shape() == k.shape(),
               "rows of kv_heads * head_dim");
   GEMMA_CHECK(std::ssize(plan.slots) == k.rows(), "a slot for every row");

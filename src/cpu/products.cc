@@ -12,6 +12,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/packed_weights.h"
+#include "cpu/tiles.h"
 #include "cpu/unpacked_products.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
@@ -24,25 +25,12 @@ constexpr int64_t kPackedShare = 262144, kShare = 65536;
 // Bytes of activations that are rounded at once by a thread.
 constexpr int64_t kSmallRows = 16384;
 
-/** Rows divided into tiles of nearly equal size: no tile runs at a fraction of its speed. */
-class Tiles {
- public:
-  explicit Tiles(int64_t rows) : rows_(rows), count_((rows + kTileRows - 1) / kTileRows) {}
-  int64_t count() const { return count_; }
-  int64_t first(int64_t tile) const { return rows_ * tile / count_; }
-  int64_t size(int64_t tile) const { return first(tile + 1) - first(tile); }
-
- private:
-  int64_t rows_, count_;
-};
-
 /** body(first, rows) for the tiles of all groups, shared out to the threads. */
 template <class Body>
 void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n, const Body& body) {
   std::vector<RowGroup> list;
   for (const RowGroup& g : groups) {
-    const Tiles tiles(g.rows);
-    for (int64_t t = 0; t < tiles.count(); ++t) list.push_back({g.first + tiles.first(t), tiles.size(t)});
+    for_tiles(g.rows, kTileRows, [&](int64_t first, int64_t rows) { list.push_back({g.first + first, rows}); });
   }
   threads.parallel_for(std::ssize(list), std::max<int64_t>(1, kSmallRows / n / kTileRows),
                        [&](int64_t begin, int64_t end) {
@@ -65,12 +53,10 @@ template <class Product>
 void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride,
                     const Product& product) {
   const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows);
-  const Tiles tiles(group.rows);
-  for (int64_t t = 0; t < tiles.count(); ++t) {
-    const int64_t first = tiles.first(t), rows = tiles.size(t);
+  for_tiles(group.rows, kTileRows, [&](int64_t first, int64_t rows) {
     store_panel(width, rows, y + first * y_stride, y_stride,
                 [&](float* to, int64_t stride) { product(group.first + first, rows, to, stride); });
-  }
+  });
 }
 
 }  // namespace

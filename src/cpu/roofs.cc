@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "cpu/kernels/select.h"
@@ -25,9 +25,9 @@ constexpr std::byte kFill{0x3c};  // as f32 and as bf16 a small number, as int8 
 double best_of(int tries, const std::function<void()>& call) {
   double best = 1e9;
   for (int i = 0; i < tries; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     call();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, seconds_since(start));
   }
   return best;
 }

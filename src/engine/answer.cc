@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/clock.h"
 #include "engine/engine_state.h"
 #include "engine/memory_plan.h"
 
@@ -25,12 +26,12 @@ void Engine::State::answer(const Work& work, const Tensor& states) {
       ops.read(block, std::as_writable_bytes(std::span(host_logits)));
       values = host_logits;
     }
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     for (int64_t i = 0; i < n; ++i) {
       answer_row(work.wanted[static_cast<size_t>(first + i)], values.subspan(static_cast<size_t>(i) * vocab, vocab),
                  states.slice(first + i, 1));
     }
-    drawing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    drawing_seconds += seconds_since(start);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/clock.h"
 #include "engine/engine_state.h"
 
 namespace gemma {
@@ -14,10 +15,6 @@ namespace {
 
 constexpr int kMostDrafts = 8;  // a drafter's guesses get worse one by one
 constexpr double kDraftSecondsMemory = 0.9;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -110,7 +107,7 @@ void Engine::State::take_guesses(Task& task, int count) {
     g.fed.assign(g.looked_up.tokens.begin(), g.looked_up.tokens.begin() + count);
     return;
   }
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   for (const Draft& each : draft(ops, *options.speculation.drafter, *model, cache, *task.sequence, task.tokens.back(),
                                  g.state, static_cast<int32_t>(task.tokens.size()) - 1, count)) {
     g.drafted.tokens.push_back(each.token);

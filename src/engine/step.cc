@@ -4,6 +4,7 @@
 // gives up its own and is fed again later; keyed noise and rows that do not depend on their batch make that invisible.
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "engine/engine_state.h"
 
@@ -138,7 +139,7 @@ void Engine::State::preempt_youngest() {
 }
 
 void Engine::State::run(Work& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   Context context{ops, model->config, model->weights, cache};
   const Tensor states = forward(context, work.batch);
   cache.commit(work.batch);
@@ -151,7 +152,7 @@ void Engine::State::run(Work& work) {
   }
   answer(work, states);
   const auto rows = static_cast<int64_t>(work.batch.tokens.size());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   learn(work, seconds - drawing_seconds);
   settle(work);
   const double share = static_cast<double>(work.prompt_rows) / static_cast<double>(rows);

@@ -95,9 +95,9 @@ int32_t PagePool::make_private(int32_t page) {
 }
 
 Tensor PagePool::allocate(KvType type, int capacity) {
-  if (is_coded(type))
-    return ops_.allocate(DType::u8, {capacity, kv_heads_, kv_page_bytes(type, page_size_, head_dim_)});
-  return ops_.allocate(type == KvType::f32 ? DType::f32 : DType::bf16, {capacity, kv_heads_, page_size_, head_dim_});
+  const DType stored = stored_dtype(type);
+  if (!is_coded(type)) return ops_.allocate(stored, {capacity, kv_heads_, page_size_, head_dim_});
+  return ops_.allocate(stored, {capacity, kv_heads_, kv_page_bytes(type, page_size_, head_dim_)});
 }
 
 std::vector<int32_t> PagePool::resize(int capacity) {

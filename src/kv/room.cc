@@ -100,14 +100,10 @@ int64_t KvCache::bytes_for(const Config& config, const KvOptions& options, int64
   for (const PageGroup& group : groups.groups) {
     capacities.push_back(group.pages_for(tokens, options.page_size, step_rows));
   }
+  const auto types = [&](size_t g) { return options.types_of(groups.groups[g].window); };
   return bytes_with_spare(
-      capacities,
-      [&](size_t g) {
-        return groups.groups[g].page_bytes(options.types_of(groups.groups[g].window), options.page_size);
-      },
-      [&](size_t g) {
-        return groups.groups[g].tensor_page_bytes(options.types_of(groups.groups[g].window), options.page_size);
-      });
+      capacities, [&](size_t g) { return groups.groups[g].page_bytes(types(g), options.page_size); },
+      [&](size_t g) { return groups.groups[g].tensor_page_bytes(types(g), options.page_size); });
 }
 
 }  // namespace gemma

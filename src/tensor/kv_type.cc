@@ -79,6 +79,11 @@ bool fits_page(KvType type, int page_size) {
   return !is_coded(type) || (page_size % kKvBlock == 0 && page_size <= kKvMostPage);
 }
 
+DType stored_dtype(KvType type) {
+  if (is_coded(type)) return DType::u8;
+  return type == KvType::f32 ? DType::f32 : DType::bf16;
+}
+
 int kv_bits(KvType type) { return info(type).bits; }
 
 int64_t kv_scales(KvType type, int64_t head_dim) {

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "tensor/dtype.h"
+
 namespace gemma {
 
 enum class KvType : uint8_t { f32, bf16, kv8, tq4, tq3, tq2 };
@@ -43,6 +45,9 @@ inline bool is_coded(KvType type) { return type >= KvType::kv8; }
 inline constexpr int kKvBlock = 32;      // tokens, and values along a head: coded pages have whole blocks of both
 inline constexpr int kKvMostPage = 256;  // tokens of a coded page
 bool fits_page(KvType type, int page_size);
+
+/** What a pool of this type holds: numbers, or the bytes of coded pages. */
+DType stored_dtype(KvType type);
 
 /** Bits of a code. */
 int kv_bits(KvType type);

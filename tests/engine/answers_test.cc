@@ -9,6 +9,7 @@
 
 #include "engine/tiny_tokenizer.h"
 #include "file/model_file.h"
+#include "script_mask.h"
 #include "tiny_models.h"
 
 namespace gemma::testing_engine {
@@ -140,24 +141,6 @@ TEST_F(Answers, ALoopEndsUnlessItMayNot) {
   EXPECT_EQ(heard.tokens, std::vector<int32_t>(256, 77));
   EXPECT_EQ(looping(false).finish, Finish::length);
 }
-
-/** Only ids of one list, one after the other. */
-class Script final : public TokenMask {
- public:
-  explicit Script(std::vector<int32_t> ids) : ids_(std::move(ids)) {}
-  void fill(std::span<uint32_t> bits) override {
-    std::fill(bits.begin(), bits.end(), 0u);
-    if (ids_[at_] >= 0) bits[static_cast<size_t>(ids_[at_] / 32)] |= 1u << (ids_[at_] % 32);
-  }
-  bool accept(int32_t token) override { return token == ids_[at_++]; }
-  void rollback(int tokens) override { at_ -= static_cast<size_t>(tokens); }
-  bool finished() const override { return at_ == ids_.size(); }
-  bool free() const override { return false; }
-
- private:
-  std::vector<int32_t> ids_;
-  size_t at_ = 0;
-};
 
 TEST_F(Answers, AMaskDecides) {
   Request r = request_of({5, 6}, 600);

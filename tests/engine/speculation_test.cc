@@ -12,6 +12,7 @@
 #include "engine/thought_budget.h"
 #include "engine/tiny_tokenizer.h"
 #include "file/model_file.h"
+#include "script_mask.h"
 #include "tiny_models.h"
 
 namespace gemma::testing_engine {
@@ -243,24 +244,6 @@ TEST_P(Guesses, ChangeNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Guesses, testing::ValuesIn(all_cases()),
                          [](const auto& each) { return name_of(each.param); });
-
-/** Only ids of one list, one after the other. */
-class Script final : public TokenMask {
- public:
-  explicit Script(std::vector<int32_t> ids) : ids_(std::move(ids)) {}
-  void fill(std::span<uint32_t> bits) override {
-    std::fill(bits.begin(), bits.end(), 0u);
-    bits[static_cast<size_t>(ids_[at_] / 32)] |= 1u << (ids_[at_] % 32);
-  }
-  bool accept(int32_t token) override { return token == ids_[at_++]; }
-  void rollback(int tokens) override { at_ -= static_cast<size_t>(tokens); }
-  bool finished() const override { return at_ == ids_.size(); }
-  bool free() const override { return false; }
-
- private:
-  std::vector<int32_t> ids_;
-  size_t at_ = 0;
-};
 
 std::vector<int32_t> ids_of(const std::string& path, const std::string& tensor) {
   const ModelFile file = ModelFile::open(path + "/vectors.safetensors");

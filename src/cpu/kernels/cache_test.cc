@@ -14,6 +14,7 @@
 
 #include "cpu/cache_codec.h"
 #include "cpu/kernels/select.h"
+#include "cpu/testing/values.h"
 #include "tensor/kv_type.h"
 
 namespace gemma::cpu {
@@ -23,18 +24,6 @@ constexpr KvType kTypes[] = {KvType::kv8, KvType::tq4, KvType::tq3, KvType::tq2}
 constexpr int64_t kDims[] = {1, 24, 64, 80, 256, 512};
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-bool same(float a, float b) {
-  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
-}
-
-std::vector<float> normal_values(int64_t n, int seed) {
-  std::mt19937 random(static_cast<uint32_t>(seed));
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<size_t>(n));
-  for (float& v : x) v = normal(random);
-  return x;
-}
 
 /** A page of random keys (or values) of one head, and what it holds. */
 struct Page {

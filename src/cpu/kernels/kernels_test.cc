@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "cpu/kernels/select.h"
+#include "cpu/testing/values.h"
 #include "tensor/pack.h"
 
 namespace gemma::cpu {
@@ -38,8 +39,6 @@ constexpr DType kPlainTypes[] = {DType::f32, DType::bf16, DType::f16};
 
 size_t at(DType type) { return static_cast<size_t>(type); }
 uint32_t bits(float x) { return std::bit_cast<uint32_t>(x); }
-bool same(float a, float b) { return bits(a) == bits(b) || (std::isnan(a) && std::isnan(b)); }
-
 /** Distance from the true value in units of the last place of its f32. */
 double ulps(float value, double truth) {
   const auto nearest = static_cast<float>(truth);

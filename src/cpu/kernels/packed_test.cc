@@ -18,6 +18,7 @@
 
 #include "cpu/kernels/select.h"
 #include "cpu/packed_weights.h"
+#include "cpu/testing/values.h"
 #include "tensor/pack.h"
 
 namespace gemma::cpu {
@@ -27,10 +28,6 @@ constexpr DType kTypes[] = {DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, 
                             DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-bool same(float a, float b) {
-  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
-}
 
 /** Rows of random blocks whose values are finite. */
 std::vector<std::byte> random_rows(DType type, int64_t values, int seed) {
