@@ -51,7 +51,7 @@ double border(const std::vector<double>& levels, size_t i, double end) {
 }  // namespace
 
 std::vector<double> lloyd_max(int bits, int64_t dim) {
-  GEMMA_CHECK(bits >= 1 && bits <= 4 && dim > 0, "up to 16 levels");
+  GEMMA_CHECK(bits >= 1 && bits <= 6 && dim > 0, "up to 64 levels");
   const Density density(dim);
   std::vector<double> levels(size_t{1} << (bits - 1));
   const double spread = std::min(density.end(), 3.0 / std::sqrt(static_cast<double>(dim)));

@@ -8,8 +8,8 @@
 
 namespace gemma::cpu {
 
-/** The positive half of the 2^bits levels of least mean squared error (Lloyd-Max) for a coordinate of a unit vector of
- *  `dim` dimensions, whose density is proportional to (1 - t^2)^((dim - 3) / 2); rising. */
+/** The positive half of the 2^bits levels (up to 6 bits) of least mean squared error (Lloyd-Max) for a coordinate of a
+ *  unit vector of `dim` dimensions, whose density is proportional to (1 - t^2)^((dim - 3) / 2); rising. */
 std::vector<double> lloyd_max(int bits, int64_t dim);
 
 /** These levels as kernels take them: a level is unit * (bytes[code] - 128), rising with the code; a coordinate's code
