@@ -54,7 +54,8 @@ bool has_tokenizer(const ModelFile& file) {
 
 void check_bench_model(const BenchOptions& options, Ops& ops) {
   const std::shared_ptr<const ModelFile> file = open_file(options);
-  require_memory(file->name(), "weights", Weights::bytes_for(file, Config::from(*file), ops));
+  require_memory(file->name(), "weights",
+                 Weights::bytes_for(file, Config::from(*file), ops, {.map = options.machine.mmap}));
 }
 
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
@@ -64,7 +65,7 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   if (has_tokenizer(*out.file)) out.tokenizer = Tokenizer::from(*out.file);
   Config config = Config::from(*out.file);
   config.special.eos.clear();  // an answer is as long as it is asked to be
-  out.model = Model::load(out.file, std::move(config), ops, {});
+  out.model = Model::load(out.file, std::move(config), ops, {.map = options.machine.mmap});
   out.drafter = load_drafter(options, out.model->config, ops);
   out.load_seconds = seconds_since(start);
   return out;

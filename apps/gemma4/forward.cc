@@ -63,7 +63,7 @@ class Forward {
     auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
-    model_ = Model::load(std::move(file), std::move(config), *ops_, {.widen = widen});
+    model_ = Model::load(std::move(file), std::move(config), *ops_, {.map = options.machine.mmap, .widen = widen});
     if (!options.drafter.empty()) {
       drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen});
     }

@@ -37,6 +37,8 @@ void add_machine_options(CLI::App& command, MachineOptions& options) {
   add_threads_option(command, options.threads);
   command.add_option("--memory", options.memory, "Hold at most this: 3GB, 2.5GiB, 80% (of what the machine has)")
       ->check(CLI::Validator(fault_in_size, ""));
+  command.add_flag("--mmap", options.mmap,
+                   "Leave weights in the file, for models beyond memory: slower, the same text");
 }
 
 void take_machine_options(const MachineOptions& options, std::string_view where) {

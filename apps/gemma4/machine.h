@@ -12,11 +12,12 @@ namespace gemma::app {
 struct MachineOptions {
   int threads = 0;     // 0: physical cores
   std::string memory;  // "3GB", "80%"; "": what there is
+  bool mmap = false;   // weights stay in the file
 };
 
 /** --threads alone, for commands that hold no model. */
 void add_threads_option(CLI::App& command, int& threads);
-/** --threads and --memory. */
+/** --threads, --memory and --mmap. */
 void add_machine_options(CLI::App& command, MachineOptions& options);
 
 /** From here on available_memory() keeps to --memory. Fails on what did not come by the command line and cannot be

@@ -134,7 +134,7 @@ class Perplexity {
       return out;
     }
     out.file = std::make_shared<const ModelFile>(ModelFile::open(side.model));
-    out.model = Model::load(out.file, *ops_, {.widen = widen});
+    out.model = Model::load(out.file, *ops_, {.map = options_.machine.mmap, .widen = widen});
     return out;
   }
 

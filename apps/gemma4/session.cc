@@ -55,7 +55,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  session->model = Model::load(session->file, *session->ops, {});
+  session->model = Model::load(session->file, *session->ops, {.map = options.machine.mmap});
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;

@@ -65,6 +65,9 @@ Tensor TimedOps::allocate(DType dtype, const Shape& shape) {
   return timed("allocate", [&] { return inner_.allocate(dtype, shape); });
 }
 
+Tensor TimedOps::load_rows(DType dtype, const Shape& shape, const ReadRows& read) {
+  return timed("load_rows", [&] { return inner_.load_rows(dtype, shape, read); });
+}
 Tensor TimedOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read) {
   return timed("load_weight", [&] { return inner_.load_weight(dtype, shape, read); });
 }

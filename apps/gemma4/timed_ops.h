@@ -29,6 +29,7 @@ class TimedOps final : public Ops {
   using Ops::linear;
   Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) override;
   Tensor allocate(DType dtype, const Shape& shape) override;
+  Tensor load_rows(DType dtype, const Shape& shape, const ReadRows& read) override;
   Tensor load_weight(DType dtype, const Shape& shape, const ReadRows& read) override;
   int64_t weight_bytes(DType dtype, const Shape& shape) const override;
   Tensor prepare_weight(Tensor w) override;

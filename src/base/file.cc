@@ -88,6 +88,10 @@ void File::read(int64_t offset, std::span<std::byte> out) const {
   if (!out.empty()) fail(path_, "cannot read {} bytes at byte {}: the disk gives no more", out.size(), offset);
 }
 
+void File::will_read(int64_t offset, int64_t bytes) const {
+  ::posix_fadvise(fd_, offset, bytes, POSIX_FADV_WILLNEED);  // a wish: refused, nothing is lost
+}
+
 void File::check_unchanged() const {
   struct stat status = {};
   if (::fstat(fd_, &status) != 0) fail_system(path_, "look at the file");

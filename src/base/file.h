@@ -25,6 +25,8 @@ class File {
   /** Reads exactly out.size() bytes at `offset`; fails when the file ends before, and when it is no longer the file
    *  that was opened: of another size, or written to since. */
   void read(int64_t offset, std::span<std::byte> out) const;
+  /** Says that this part will be read soon: the disk begins at once, and with several parts at a time. */
+  void will_read(int64_t offset, int64_t bytes) const;
   /** Fails when the file has changed since it was opened. One that was replaced by another of its name has not. */
   void check_unchanged() const;
 

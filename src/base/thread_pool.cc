@@ -64,7 +64,7 @@ int physical_cores() {
 }
 
 struct ThreadPool::State {
-  using Body = std::function<void(int64_t, int64_t)>;
+  using Body = FunctionRef<void(int64_t, int64_t)>;
 
   std::vector<std::thread> workers;
   std::atomic<uint32_t> round{0};  // a new loop is there when this changes
@@ -137,14 +137,14 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::size() const { return state_->size(); }
 
-void ThreadPool::parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& fn) {
+void ThreadPool::parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> fn) {
   if (n <= 0) return;
   const int64_t shares = std::min<int64_t>(size(), n / std::max<int64_t>(grain, 1));
   if (shares <= 1) return fn(0, n);
   state_->run(n, 0, static_cast<int>(shares), fn);
 }
 
-void ThreadPool::parallel_claim(int64_t n, int64_t piece, const std::function<void(int64_t, int64_t)>& fn) {
+void ThreadPool::parallel_claim(int64_t n, int64_t piece, FunctionRef<void(int64_t, int64_t)> fn) {
   if (n <= 0) return;
   piece = std::max<int64_t>(piece, 1);
   if (n <= piece || size() == 1) return fn(0, n);

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+
+#include "base/function_ref.h"
 
 namespace gemma {
 
@@ -22,10 +23,10 @@ class ThreadPool {
   /** Calls fn(begin, end) on contiguous shares that cover 0..n, each of at least `grain` elements where possible, and
    *  returns when all are done. With n <= grain (or one thread) it runs on the calling thread. The first exception of a
    *  share is thrown again here. Called from one thread at a time. */
-  void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& fn);
+  void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> fn);
 
   /** The same, with pieces of `piece` elements claimed from a counter, for elements of unequal cost. */
-  void parallel_claim(int64_t n, int64_t piece, const std::function<void(int64_t, int64_t)>& fn);
+  void parallel_claim(int64_t n, int64_t piece, FunctionRef<void(int64_t, int64_t)> fn);
 
  private:
   struct State;

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <span>
 
@@ -59,7 +58,7 @@ Tensor CpuOps::widened(const Tensor& x) {
   return y;
 }
 
-void CpuOps::over_rows(int64_t rows, int64_t work, const std::function<void(int64_t, int64_t)>& body) {
+void CpuOps::over_rows(int64_t rows, int64_t work, FunctionRef<void(int64_t, int64_t)> body) {
   threads_.parallel_for(rows, std::max<int64_t>(1, kSmall / std::max<int64_t>(work, 1)), body);
 }
 

@@ -38,6 +38,7 @@ class CpuOps final : public Ops {
   using Ops::linear;
   Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) override;
   Tensor allocate(DType dtype, const Shape& shape) override;
+  Tensor load_rows(DType dtype, const Shape& shape, const ReadRows& read) override;
   Tensor load_weight(DType dtype, const Shape& shape, const ReadRows& read) override;
   int64_t weight_bytes(DType dtype, const Shape& shape) const override;
   Tensor prepare_weight(Tensor w) override;
@@ -77,7 +78,7 @@ class CpuOps final : public Ops {
   /** `x` itself, or its values as f32: small parameters (norms, scales) may be stored in any type. */
   Tensor widened(const Tensor& x);
   /** body(first, last) over rows of `work` elements each, on this thread where waking others would cost more. */
-  void over_rows(int64_t rows, int64_t work, const std::function<void(int64_t, int64_t)>& body);
+  void over_rows(int64_t rows, int64_t work, FunctionRef<void(int64_t, int64_t)> body);
   /** The same kernel on all values of two tensors of one shape. */
   Tensor elementwise(const Tensor& a, const Tensor& b, void (*kernel)(const float*, const float*, int64_t, float*));
 

@@ -12,6 +12,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/packed_weights.h"
+#include "cpu/scratch.h"
 #include "cpu/tiles.h"
 #include "cpu/unpacked_products.h"
 #include "tensor/dtype.h"
@@ -48,6 +49,18 @@ void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Produc
   for (int64_t r = 0; r < rows; ++r) std::copy_n(part + r * kPanelRows, width, y + r * y_stride);
 }
 
+/** A panel of a weight that lies in rows, packed in memory of this thread: the same bytes that loading would have made
+ *  of it, hence the same results. */
+const std::byte* pack_now(const Weight& w, int64_t matrix, int64_t panel) {
+  static thread_local Scratch scratch;
+  const int64_t bytes = panel_bytes(w.type, w.n), first = panel * kPanelRows;
+  const int64_t height = std::min<int64_t>(kPanelRows, w.rows - first);
+  auto* to = reinterpret_cast<std::byte*>(scratch.floats(bytes / int64_t{sizeof(float)}));
+  const std::byte* from = w.data + (matrix * w.rows + first) * w.row_bytes;
+  pack_panel(w.type, {from, static_cast<size_t>(height * w.row_bytes)}, height, w.n, {to, static_cast<size_t>(bytes)});
+  return to;
+}
+
 /** product(row, rows, y, stride) of a panel for every tile of a group; `row` counts from the first of all rows. */
 template <class Product>
 void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride,
@@ -78,6 +91,8 @@ int64_t Weight::bytes() const {
   return layout == Layout::packed ? matrices * panels * panel_bytes : matrices * rows * row_bytes;
 }
 
+bool Weight::by_panels() const { return layout == Layout::packed || is_packable(type); }
+
 void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const {
   if (layout == Layout::rows) {
     return kernels.unpack[static_cast<size_t>(type)](data + index * row_bytes, out.data(), n);
@@ -90,8 +105,8 @@ Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffer
                  std::span<const Weight> weights, std::span<const RowGroup> groups)
     : kernels_(kernels), values_(x.data<float>().data()), rows_(x.rows()), n_(x.cols()) {
   const auto wanted = [&](bool bf16) {
-    return std::ranges::any_of(
-        weights, [&](const Weight& w) { return w.layout == Layout::packed && (w.type == DType::bf16) == bf16; });
+    return std::ranges::any_of(weights,
+                               [&](const Weight& w) { return w.by_panels() && (w.type == DType::bf16) == bf16; });
   };
   if (wanted(false)) {
     quantized_ = buffers.take(rows_ * n_ / kBlock * int64_t{sizeof(ActivationBlock)});
@@ -125,22 +140,22 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   });
 }
 
-void Operand::multiply_tile(const Weight& w, int64_t panel, int64_t row, int64_t rows, bool prefetch, float* y,
+void Operand::multiply_tile(const Weight& w, const std::byte* panel, int64_t row, int64_t rows, bool prefetch, float* y,
                             int64_t y_stride) const {
   if (w.type == DType::bf16) {
     const int64_t pairs = (n_ + 1) / 2;
-    kernels_.packed_product_bf16(w.panel(panel), pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
+    kernels_.packed_product_bf16(panel, pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
   } else {
     const int64_t blocks = n_ / kBlock;
-    kernels_.packed_product[static_cast<size_t>(w.type)](w.panel(panel), blocks, blocks_ + row * blocks, rows, prefetch,
-                                                         y, y_stride);
+    kernels_.packed_product[static_cast<size_t>(w.type)](panel, blocks, blocks_ + row * blocks, rows, prefetch, y,
+                                                         y_stride);
   }
 }
 
 void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group,
                        float* y, int64_t y_stride) const {
   if (group.rows == 0) return;
-  if (w.layout == Layout::rows) {
+  if (!w.by_panels()) {
     const int64_t first = first_panel * kPanelRows, last = std::min(w.rows, (first_panel + count) * kPanelRows);
     const Activations x{values_ + group.first * n_, n_, group.rows};
     return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
@@ -148,9 +163,10 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
   }
   for (int64_t p = first_panel; p < first_panel + count; ++p) {
     const int64_t panel = matrix * w.panels + p;
+    const std::byte* bytes = w.layout == Layout::packed ? w.panel(panel) : pack_now(w, matrix, p);
     multiply_tiles(w, panel, group, y + p * kPanelRows, y_stride,
                    [&](int64_t row, int64_t rows, float* to, int64_t stride) {
-                     multiply_tile(w, panel, row, rows, row == group.first, to, stride);
+                     multiply_tile(w, bytes, row, rows, row == group.first, to, stride);
                    });
   }
 }
@@ -160,15 +176,15 @@ void Operand::multiply_gated(const Weight& gate, const Weight& up, int64_t panel
   multiply_tiles(gate, panel, group, y + panel * kPanelRows, y_stride,
                  [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                    float g[kTileRows * kPanelRows], u[kTileRows * kPanelRows];
-                   multiply_tile(gate, panel, row, rows, row == group.first, g, kPanelRows);
-                   multiply_tile(up, panel, row, rows, row == group.first, u, kPanelRows);
+                   multiply_tile(gate, gate.panel(panel), row, rows, row == group.first, g, kPanelRows);
+                   multiply_tile(up, up.panel(panel), row, rows, row == group.first, u, kPanelRows);
                    kernels_.gated_gelu(g, u, rows * kPanelRows, g);
                    for (int64_t r = 0; r < rows; ++r) std::copy_n(g + r * kPanelRows, kPanelRows, to + r * stride);
                  });
 }
 
 int64_t panels_per_share(const Weight& w, int64_t x_rows) {
-  const int64_t share = w.layout == Layout::packed ? kPackedShare : kShare;
+  const int64_t share = w.by_panels() ? kPackedShare : kShare;
   return std::max<int64_t>(1, share / std::max<int64_t>(1, w.n * x_rows * kPanelRows));
 }
 

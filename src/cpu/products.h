@@ -30,6 +30,8 @@ struct Weight {
 
   int64_t bytes() const;
   WeightRows some_rows(int64_t first, int64_t count) const { return {data + first * row_bytes, row_bytes, count}; }
+  /** Whether products are by packed panels, be it that they are packed when they are needed. */
+  bool by_panels() const;
   const std::byte* panel(int64_t index) const { return data + index * panel_bytes; }
   /** Row `index` of all matrices as f32. */
   void unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const;
@@ -56,7 +58,8 @@ class Operand {
                       int64_t y_stride) const;
 
  private:
-  void multiply_tile(const Weight& w, int64_t panel, int64_t row, int64_t rows, bool prefetch, float* y,
+  /** A tile of rows with one packed panel. */
+  void multiply_tile(const Weight& w, const std::byte* panel, int64_t row, int64_t rows, bool prefetch, float* y,
                      int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -13,6 +12,7 @@
 #include "cpu/kernels/kernels.h"
 #include "cpu/packed_weights.h"
 #include "cpu/products.h"
+#include "cpu/scratch.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -20,6 +20,8 @@ namespace gemma::cpu {
 namespace {
 
 constexpr int64_t kPartBytes = int64_t{1} << 20;  // read at once: large enough for a disk, small enough to share out
+
+constexpr int64_t kRowsPerShare = 16;  // small reads, 3 us each: some 50 us pay for waking a thread
 
 Layout layout_for(DType type) { return is_packable(type) ? Layout::packed : Layout::rows; }
 
@@ -30,6 +32,16 @@ int64_t CpuOps::weight_bytes(DType dtype, const Shape& shape) const {
 }
 
 Tensor CpuOps::prepare_weight(Tensor w) { return is_packable(w.dtype()) ? Ops::prepare_weight(std::move(w)) : w; }
+
+Tensor CpuOps::load_rows(DType dtype, const Shape& shape, const ReadRows& read) {
+  Tensor rows = make(dtype, shape);
+  const std::span<std::byte> bytes = rows.raw_mutable();
+  const int64_t row = bytes_of(dtype, shape.cols());
+  threads_.parallel_for(rows.rows(), kRowsPerShare, [&](int64_t begin, int64_t end) {
+    read(begin, end - begin, bytes.subspan(static_cast<size_t>(begin * row), static_cast<size_t>((end - begin) * row)));
+  });
+  return rows;
+}
 
 Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read) {
   const Weight w(dtype, shape, layout_for(dtype));
@@ -45,11 +57,13 @@ Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read
   }
   threads_.parallel_claim(
       w.matrices * w.panels, std::max<int64_t>(1, kPartBytes / row / kPanelRows), [&](int64_t begin, int64_t end) {
-        std::vector<std::byte> rows(static_cast<size_t>((end - begin) * kPanelRows * row));
+        static thread_local Scratch scratch;  // kept: fresh memory for every part would cost its page faults each time
+        const int64_t part = (end - begin) * kPanelRows * row;
+        auto* rows = reinterpret_cast<std::byte*>(scratch.floats((part + 3) / 4));
         while (begin < end) {  // a run of panels of one matrix
           const int64_t matrix = begin / w.panels, first = begin % w.panels * kPanelRows;
           const int64_t last = std::min(w.rows, first + (end - begin) * kPanelRows);
-          const std::span<std::byte> some(rows.data(), static_cast<size_t>((last - first) * row));
+          const std::span<std::byte> some(rows, static_cast<size_t>((last - first) * row));
           read(matrix * w.rows + first, last - first, some);
           for (int64_t r = first; r < last; r += kPanelRows, ++begin) {
             const int64_t height = std::min<int64_t>(kPanelRows, last - r);

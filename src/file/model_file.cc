@@ -222,6 +222,22 @@ void ModelFile::read_rows(const TensorRecord& record, int64_t first, int64_t n, 
   source(record.source).read(record.offset + first * row, out);
 }
 
+Tensor ModelFile::map_rows(const TensorRecord& record, int64_t first, int64_t n) const {
+  std::shared_ptr<Storage> storage = source(record.source).map();
+  if (storage == nullptr) return {};
+  const int64_t offset = record.offset + first * bytes_of(record.dtype, record.shape.cols());
+  return Tensor(std::move(storage), offset, record.dtype, Shape{n, record.shape.cols()});
+}
+
+void ModelFile::check() const {
+  for (const auto& source : sources_) source->check();
+}
+
+void ModelFile::will_read_rows(const TensorRecord& record, int64_t first, int64_t n) const {
+  const int64_t row = bytes_of(record.dtype, record.shape.cols());
+  source(record.source).will_read(record.offset + first * row, n * row);
+}
+
 std::optional<std::string> ModelFile::side_file(std::string_view name) const {
   if (const auto found = side_files_.find(name); found != side_files_.end()) return found->second;
   if (folder_.empty()) return std::nullopt;

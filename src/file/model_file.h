@@ -29,6 +29,13 @@ class ByteSource {
   virtual int64_t size() const = 0;
   virtual const std::string& name() const = 0;  // for messages
   virtual void read(int64_t offset, std::span<std::byte> out) const = 0;
+  /** Says that this part will be read soon. */
+  virtual void will_read(int64_t /*offset*/, int64_t /*bytes*/) const {}
+  /** All of it as memory that is read when it is touched; null where there is no such thing. check() says afterwards
+   *  whether it could be. */
+  virtual std::shared_ptr<Storage> map() const { return nullptr; }
+  /** Fails when it is no longer what it was when it was opened. */
+  virtual void check() const {}
 };
 
 std::unique_ptr<ByteSource> file_source(const std::string& path);
@@ -67,6 +74,13 @@ class ModelFile {
   void read(const TensorRecord& record, std::span<std::byte> out) const;
   /** `n` rows from row `first` of a tensor seen as [rows, cols]. */
   void read_rows(const TensorRecord& record, int64_t first, int64_t n, std::span<std::byte> out) const;
+
+  /** The same rows as a view on the file, [n, cols]; undefined where the source cannot be mapped. */
+  Tensor map_rows(const TensorRecord& record, int64_t first, int64_t n) const;
+  /** Fails when a source is no longer what it was when it was opened. */
+  void check() const;
+  /** Says that these rows will be read soon. */
+  void will_read_rows(const TensorRecord& record, int64_t first, int64_t n) const;
 
   /** A file of the checkpoint's folder, by name ("config.json", "tokenizer.json"); nullopt when there is none. */
   std::optional<std::string> side_file(std::string_view name) const;

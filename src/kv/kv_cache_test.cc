@@ -43,6 +43,7 @@ class CacheOps final : public Ops {
     return t;
   }
   Tensor upload(DType, const Shape&, std::span<const std::byte>) override { return none(); }
+  Tensor load_rows(DType, const Shape&, const ReadRows&) override { return none(); }
   Tensor load_weight(DType, const Shape&, const ReadRows&) override { return none(); }
   int64_t weight_bytes(DType, const Shape&) const override { return 0; }
   void read(const Tensor&, std::span<std::byte>) override { none(); }

@@ -53,12 +53,14 @@ Tensor forward(Context& c, const Batch& batch) {
   }
   if (step.empty()) return c.ops.allocate(DType::f32, Shape{0, c.config.dim});
   Tensor state = c.ops.rms_norm(step.x, &c.weights.norm, c.config.norm_eps);
+  c.weights.check();
   c.ops.tap("final_norm", state);
   return state;
 }
 
 Tensor logits(Ops& ops, const Config& config, const Weights& weights, const Tensor& state) {
   const Tensor y = ops.linear(state, weights.head ? *weights.head : weights.embedding);
+  weights.check();
   return config.softcap ? ops.softcap(y, *config.softcap) : y;
 }
 

@@ -19,6 +19,7 @@ struct Model {
   Weights weights;
 
   struct Options {
+    bool map = false;    // matrices stay in the file (weights.h)
     bool widen = false;  // f32 weights, embedding scale not rounded: the mode in which goldens are met
   };
   static std::shared_ptr<const Model> load(const std::string& path, Ops& ops, Options options);

@@ -27,14 +27,15 @@ Tensor per_layer_inputs(Context& c, const Batch& batch, const Tensor& embedded) 
   const float to_width = 1.0f / std::sqrt(static_cast<float>(c.config.dim));
   const float half = 1.0f / std::sqrt(2.0f);  // of the sum's variance
 
-  const Tensor stored = c.weights.per_layer_rows.read(table_ids(c, batch), c.ops);
-  std::vector<int32_t> all(static_cast<size_t>(rows));
-  std::iota(all.begin(), all.end(), 0);
-  const Tensor token = c.ops.embed(stored, all, c.config.per_layer_scale);
-  c.ops.tap("ple.token", token.view(by_layer));
-
+  const std::vector<int32_t> ids = table_ids(c, batch);
+  c.weights.per_layer_rows.fetch(ids);
   const Tensor projected = c.ops.scale(linear(c, c.weights.per_layer_model_projection, embedded), to_width);
   const Tensor model = c.ops.rms_norm(projected, &c.weights.per_layer_projection_norm, c.config.norm_eps, width);
+
+  std::vector<int32_t> all(static_cast<size_t>(rows));
+  std::iota(all.begin(), all.end(), 0);
+  const Tensor token = c.ops.embed(c.weights.per_layer_rows.read(ids, c.ops), all, c.config.per_layer_scale);
+  c.ops.tap("ple.token", token.view(by_layer));
   Tensor combined = c.ops.scale(c.ops.add(model, token), half);
   c.ops.tap("ple.combined", combined.view(by_layer));
   return combined;

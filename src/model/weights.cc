@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -81,27 +82,39 @@ LayerWeights load_layer(Loader& loader, const Config& c, int index) {
 RowSource::RowSource(std::shared_ptr<const ModelFile> file, const TensorRecord& record)
     : file_(std::move(file)), record_(record) {}
 
-Tensor RowSource::read(std::span<const int32_t> ids, Ops& ops) const {
-  const auto row = static_cast<size_t>(bytes_of(record_.dtype, cols()));
-  std::vector<std::byte> bytes(ids.size() * row);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    GEMMA_CHECK(ids[i] >= 0 && ids[i] < rows(), "a row of the table");
-    file_->read_rows(record_, ids[i], 1, std::span(bytes).subspan(i * row, row));
-  }
-  return ops.upload(record_.dtype, Shape{static_cast<int64_t>(ids.size()), cols()}, bytes);
+void RowSource::fetch(std::span<const int32_t> ids) const {
+  if (ids.size() < 2) return;  // the one is read at once
+  std::vector<int32_t> each(ids.begin(), ids.end());
+  std::ranges::sort(each);
+  each.erase(std::unique(each.begin(), each.end()), each.end());
+  for (const int32_t id : each) file_->will_read_rows(record_, id, 1);
 }
 
-int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
-  Loader counter(*file, config, ops, {.widen = widen, .count_only = true});
+Tensor RowSource::read(std::span<const int32_t> ids, Ops& ops) const {
+  GEMMA_CHECK(std::ranges::all_of(ids, [&](int32_t id) { return id >= 0 && id < rows(); }), "rows of the table");
+  const auto row = static_cast<size_t>(bytes_of(record_.dtype, cols()));
+  const Shape shape{static_cast<int64_t>(ids.size()), cols()};
+  return ops.load_rows(record_.dtype, shape, [&](int64_t first, int64_t n, std::span<std::byte> out) {
+    for (int64_t i = 0; i < n; ++i) {
+      file_->read_rows(record_, ids[static_cast<size_t>(first + i)], 1, out.subspan(static_cast<size_t>(i) * row, row));
+    }
+  });
+}
+
+int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
+                           const WeightOptions& options) {
+  Loader counter(*file, config, ops, {.widen = options.widen, .map = options.map, .count_only = true});
   read(counter, file, config);
   return counter.bytes();
 }
 
-Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen) {
-  require_memory(file->name(), "weights", bytes_for(file, config, ops, widen));
-  Loader loader(*file, config, ops, {.widen = widen});
+Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
+                      const WeightOptions& options) {
+  require_memory(file->name(), "weights", bytes_for(file, config, ops, options));
+  Loader loader(*file, config, ops, {.widen = options.widen, .map = options.map});
   Weights w = read(loader, file, config);
   balance_keys(w, config, ops);
+  if (options.map) w.mapped = std::move(file);
   return w;
 }
 

@@ -60,12 +60,19 @@ class RowSource {
   int64_t rows() const { return record_.shape.rows(); }
   int64_t cols() const { return record_.shape.cols(); }
   DType dtype() const { return record_.dtype; }
+  /** Begins to fetch the rows `ids`, so that a disk reads all of them at once, while something else is calculated. */
+  void fetch(std::span<const int32_t> ids) const;
   /** The rows `ids` as stored, [ids, cols] in the file's type. */
   Tensor read(std::span<const int32_t> ids, Ops& ops) const;
 
  private:
   std::shared_ptr<const ModelFile> file_;
   TensorRecord record_;
+};
+
+struct WeightOptions {
+  bool widen = false;  // every weight as f32
+  bool map = false;    // matrices stay in the file, as files store them, and are packed as they are used
 };
 
 struct Weights {
@@ -76,12 +83,19 @@ struct Weights {
   Tensor per_layer_projection_norm;   // [P]
   std::vector<LayerWeights> layers;
   Tensor norm;
+  std::shared_ptr<const ModelFile> mapped;  // where matrices are; null when they were read
 
-  /** Fails with name, expected and found shape; before anything is read when memory does not suffice. `widen`: every
-   *  weight as f32. */
-  static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
+  /** After mapped matrices were used: fails when the file is not what it was. */
+  void check() const {
+    if (mapped != nullptr) mapped->check();
+  }
+
+  /** Fails with name, expected and found shape; before anything is read when memory does not suffice. */
+  static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
+                      const WeightOptions& options = {});
   /** The memory that load takes, in bytes; fails as it does, and reads no weight. */
-  static int64_t bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops, bool widen = false);
+  static int64_t bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
+                           const WeightOptions& options = {});
 };
 
 }  // namespace gemma

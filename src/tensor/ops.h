@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "tensor/attention_plan.h"
 #include "tensor/tensor.h"
 
@@ -44,7 +45,9 @@ class Ops {
   /** A fresh tensor, not cleared: cache pools. */
   virtual Tensor allocate(DType dtype, const Shape& shape) = 0;
   /** Brings rows first .. first + n - 1 of a weight, as files store them; several threads call it at once. */
-  using ReadRows = std::function<void(int64_t first, int64_t n, std::span<std::byte> out)>;
+  using ReadRows = FunctionRef<void(int64_t first, int64_t n, std::span<std::byte> out)>;
+  /** Rows as files store them, read straight to where they stay: rows of a table that is not loaded. */
+  virtual Tensor load_rows(DType dtype, const Shape& shape, const ReadRows& read) = 0;
   /** A weight [..., out, in] in the layout that linear, embed and moe of this device like best. */
   virtual Tensor load_weight(DType dtype, const Shape& shape, const ReadRows& read) = 0;
   /** The memory that load_weight takes. */

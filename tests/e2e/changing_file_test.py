@@ -39,6 +39,14 @@ class ChangingFileTest(ProgramTest):
         os.truncate(self.file, 1000)
         self.check_refused(terminal, "expected [0-9]+ bytes, found 1000")
 
+    def test_cut_while_it_is_mapped(self):
+        for size in 1000, 700_000, 0:  # within a page; within weights; all of it
+            with self.subTest(size=size):
+                shutil.copy(GOLDEN / "e_text" / "model.safetensors", self.file)
+                terminal = self.talk("--mmap")
+                os.truncate(self.file, size)
+                self.check_refused(terminal, f"expected [0-9]+ bytes, found {size}")
+
     def test_written_to(self):
         terminal = self.talk()
         with open(self.file, "r+b") as file:

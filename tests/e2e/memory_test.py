@@ -5,7 +5,8 @@ import json
 import os
 import unittest
 
-from support import MODEL, PROGRAM, SOURCE, ProgramTest
+from forward_test import save
+from support import GOLDEN, MODEL, PROGRAM, SOURCE, ProgramTest
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 150
 
@@ -51,6 +52,22 @@ class MemoryTest(ProgramTest):
             ),
         ]:
             self.assertRegex(self.error(*args), part)
+
+    def test_mapped_weights_give_the_same_numbers(self):
+        inputs = self.folder / "in.safetensors"
+        save(inputs, {"input_ids": ("I32", [20], [2, *range(100, 119)])})
+        for model in GOLDEN / "e_text", GOLDEN / "moe_text", GOLDEN / "gemma3_text", MODEL:
+            read, mapped = self.folder / "read.safetensors", self.folder / "mapped.safetensors"
+            for outputs, options in (read, []), (mapped, ["--mmap"]):
+                self.out("forward", model, "--inputs", inputs, "--outputs", outputs, "--greedy", 3, *options)
+            self.assertEqual(read.read_bytes(), mapped.read_bytes(), model)
+
+    def test_mapped_weights_are_no_memory_of_the_programs_own(self):
+        bench = "bench", MODEL, "--prompt", 40, "--gen", 2, "--repeat", 1, "--no-roofs", "--json"
+        read = json.loads(self.out(*bench))["memory"]
+        mapped = json.loads(self.out(*bench, "--mmap", "--memory", "200MB"))["memory"]
+        self.assertLess(mapped["own_bytes"], read["own_bytes"] - 200e6)
+        self.assertGreater(mapped["file_bytes"], 200e6)
 
     def test_the_settings_of_a_person(self):
         config = self.folder / ".config" / "gemma4"
