@@ -20,6 +20,7 @@ SOURCE = pathlib.Path(os.environ["GEMMA4_SOURCE"])
 MODEL = str(SOURCE / "models" / "gemma-3-270m-q4_k_m.gguf")
 GOLDEN = SOURCE / "tests" / "golden"
 PATIENCE = float(os.environ.get("GEMMA4_PATIENCE", "1"))  # times as slow as a release build may be
+SANITIZED = PATIENCE > 1
 
 
 class ProgramTest(unittest.TestCase):

@@ -3,25 +3,9 @@
 // may fall, not grow.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "counted_heap.h"
 #include "engine/engine.h"
 #include "tiny_models.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-void* operator new(size_t bytes) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* data = std::malloc(bytes == 0 ? 1 : bytes);
-  if (data == nullptr) std::abort();
-  return data;
-}
-void operator delete(void* data) noexcept { std::free(data); }
-void operator delete(void* data, size_t) noexcept { std::free(data); }
 
 namespace gemma::testing_engine {
 namespace {
@@ -45,10 +29,10 @@ TEST_P(Allocations, OfAStepAreFew) {
   request.loop_stop = false;
   ASSERT_NE(engine.submit(std::move(request), [&](const Event& e) { tokens += e.token >= 0; }), 0);
   while (tokens < 40) ASSERT_TRUE(engine.step());  // pools and scratch have their sizes
-  const int64_t before = allocations.load();
+  const int64_t before = heap_allocations();
   const int start = tokens;
   while (tokens < start + kSteps) ASSERT_TRUE(engine.step());
-  const double each = static_cast<double>(allocations.load() - before) / kSteps;
+  const double each = static_cast<double>(heap_allocations() - before) / kSteps;
   const auto layers = static_cast<double>(model->config.layers.size());
   RecordProperty("allocations_per_step", std::to_string(each));
   RecordProperty("allocations_per_layer", std::to_string(each / layers));
