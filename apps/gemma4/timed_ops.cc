@@ -138,17 +138,17 @@ Tensor TimedOps::embed(const Tensor& table, std::span<const int32_t> ids, float 
   return timed("embed", [&] { return inner_.embed(table, ids, factor); });
 }
 
-std::vector<Tensor> TimedOps::linear(const Tensor& x, std::span<const Tensor* const> weights) {
+void TimedOps::linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) {
   const auto found = names_.find(weights[0]->storage().get());
-  return timed(found == names_.end() ? "linear" : found->second, [&] { return inner_.linear(x, weights); });
+  timed(found == names_.end() ? "linear" : found->second, [&] { inner_.linear(x, weights, results); });
 }
 
 Tensor TimedOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
   return timed("linear gate, up", [&] { return inner_.gated_linear(x, gate, up); });
 }
 
-Routing TimedOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) {
-  return timed("route", [&] { return inner_.route(scores, top_k, per_expert_scale); });
+void TimedOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) {
+  timed("route", [&] { inner_.route(scores, top_k, per_expert_scale, routing); });
 }
 
 Tensor TimedOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) {

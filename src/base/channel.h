@@ -3,6 +3,7 @@
 // much. A wake-up without anything is kept until the next wait(), so none is lost.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -17,13 +18,16 @@ class Channel {
     {
       const std::lock_guard lock(mutex_);
       values_.push_back(std::move(value));
+      filled_.store(true);
     }
     ready_.notify_one();
   }
 
-  /** Everything pushed since the last call, in order; empty when there is nothing. Does not block. */
+  /** Everything pushed since the last call, in order; empty when there is nothing, which takes no lock. */
   std::vector<T> take() {
+    if (!filled_.load()) return {};
     const std::lock_guard lock(mutex_);
+    filled_.store(false);
     return std::exchange(values_, {});
   }
 
@@ -46,6 +50,7 @@ class Channel {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::vector<T> values_;
+  std::atomic<bool> filled_{false};  // whether there are values; changes under the lock
   bool woken_ = false;
 };
 

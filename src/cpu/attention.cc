@@ -53,7 +53,9 @@ struct State {
 
 class Attention {
  public:
-  Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& q, const AttentionPlan& plan, float* out);
+  /** `tiles`: memory for its list. */
+  Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& q, const AttentionPlan& plan, float* out,
+            std::vector<Tile>& tiles);
 
   const std::vector<Tile>& tiles() const { return tiles_; }
   int64_t vectors(const Tile& tile) const { return tile.rows * group_; }
@@ -91,11 +93,11 @@ class Attention {
   int64_t dim_, heads_, group_, page_;
   KeyPages keys_;
   ValuePages values_;
-  std::vector<Tile> tiles_;
+  std::vector<Tile>& tiles_;
 };
 
 Attention::Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& q, const AttentionPlan& plan,
-                     float* out)
+                     float* out, std::vector<Tile>& tiles)
     : kernels_(kernels),
       plan_(plan),
       q_(q.data<float>().data()),
@@ -105,7 +107,9 @@ Attention::Attention(const Kernels& kernels, CacheCodecs& codecs, const Tensor& 
       group_(heads_ / plan.kv_heads),
       page_(plan.page_size),
       keys_(kernels, plan, codecs),
-      values_(kernels, plan, codecs) {
+      values_(kernels, plan, codecs),
+      tiles_(tiles) {
+  tiles_.clear();
   for (const AttentionSegment& segment : plan.segments) add_tiles(segment);
 }
 
@@ -254,7 +258,9 @@ void attend_by_span(ThreadPool& threads, const Attention& work, int64_t kv_heads
     const Tile* tile;
     int64_t kv_head, span, at;  // at: of its state
   };
-  std::vector<Item> items;
+  static thread_local std::vector<Item> kept;
+  std::vector<Item>& items = kept;  // other threads read this one's
+  items.clear();
   int64_t size = 0;
   for (const Tile& tile : work.tiles()) {
     for (int64_t i = 0; i < kv_heads * tile.spans; ++i) {
@@ -291,7 +297,8 @@ Tensor CpuOps::attention(const Tensor& q, const AttentionPlan& plan) {
               "whole groups of query heads");
   GEMMA_CHECK(static_cast<int64_t>(plan.visible.size()) == q.rows(), "visible keys for every row");
   Tensor y = make(DType::f32, q.shape());
-  const Attention work(kernels_, *codecs_, q, plan, y.data_mutable<float>().data());
+  static thread_local std::vector<Tile> tiles;
+  const Attention work(kernels_, *codecs_, q, plan, y.data_mutable<float>().data(), tiles);
   const int64_t heads = plan.kv_heads, items = static_cast<int64_t>(work.tiles().size()) * heads;
   const bool long_tiles = std::ranges::any_of(work.tiles(), [](const Tile& tile) { return tile.spans > 1; });
   if (long_tiles && threads_.size() > 1 && items < 4 * threads_.size()) {

@@ -148,7 +148,7 @@ struct Cached {
       segment.first_row = at;
       segment.rows = part.rows;
       segment.first_page = visible(part.first).begin / c.page_size;
-      segment.pages.assign(pages[part.sequence].begin() + segment.first_page, pages[part.sequence].end());
+      segment.pages = std::span(pages[part.sequence]).subspan(static_cast<size_t>(segment.first_page));
       plan.segments.push_back(segment);
       const Tensor rows = queries[part.sequence].slice(part.first, part.rows);
       std::memcpy(q.raw_mutable().data() + at * c.heads * c.head_dim * 4, rows.raw().data(), rows.raw().size());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,32 @@ class BufferPool::Buffer final : public Storage {
   int index_;
 };
 
+/** The allocator of counted handles: a handle's memory waits in the pool for the next, too. */
+template <class T>
+class BufferPool::HandleMemory {
+ public:
+  using value_type = T;
+  explicit HandleMemory(std::shared_ptr<BufferPool> pool) : pool_(std::move(pool)) {}
+  template <class Other>
+  HandleMemory(const HandleMemory<Other>& other) : pool_(other.pool_) {}
+
+  T* allocate(size_t count) {
+    GEMMA_CHECK(count == 1, "one handle at a time");
+    std::vector<void*>& kept = pool_->handles_;
+    if (kept.empty()) return std::allocator<T>().allocate(1);
+    void* memory = kept.back();
+    kept.pop_back();
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, size_t) { pool_->handles_.push_back(memory); }
+  bool operator==(const HandleMemory& other) const { return pool_ == other.pool_; }
+
+ private:
+  template <class Other>
+  friend class HandleMemory;
+  std::shared_ptr<BufferPool> pool_;
+};
+
 int BufferPool::size_class(int64_t bytes) {
   const auto units = static_cast<uint64_t>(std::max<int64_t>((bytes + 63) / 64, 4));
   const int shift = std::bit_width(units) - 3;  // units = 4..7 << shift, rounded up
@@ -44,6 +71,7 @@ BufferPool::~BufferPool() {
   for (int index = 0; index < kClasses; ++index) {
     for (std::byte* data : free_[static_cast<size_t>(index)]) give_back_memory(data, class_bytes(index));
   }
+  for (void* memory : handles_) ::operator delete(memory);
 }
 
 std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
@@ -59,7 +87,8 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
     list.pop_back();
     kept_ -= class_bytes(index);
   }
-  return std::make_shared<Buffer>(shared_from_this(), data, index);
+  const std::shared_ptr<BufferPool> pool = shared_from_this();
+  return std::allocate_shared<Buffer>(HandleMemory<Buffer>(pool), pool, data, index);
 }
 
 void BufferPool::make_way(int64_t bytes) {

@@ -28,6 +28,8 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
 
  private:
   class Buffer;
+  template <class T>
+  class HandleMemory;
   /** Size classes are 64 bytes times 4, 5, 6, 7, 8, 10, 12, 14, 16, ...: at most a quarter is wasted. */
   static int size_class(int64_t bytes);
   static int64_t class_bytes(int index);
@@ -39,6 +41,7 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   static constexpr int kClasses = 4 * 48;
   static constexpr int64_t kLarge = int64_t{1} << 20;
   std::array<std::vector<std::byte*>, kClasses> free_;
+  std::vector<void*> handles_;  // memory of counted handles that died, all of one size
   int64_t kept_ = 0, keep_bytes_;
 };
 

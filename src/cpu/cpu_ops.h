@@ -60,8 +60,8 @@ class CpuOps final : public Ops {
   Tensor softmax(const Tensor& x) override;
 
   Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;
-  std::vector<Tensor> linear(const Tensor& x, std::span<const Tensor* const> weights) override;
-  Routing route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) override;
+  void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) override;
+  void route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) override;
   Tensor moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) override;
 
   Tensor rope(const Tensor& x, std::span<const int32_t> positions, std::span<const float> inverse_frequency,

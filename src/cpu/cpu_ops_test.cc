@@ -160,7 +160,8 @@ TEST_P(CpuOpsTest, LinearWithSeveralWeightsIsEachOfThem) {
   const Tensor a = random_weight(DType::q8_0, {40, 640}, 5), b = random_weight(DType::q4_0, {3, 640}, 6),
                c = random_weight(DType::bf16, {128, 640}, 7), x = random_tensor({5, 640}, 8);
   const Tensor* all[] = {&a, &b, &c};
-  const std::vector<Tensor> together = ops_.linear(x, all);
+  Tensor together[3];
+  ops_.linear(x, all, together);
   for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(together[i], ops_.linear(x, *all[i]))) << i;
 }
 
@@ -173,7 +174,8 @@ TEST_P(CpuOpsTest, GatedLinearIsItsParts) {
     const Tensor* both[] = {&gate, &up};
     for (int64_t rows : {0, 1, 12, 13, 40}) {
       const Tensor x = random_tensor({rows, 512}, 7);
-      const std::vector<Tensor> parts = ops_.linear(x, both);
+      Tensor parts[2];
+      ops_.linear(x, both, parts);
       const Tensor y = with_any_threads([&](CpuOps& ops) { return ops.gated_linear(x, gate, up); });
       EXPECT_TRUE(same_bits(y, ops_.gated_gelu(parts[0], parts[1]))) << info(gate_type).name << ' ' << rows;
     }
@@ -200,7 +202,8 @@ TEST_P(CpuOpsTest, EmbedReadsRowsOfAnyType) {
 TEST_P(CpuOpsTest, RouteTakesTheBestAndTheLowerOfEquals) {
   const Tensor scores = Tensor::from(std::span<const float>(std::vector<float>{1, 3, 3, 2, 0, 0, 0, 0, 0, 5}), {2, 5});
   const Tensor scale = Tensor::from(std::span<const float>(std::vector<float>{1, 2, 3, 4, 0.5f}), {5});
-  const Routing routing = ops_.route(scores, 3, scale);
+  Routing routing{1, {7}, {7}};  // to be overwritten
+  ops_.route(scores, 3, scale, routing);
   EXPECT_EQ(routing.index, (std::vector<int32_t>{1, 2, 3, 4, 0, 1}));
   const double e[] = {1, 1, std::exp(-1.0)}, sum = 2 + std::exp(-1.0);
   const double scales[] = {2, 3, 4};
@@ -243,7 +246,8 @@ TEST_P(CpuOpsTest, MoeIsTheWeightedSumOfExperts) {
            down = Tensor::host(c.type, {c.experts, c.n, c.width});
     pack(c.type, gate_up.data<float>(), up.raw_mutable());
     pack(c.type, random_values(down.shape().count(), 12, 0.2f), down.raw_mutable());
-    const Routing routing = ops_.route(random_tensor({c.rows, c.experts}, 13), c.top_k, random_tensor({c.experts}, 14));
+    Routing routing;
+    ops_.route(random_tensor({c.rows, c.experts}, 13), c.top_k, random_tensor({c.experts}, 14), routing);
     const auto truth = moe_truth(c, x, routing, up, down);
     const double largest = std::abs(std::ranges::max(truth, {}, [](double v) { return std::abs(v); }));
     for (bool loaded : {false, true}) {

@@ -25,15 +25,25 @@ struct Grouping {
   std::vector<RowGroup> groups;  // of places, rising expert; chosen ones only
   std::vector<int32_t> experts;  // of each group
   std::vector<int64_t> place;    // [rows * top_k]
+  std::vector<int32_t> row_at;   // of each place
+  std::vector<int64_t> start;    // the first place of each expert; to work with
+
+  static Grouping& of_this_thread() {
+    static thread_local Grouping kept;  // a step of an answer allocates nothing
+    return kept;
+  }
 };
 
-Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
-  std::vector<int64_t> start(static_cast<size_t>(experts) + 1, 0);
+void group_by_expert(std::span<const int32_t> chosen, int64_t experts, int top_k, Grouping& result) {
+  std::vector<int64_t>& start = result.start;
+  result.groups.clear();
+  result.experts.clear();
+  result.place.clear();
+  start.assign(static_cast<size_t>(experts) + 1, 0);
   for (int32_t e : chosen) {
     GEMMA_CHECK(e >= 0 && e < experts, "an expert of the layer");
     ++start[static_cast<size_t>(e) + 1];
   }
-  Grouping result;
   for (size_t e = 0; e < static_cast<size_t>(experts); ++e) {
     if (start[e + 1] > 0) {
       result.groups.push_back({start[e], start[e + 1]});
@@ -42,7 +52,10 @@ Grouping group_by_expert(std::span<const int32_t> chosen, int64_t experts) {
     start[e + 1] += start[e];
   }
   for (int32_t e : chosen) result.place.push_back(start[static_cast<size_t>(e)]++);
-  return result;
+  result.row_at.resize(chosen.size());
+  for (size_t c = 0; c < chosen.size(); ++c) {
+    result.row_at[static_cast<size_t>(result.place[c])] = static_cast<int32_t>(c) / top_k;
+  }
 }
 
 /** y_place = w_expert . x_place for every place; y [places, rows of an expert's matrix]. */
@@ -67,15 +80,17 @@ void multiply_groups(const Operand& x, ThreadPool& threads, const Grouping& grou
 
 }  // namespace
 
-Routing CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) {
+void CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) {
   const int64_t experts = scores.cols();
   GEMMA_CHECK(top_k > 0 && top_k <= experts, "at most all experts are chosen");
   const Tensor factors = per_expert_scale.defined() ? widened(per_expert_scale) : Tensor();
   GEMMA_CHECK(!factors.defined() || factors.shape().count() == experts, "a scale for every expert");
   const Tensor probabilities = softmax(scores);
-  std::vector<int32_t> order(static_cast<size_t>(experts));
-  Routing routing;
+  static thread_local std::vector<int32_t> order;
+  order.resize(static_cast<size_t>(experts));
   routing.top_k = top_k;
+  routing.index.clear();
+  routing.weight.clear();
   for (int64_t r = 0; r < scores.rows(); ++r) {
     const auto p = probabilities.data<float>().subspan(static_cast<size_t>(r * experts), static_cast<size_t>(experts));
     std::iota(order.begin(), order.end(), 0);
@@ -91,7 +106,6 @@ Routing CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_
       routing.weight.push_back(p[e] / sum * (factors.defined() ? factors.data<float>()[e] : 1.0f));
     }
   }
-  return routing;
 }
 
 Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) {
@@ -103,13 +117,9 @@ Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_u
   const auto places = static_cast<int64_t>(routing.index.size());
   GEMMA_CHECK(places == rows * routing.top_k && routing.weight.size() == routing.index.size(),
               "a choice for every row");
-  const Grouping grouping = group_by_expert(routing.index, experts);
-
-  std::vector<int32_t> row_at(static_cast<size_t>(places));
-  for (int64_t c = 0; c < places; ++c) {
-    row_at[static_cast<size_t>(grouping.place[static_cast<size_t>(c)])] = static_cast<int32_t>(c / routing.top_k);
-  }
-  const Tensor gathered = gather_rows(x, row_at);
+  Grouping& grouping = Grouping::of_this_thread();
+  group_by_expert(routing.index, experts, routing.top_k, grouping);
+  const Tensor gathered = gather_rows(x, grouping.row_at);
   Tensor both = make(places, 2 * width), hidden = make(places, width), out = make(places, n), y = make(rows, n);
   float* pairs = both.data_mutable<float>().data();
   const auto multiply = [&](const Tensor& in, const Tensor& w, float* out_rows) {

@@ -2,6 +2,7 @@
 #include "cpu/products.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,7 +30,9 @@ constexpr int64_t kSmallRows = 16384;
 /** body(first, rows) for the tiles of all groups, shared out to the threads. */
 template <class Body>
 void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n, const Body& body) {
-  std::vector<RowGroup> list;
+  static thread_local std::vector<RowGroup> kept;
+  std::vector<RowGroup>& list = kept;  // other threads read this one's
+  list.clear();
   for (const RowGroup& g : groups) {
     for_tiles(g.rows, kTileRows, [&](int64_t first, int64_t rows) { list.push_back({g.first + first, rows}); });
   }
@@ -188,24 +191,27 @@ int64_t panels_per_share(const Weight& w, int64_t x_rows) {
   return std::max<int64_t>(1, share / std::max<int64_t>(1, w.n * x_rows * kPanelRows));
 }
 
-std::vector<Tensor> CpuOps::linear(const Tensor& x, std::span<const Tensor* const> weights) {
+void CpuOps::linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) {
   GEMMA_CHECK(x.dtype() == DType::f32, "activations are f32");
-  std::vector<Tensor> results;
-  std::vector<Weight> parts;
-  std::vector<int64_t> ends;  // of each weight's panels, were they one list
-  for (const Tensor* w : weights) {
-    GEMMA_CHECK(w->cols() == x.cols(), "a weight with as many columns as the activations");
-    const Shape matrix{w->rows(), w->cols()};
-    results.push_back(make(x.rows(), w->rows()));
-    parts.push_back(w->layout() == Layout::rows ? Weight(w->view(matrix)) : Weight(*w));
-    GEMMA_CHECK(parts.back().matrices <= 1, "one matrix");
-    ends.push_back((ends.empty() ? 0 : ends.back()) + parts.back().panels);
+  const size_t count = weights.size();
+  GEMMA_CHECK(count <= kMostTogether && results.size() == count, "a result for each of a few weights");
+  std::array<Weight, kMostTogether> parts;
+  std::array<int64_t, kMostTogether> ends;  // of each weight's panels, were they one list
+  int64_t panels = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const Tensor& w = *weights[i];
+    GEMMA_CHECK(w.cols() == x.cols(), "a weight with as many columns as the activations");
+    const Shape matrix{w.rows(), w.cols()};
+    results[i] = make(x.rows(), w.rows());
+    parts[i] = w.layout() == Layout::rows ? Weight(w.view(matrix)) : Weight(w);
+    GEMMA_CHECK(parts[i].matrices <= 1, "one matrix");
+    ends[i] = panels += parts[i].panels;
   }
-  if (x.rows() == 0 || ends.empty()) return results;
+  if (x.rows() == 0 || count == 0) return;
   const RowGroup all{0, x.rows()};
-  const Operand operand(kernels_, threads_, *buffers_, x, parts, {&all, 1});
-  threads_.parallel_for(ends.back(), panels_per_share(parts[0], x.rows()), [&](int64_t begin, int64_t end) {
-    for (size_t i = 0; i < parts.size(); ++i) {
+  const Operand operand(kernels_, threads_, *buffers_, x, std::span(parts).first(count), {&all, 1});
+  threads_.parallel_for(panels, panels_per_share(parts[0], x.rows()), [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < count; ++i) {
       const int64_t start = i == 0 ? 0 : ends[i - 1];
       const int64_t first = std::max(begin, start) - start, last = std::min(end, ends[i]) - start;
       if (first >= last) continue;
@@ -213,7 +219,6 @@ std::vector<Tensor> CpuOps::linear(const Tensor& x, std::span<const Tensor* cons
                        results[i].cols());
     }
   });
-  return results;
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {

@@ -25,6 +25,7 @@ struct Weight {
   const std::byte* data = nullptr;
   int64_t row_bytes = 0, panel_bytes = 0;  // of the layout that it has
 
+  Weight() = default;
   explicit Weight(const Tensor& w);
   Weight(DType dtype, const Shape& shape, Layout stored);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -35,8 +36,9 @@ const RopeTables::Table& RopeTables::get(std::span<const int32_t> positions, std
       return *table;
     }
   }
-  if (tables_.size() == kKept) tables_.pop_back();
-  Table& table = tables_.emplace_front();
+  if (tables_.size() < kKept) tables_.emplace_back();
+  tables_.splice(tables_.begin(), tables_, std::prev(tables_.end()));  // the one used least becomes this
+  Table& table = tables_.front();
   table.positions.assign(positions.begin(), positions.end());
   table.inverse_frequency.assign(inverse_frequency.begin(), inverse_frequency.end());
   table.pairs = static_cast<int64_t>(inverse_frequency.size());

@@ -48,6 +48,7 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
       options(resolved(model->config, opt)),
       cache(model->config, options.kv, ops),
       never(never_sampled(model->config, tokenizer.get())),
+      context{ops, model->config, model->weights, cache},
       mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}
 
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,

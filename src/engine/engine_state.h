@@ -52,6 +52,8 @@ struct Work {
   std::vector<WantedRow> wanted;  // as batch.wanted
   std::vector<Task*> tasks;       // one a segment
   int64_t prompt_rows = 0;
+
+  void clear();  // keeps the memory
 };
 
 struct Engine::State {
@@ -66,6 +68,7 @@ struct Engine::State {
   const EngineOptions options;  // resolved: context and byte limit are numbers
   KvCache cache;
   const std::vector<int32_t> never;
+  Context context;  // of every step, so that its lists are allocated once
   EngineStats stats;
 
   // From any thread.
@@ -76,6 +79,7 @@ struct Engine::State {
   // Of the thread that steps.
   std::deque<std::unique_ptr<Task>> waiting;
   std::vector<std::unique_ptr<Task>> running;  // oldest first
+  Work current;                                // of this step
   std::vector<uint32_t> mask_bits;
   std::vector<float> host_logits;  // where the device's logits are read to
   StepCost step_cost;              // without what drawing takes
@@ -91,7 +95,7 @@ struct Engine::State {
   // step.cc
   void admit();
   bool plan(Work& work);
-  Work planned(int64_t rows) const;
+  void plan_rows(Work& work, int64_t rows) const;
   void add_rows(Work& work, Task& task, int64_t rows) const;
   int64_t chunk_end(const Task& task, int64_t begin, int64_t end) const;
   void preempt_youngest();

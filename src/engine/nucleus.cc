@@ -68,7 +68,8 @@ Scored nucleus_end(std::span<const float> scores, float max, float temperature, 
   double sum = 0;
   int bin = 0;
   for (; bin < kBins && sum + mass[static_cast<size_t>(bin)] < goal; ++bin) sum += mass[static_cast<size_t>(bin)];
-  std::vector<Scored> inside;  // the bin in which the sum passes the goal
+  static thread_local std::vector<Scored> inside;  // the bin in which the sum passes the goal
+  inside.clear();
   for (size_t first = 0; first < scores.size(); first += kScanBlock) {
     const auto block = block_at(scores, first);
     if (bins.of(peak(block)) > bin) continue;

@@ -41,6 +41,7 @@ class Noise {
 struct Scratch {
   std::vector<float> scores;
   std::vector<int32_t> seen;  // all 0 between uses
+  std::vector<Scored> few;    // the best of a row
   static Scratch& mine() {
     thread_local Scratch scratch;
     return scratch;
@@ -126,12 +127,13 @@ int32_t draw_from_all(std::span<const float> scores, float max, const Sampling& 
 
 int32_t choose(std::span<const float> scores, const Sampling& s, int64_t position) {
   if (s.temperature < kGreedy) {
-    const std::vector<Scored> first = best(scores, 1);
-    return first.empty() ? -1 : first[0].id;
+    const float max = largest(scores);
+    return max > kNever ? static_cast<int32_t>(std::ranges::find(scores, max) - scores.begin()) : -1;
   }
   const Noise noise(s.seed, position);
   if (s.top_k > 0 && static_cast<size_t>(s.top_k) < scores.size()) {
-    const std::vector<Scored> few = best(scores, s.top_k);
+    std::vector<Scored>& few = Scratch::mine().few;
+    best(scores, s.top_k, few);
     return few.empty() ? -1 : draw_from_few(few, s, noise);
   }
   const float max = largest(scores);
@@ -152,7 +154,9 @@ Choice sample(std::span<const float> logits, const Sampling& sampling, std::span
   if (std::isnan(total)) return {-1, std::numeric_limits<float>::quiet_NaN(), {}};
   const auto logprob = [&](float logit) { return static_cast<float>(static_cast<double>(logit) - total); };
   Choice choice;
-  for (const Scored& each : best(logits, top_logprobs)) choice.top.push_back({each.id, logprob(each.score)});
+  std::vector<Scored>& few = Scratch::mine().few;
+  best(logits, top_logprobs, few);
+  for (const Scored& each : few) choice.top.push_back({each.id, logprob(each.score)});
   choice.token = choose(adjusted(logits, sampling, history, permitted), sampling, position);
   if (choice.token >= 0) choice.logprob = logprob(logits[static_cast<size_t>(choice.token)]);
   return choice;

@@ -79,10 +79,11 @@ double sum_of_exp(std::span<const float> values, float shift, float factor) {
   return total;
 }
 
-std::vector<Scored> best(std::span<const float> values, int k) {
+void best(std::span<const float> values, int k, std::vector<Scored>& out) {
   const auto before = [](const Scored& a, const Scored& b) { return a.before(b); };
-  std::vector<Scored> heap;  // the worst of the best on top
-  if (k <= 0) return heap;
+  std::vector<Scored>& heap = out;  // the worst of the best on top
+  heap.clear();
+  if (k <= 0) return;
   heap.reserve(static_cast<size_t>(k) + 1);
   float least = -kInfinity;  // what a value must exceed; an equal one has a higher id than all in the heap
   for (size_t first = 0; first < values.size(); first += kScanBlock) {
@@ -102,7 +103,6 @@ std::vector<Scored> best(std::span<const float> values, int k) {
     }
   }
   std::sort_heap(heap.begin(), heap.end(), before);
-  return heap;
 }
 
 }  // namespace gemma

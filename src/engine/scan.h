@@ -36,7 +36,7 @@ double sum_of_exp(std::span<const float> values, float shift, float factor);
 /** out[i] = exp((value - shift) * factor) for a block; returns the sum of all. */
 float exp_into(std::span<const float> block, float shift, float factor, std::span<float, kScanBlock> out);
 
-/** The k best (fewer when there are fewer above -infinity), best first. */
-std::vector<Scored> best(std::span<const float> values, int k);
+/** The k best (fewer when there are fewer above -infinity), best first, in place of what `out` held. */
+void best(std::span<const float> values, int k, std::vector<Scored>& out);
 
 }  // namespace gemma

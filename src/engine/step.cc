@@ -23,15 +23,25 @@ PrefixKey key_of(const Task& task) {
 
 }  // namespace
 
+void Work::clear() {
+  batch.tokens.clear();
+  batch.positions.clear();
+  batch.segments.clear();
+  batch.wanted.clear();
+  batch.media.clear();
+  wanted.clear();
+  tasks.clear();
+  prompt_rows = 0;
+}
+
 bool Engine::step() {
   State& s = *state_;
   const bool news = s.receive();
   s.retire();  // what was cancelled makes room
   s.admit();
   s.guess();
-  Work work;
-  const bool planned = s.plan(work);
-  if (planned) s.run(work);
+  const bool planned = s.plan(s.current);
+  if (planned) s.run(s.current);
   s.retire();
   return news || planned;
 }
@@ -55,7 +65,7 @@ void Engine::State::admit() {
 /** Plans the step and finds pages for it; false when nobody has anything to do. */
 bool Engine::State::plan(Work& work) {
   for (int64_t rows = options.batch_tokens; !running.empty();) {
-    work = planned(rows);
+    plan_rows(work, rows);
     if (cache.reserve(work.batch)) return true;
     if (give_up_guesses()) continue;  // before anybody gives up what is certain
     if (running.size() > 1) {
@@ -72,8 +82,8 @@ bool Engine::State::plan(Work& work) {
   return false;
 }
 
-Work Engine::State::planned(int64_t rows) const {
-  Work work;
+void Engine::State::plan_rows(Work& work, int64_t rows) const {
+  work.clear();
   const auto fed = [&](const Task& task) { return cache.length(*task.sequence); };
   const auto left = [&](const Task& task) { return static_cast<int64_t>(task.tokens.size()) - fed(task); };
   for (const auto& task : running) {
@@ -89,7 +99,6 @@ Work Engine::State::planned(int64_t rows) const {
     work.prompt_rows += end - begin;
     add_rows(work, *task, end - begin);
   }
-  return work;
 }
 
 /** Where a chunk begin .. end may end: before a block that `end` would cut, behind it if the chunk begins with it. */
@@ -140,7 +149,6 @@ void Engine::State::preempt_youngest() {
 
 void Engine::State::run(Work& work) {
   const auto start = Clock::now();
-  Context context{ops, model->config, model->weights, cache};
   const Tensor states = forward(context, work.batch);
   cache.commit(work.batch);
   for (Task* task : work.tasks) {

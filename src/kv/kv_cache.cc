@@ -141,13 +141,14 @@ int KvCache::truncate(SeqId sequence, int length) { return state_->truncate(stat
 int KvCache::length(SeqId sequence) const { return state_->at(sequence).length; }
 
 bool KvCache::reserve(const Batch& batch) {
-  std::vector<int64_t> needed(state_->pools.size(), 0);
+  std::vector<int64_t>& needed = state_->needed;
+  needed.assign(state_->pools.size(), 0);
   for (const Segment& segment : batch.segments) {
     for (size_t g = 0; g < needed.size(); ++g) {
       needed[g] += state_->pages_wanted(state_->at(segment.sequence), g, segment.rows);
     }
   }
-  if (!state_->make_room(needed)) return false;
+  if (!state_->make_room()) return false;
   for (const Segment& segment : batch.segments) {
     for (size_t g = 0; g < needed.size(); ++g) state_->extend(state_->at(segment.sequence), g, segment.rows);
   }

@@ -71,8 +71,13 @@ class KvCache {
   /** Pages for the rows of the batch; false, and no sequence changed, when the byte limit leaves too few. */
   bool reserve(const Batch& batch);
   /** For q rows `rows` of the batch (rising; empty: all of them). Slots are those of all rows of the batch, whatever
-   *  `rows`; none where the layer shares a cache. */
-  AttentionPlan plan(int layer, const Batch& batch, std::span<const int32_t> rows = {}) const;
+   *  `rows`; none where the layer shares a cache. Plans hold until commit. */
+  void plan(int layer, const Batch& batch, std::span<const int32_t> rows, AttentionPlan& plan) const;
+  AttentionPlan plan(int layer, const Batch& batch, std::span<const int32_t> rows = {}) const {
+    AttentionPlan result;
+    plan(layer, batch, rows, result);
+    return result;
+  }
   /** For one row that writes nothing and sees the last `window` keys (0: all) that `sequence` holds: a drafter's. */
   AttentionPlan plan_last(int layer, SeqId sequence, int window) const;
   /** After the forward pass: lengths move on, pages out of every window go back. */

@@ -41,6 +41,7 @@ struct KvCache::State {
   SeqId next_id = 1;
   std::vector<RememberedSequence> remembered;
   int64_t clock = 0;
+  std::vector<int64_t> needed;  // pages by group, of the step that is being reserved
 
   CachedSequence& at(SeqId id);
   const CachedSequence& at(SeqId id) const;
@@ -53,6 +54,9 @@ struct KvCache::State {
   /** Pages behind the window of the next row, and a page's worth more, go back. */
   void drop_left_of_window(CachedSequence& sequence);
 
+  /** Fills in what a plan says of a layer: all but who sees what. */
+  void describe(int layer, AttentionPlan& plan) const;
+
   /** New pages that `rows` more rows need in `group`, copies of shared ones included. */
   int64_t pages_wanted(const CachedSequence& sequence, size_t group, int64_t rows) const;
   /** Takes them. */
@@ -61,7 +65,7 @@ struct KvCache::State {
   /** Whether pools of these capacities keep the limit, also while one of their tensors is being replaced. */
   bool fits(const std::vector<int64_t>& capacities) const;
   /** Makes `needed[group]` pages free in every group; forgets remembered sequences for it. */
-  bool make_room(const std::vector<int64_t>& needed);
+  bool make_room();
   void resize(size_t group, int64_t capacity);
   bool forget_oldest();
 };

@@ -31,40 +31,42 @@ Visibility visibility(const Config& config, int layer, bool overlay) {
   return {l.window, any, any};
 }
 
-/** The bidirectional block of each row of the batch, as rows of the batch; empty where there is none. */
-std::vector<KeyRange> blocks_of(const Batch& batch) {
-  std::vector<KeyRange> blocks(batch.tokens.size());
+/** The bidirectional block of a row of the batch, as rows of the batch; empty where there is none. */
+KeyRange block_of(const Batch& batch, int64_t row) {
   for (const MediaRows& media : batch.media) {
-    if (!media.bidirectional) continue;
-    const KeyRange block{static_cast<int32_t>(media.first_row), static_cast<int32_t>(media.first_row + media.rows)};
-    std::fill_n(blocks.begin() + media.first_row, media.rows, block);
+    if (!media.bidirectional || row < media.first_row || row >= media.first_row + media.rows) continue;
+    return {static_cast<int32_t>(media.first_row), static_cast<int32_t>(media.first_row + media.rows)};
   }
-  return blocks;
+  return {};
 }
 
 }  // namespace
 
-AttentionPlan KvCache::plan(int layer, const Batch& batch, std::span<const int32_t> rows) const {
+void KvCache::State::describe(int layer, AttentionPlan& plan) const {
+  const LayerConfig& l = config.layers[static_cast<size_t>(layer)];
+  const PagePool& pool = pools[static_cast<size_t>(groups.group_of[static_cast<size_t>(layer)])];
+  const int slot = groups.slot_of[static_cast<size_t>(layer)];
+  plan.keys = pool.keys(slot);
+  plan.values = pool.values(slot);
+  plan.types = pool.types();
+  plan.key_balance = {};
+  plan.page_size = options.page_size;
+  plan.kv_heads = l.kv_heads;
+  plan.head_dim = l.head_dim;
+  plan.scale = l.attention_scale;
+  plan.segments.clear();
+  plan.visible.clear();
+  plan.slots.clear();
+}
+
+void KvCache::plan(int layer, const Batch& batch, std::span<const int32_t> rows, AttentionPlan& plan) const {
   const State& s = *state_;
   const LayerConfig& l = s.config.layers[static_cast<size_t>(layer)];
   const auto group = static_cast<size_t>(s.groups.group_of[static_cast<size_t>(layer)]);
-  const int slot = s.groups.slot_of[static_cast<size_t>(layer)];
   const bool owns = l.kv_source == layer;
   const Visibility sees = visibility(s.config, layer, s.options.media_overlay);
-  const std::vector<KeyRange> blocks = blocks_of(batch);
   const int page_size = s.options.page_size;
-
-  AttentionPlan plan{s.pools[group].keys(slot),
-                     s.pools[group].values(slot),
-                     s.pools[group].types(),
-                     {},
-                     page_size,
-                     l.kv_heads,
-                     l.head_dim,
-                     l.attention_scale,
-                     {},
-                     {},
-                     {}};
+  s.describe(layer, plan);
   size_t next = 0;  // of `rows`
   for (const Segment& segment : batch.segments) {
     const CachedSequence& sequence = s.at(segment.sequence);
@@ -79,38 +81,28 @@ AttentionPlan KvCache::plan(int layer, const Batch& batch, std::span<const int32
       }
       if (!rows.empty() && (next == rows.size() || rows[next] != row)) continue;
       ++next;
-      KeyRange block = blocks[static_cast<size_t>(row)];
+      KeyRange block = block_of(batch, row);
       if (block.begin != block.end) block = {int32_t(block.begin + shift), int32_t(block.end + shift)};
       plan.visible.push_back(sees.of(index, block));
       ++out.rows;
     }
-    if (out.rows > 0) plan.segments.push_back(std::move(out));
+    if (out.rows > 0) plan.segments.push_back(out);
   }
   GEMMA_CHECK(rows.empty() || next == rows.size(), "rows of the batch, rising");
-  return plan;
 }
 
 AttentionPlan KvCache::plan_last(int layer, SeqId id, int window) const {
   const State& s = *state_;
-  const LayerConfig& l = s.config.layers[static_cast<size_t>(layer)];
   const auto group = static_cast<size_t>(s.groups.group_of[static_cast<size_t>(layer)]);
-  const int slot = s.groups.slot_of[static_cast<size_t>(layer)];
   const CachedSequence& sequence = s.at(id);
   const HeldPages& held = sequence.groups[group];
   GEMMA_CHECK(sequence.length > 0, "keys to see");
   const int first_held = held.first_page * s.options.page_size;
-  const int first = std::max(first_held, window > 0 ? sequence.length - window : 0);
-  return {s.pools[group].keys(slot),
-          s.pools[group].values(slot),
-          s.pools[group].types(),
-          {},
-          s.options.page_size,
-          l.kv_heads,
-          l.head_dim,
-          l.attention_scale,
-          {{0, 1, held.pages, held.first_page}},
-          {{first, sequence.length}},
-          {}};
+  AttentionPlan plan;
+  s.describe(layer, plan);
+  plan.segments.push_back({0, 1, held.pages, held.first_page});
+  plan.visible.push_back({std::max(first_held, window > 0 ? sequence.length - window : 0), sequence.length});
+  return plan;
 }
 
 }  // namespace gemma

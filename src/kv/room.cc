@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ranges>
 
 #include "kv/kv_state.h"
 
@@ -31,7 +32,9 @@ bool KvCache::State::fits(const std::vector<int64_t>& capacities) const {
   return options.byte_limit <= 0 || bytes <= options.byte_limit;
 }
 
-bool KvCache::State::make_room(const std::vector<int64_t>& needed) {
+bool KvCache::State::make_room() {
+  const auto has_room = [&](size_t g) { return pools[g].used() + needed[g] <= pools[g].capacity(); };
+  if (std::ranges::all_of(std::views::iota(size_t{0}, pools.size()), has_room)) return true;
   // Growing copies a pool, so it is done seldom: by half, or by as much of that as the limit allows.
   constexpr std::array<double, 6> kSpare{0.5, 0.25, 0.125, 1.0 / 16, 1.0 / 32, 0};
   const auto attempt = [&](bool shrink_others) {

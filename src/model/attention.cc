@@ -14,20 +14,17 @@ struct Projected {
 
 /** In one call where the same rows need all three, so that they are prepared once. */
 Projected project_raw(Context& c, const LayerConfig& l, const AttentionWeights& w, const Tensor& h, bool with_q) {
-  std::vector<const Tensor*> weights;
-  if (with_q) weights.push_back(&w.q.w);
-  weights.push_back(&w.k.w);
-  if (!l.k_is_v) weights.push_back(&w.v.w);
-  const std::vector<Tensor> y = c.ops.linear(h, weights);
-  const size_t k = with_q ? 1 : 0;
-  return {with_q ? y[0] : Tensor(), y[k], l.k_is_v ? y[k] : y[k + 1]};  // K = V: both from the raw projection
+  const Tensor* const weights[] = {&w.q.w, &w.k.w, &w.v.w};
+  Tensor y[3];
+  const size_t first = with_q ? 0 : 1, count = (l.k_is_v ? 2 : 3) - first;
+  c.ops.linear(h, std::span(weights).subspan(first, count), std::span(y).subspan(first, count));
+  return {y[0], y[1], l.k_is_v ? y[1] : y[2]};  // K = V: both from the raw projection
 }
 
-AttentionPlan plan_for(Context& c, int i, const Batch& batch, std::span<const int32_t> rows) {
-  AttentionPlan plan = c.cache.plan(i, batch, rows);
+void plan_for(Context& c, int i, const Batch& batch, std::span<const int32_t> rows) {
+  c.cache.plan(i, batch, rows, c.lists.plan);
   const auto owner = static_cast<size_t>(c.config.layers[static_cast<size_t>(i)].kv_source);
-  plan.key_balance = c.weights.layers[owner].attention.key_balance;
-  return plan;
+  c.lists.plan.key_balance = c.weights.layers[owner].attention.key_balance;
 }
 
 Tensor norm_and_rotate(Context& c, const LayerConfig& l, const Tensor& x, const Tensor& norm,
@@ -63,36 +60,35 @@ Tensor mask_of(const AttentionPlan& plan) {
 
 }  // namespace
 
-Queries project(Context& c, Step& s, int i, Tensor h) {
+Tensor project(Context& c, Step& s, int i, Tensor h) {
   const LayerConfig& l = c.config.layers[static_cast<size_t>(i)];
   const AttentionWeights& w = c.weights.layers[static_cast<size_t>(i)].attention;
   const bool leave = i == s.last_cache && s.batch.wanted.size() < s.positions.size();
   Tensor q;
-  AttentionPlan plan;
   if (l.kv_source == i) {
     const Projected raw = project_raw(c, l, w, h, !leave);
     q = raw.q;
     const Tensor k = norm_and_rotate(c, l, raw.k, w.k_norm, s.positions);
     const Tensor v = l.v_norm ? c.ops.rms_norm(raw.v, nullptr, c.config.norm_eps, l.head_dim) : raw.v;
-    plan = plan_for(c, i, s.batch, {});
-    c.ops.write_kv(plan, k, v);
+    plan_for(c, i, s.batch, {});
+    c.ops.write_kv(c.lists.plan, k, v);
     if (c.ops.listening()) s.heard[i] = {k, v};
   }
   tap_keys(c, s, i);
   if (leave) s.keep_wanted(c.ops, h);
   if (s.empty()) return {};
-  if (l.kv_source != i || leave) plan = plan_for(c, i, s.batch, s.rows);
+  if (l.kv_source != i || leave) plan_for(c, i, s.batch, s.rows);
   if (!q.defined()) q = linear(c, w.q, h);
   q = norm_and_rotate(c, l, q, w.q_norm, s.positions);
   tap_layer(c.ops, i, "attn.q", [&] { return by_head(q, l.head_dim); });
-  return {q, std::move(plan)};
+  return q;
 }
 
-Tensor attend(Context& c, int i, const Queries& queries) {
+Tensor attend(Context& c, int i, const Tensor& q) {
   const LayerConfig& l = c.config.layers[static_cast<size_t>(i)];
-  const Tensor context = c.ops.attention(queries.q, queries.plan);
+  const Tensor context = c.ops.attention(q, c.lists.plan);
   const Tensor out = linear(c, c.weights.layers[static_cast<size_t>(i)].attention.o, context);
-  tap_layer(c.ops, i, "attn.mask", [&] { return mask_of(queries.plan); });
+  tap_layer(c.ops, i, "attn.mask", [&] { return mask_of(c.lists.plan); });
   tap_layer(c.ops, i, "attn.ctx", [&] { return by_head(context, l.head_dim); });
   tap_layer(c.ops, i, "attn.out", [&] { return out; });
   return out;

@@ -19,9 +19,9 @@ void decoder_layer(Context& c, Step& s, int i) {
   const LayerWeights& w = c.weights.layers[static_cast<size_t>(i)];
   const float eps = c.config.norm_eps;
 
-  const Queries queries = project(c, s, i, c.ops.rms_norm(s.x, &w.input_layernorm, eps));
+  const Tensor q = project(c, s, i, c.ops.rms_norm(s.x, &w.input_layernorm, eps));
   if (s.empty()) return;  // the caches are written and nobody wants a row
-  s.x = c.ops.add_norm(s.x, attend(c, i, queries), w.post_attention_layernorm, eps);
+  s.x = c.ops.add_norm(s.x, attend(c, i, q), w.post_attention_layernorm, eps);
   s.x = feed_forward(c, i, s.x);
   if (w.per_layer) s.x = add_per_layer(c, i, s.x, s.per_layer);
   if (l.layer_scalar) s.x = c.ops.scale(s.x, w.layer_scalar);

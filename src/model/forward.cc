@@ -44,7 +44,9 @@ void Step::keep_wanted(Ops& ops, Tensor& h) {
 
 Tensor forward(Context& c, const Batch& batch) {
   GEMMA_CHECK(!batch.tokens.empty() && batch.positions.size() == batch.tokens.size(), "a position for every token");
-  Step step{batch, embed_tokens(c, batch), {}, batch.positions, {}, last_cache_layer(c.config), {}};
+  Step step{batch, embed_tokens(c, batch), {}, c.lists.positions, c.lists.rows, last_cache_layer(c.config), {}};
+  step.positions = batch.positions;
+  step.rows.clear();
   c.ops.tap("hidden.0", step.x);
   if (c.config.per_layer_dim > 0) step.per_layer = per_layer_inputs(c, batch, step.x);
   for (int i = 0; i < static_cast<int>(c.config.layers.size()) && !step.empty(); ++i) {

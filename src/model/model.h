@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "kv/batch.h"
@@ -29,12 +30,23 @@ struct Model {
                                            Options options);
 };
 
+/** Lists that a step fills, kept for the next: a context that is used again allocates nothing. */
+struct StepLists {
+  std::vector<int32_t> positions;     // of the rows that are left
+  std::vector<int32_t> rows;          // which of the batch they are; empty: all of them
+  std::vector<int32_t> table_ids;     // of the per-layer table
+  std::vector<int32_t> table_places;  // 0, 1, ...
+  AttentionPlan plan;                 // of the layer that runs
+  Routing routing;
+};
+
 /** What one step works with. */
 struct Context {
   Ops& ops;
   const Config& config;
   const Weights& weights;
   KvCache& cache;  // reserve(batch) has been called; the caller commits
+  StepLists lists = {};
 };
 
 /** The final-norm state of batch.wanted rows, [wanted, dim]. Rows nobody asks for stop once the last layer that writes

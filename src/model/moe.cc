@@ -21,7 +21,8 @@ Tensor add_experts(Context& c, int layer, const Tensor& residual, const Tensor& 
   const float eps = c.config.norm_eps;
 
   const Tensor scores = linear(c, w.router, c.ops.mul(c.ops.rms_norm(residual, nullptr, eps), w.router_scale));
-  const Routing routing = c.ops.route(scores, m.top_k, w.per_expert_scale);
+  Routing& routing = c.lists.routing;
+  c.ops.route(scores, m.top_k, w.per_expert_scale, routing);
   tap_routing(c.ops, layer, scores, routing);
 
   const Tensor y = c.ops.rms_norm(residual, &w.pre_feedforward_layernorm_2, eps);

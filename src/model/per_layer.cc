@@ -10,8 +10,9 @@ namespace gemma {
 namespace {
 
 /** Token ids for the table: rows of media have none, they read the pad token's row. */
-std::vector<int32_t> table_ids(const Context& c, const Batch& batch) {
-  std::vector<int32_t> ids = batch.tokens;
+std::span<const int32_t> table_ids(Context& c, const Batch& batch) {
+  std::vector<int32_t>& ids = c.lists.table_ids;
+  ids = batch.tokens;
   for (const MediaRows& media : batch.media) {
     std::fill_n(ids.begin() + media.first_row, media.rows, c.config.special.pad);
   }
@@ -27,12 +28,13 @@ Tensor per_layer_inputs(Context& c, const Batch& batch, const Tensor& embedded) 
   const float to_width = 1.0f / std::sqrt(static_cast<float>(c.config.dim));
   const float half = 1.0f / std::sqrt(2.0f);  // of the sum's variance
 
-  const std::vector<int32_t> ids = table_ids(c, batch);
+  const std::span<const int32_t> ids = table_ids(c, batch);
   c.weights.per_layer_rows.fetch(ids);
   const Tensor projected = c.ops.scale(linear(c, c.weights.per_layer_model_projection, embedded), to_width);
   const Tensor model = c.ops.rms_norm(projected, &c.weights.per_layer_projection_norm, c.config.norm_eps, width);
 
-  std::vector<int32_t> all(static_cast<size_t>(rows));
+  std::vector<int32_t>& all = c.lists.table_places;
+  all.resize(static_cast<size_t>(rows));
   std::iota(all.begin(), all.end(), 0);
   const Tensor token = c.ops.embed(c.weights.per_layer_rows.read(ids, c.ops), all, c.config.per_layer_scale);
   c.ops.tap("ple.token", token.view(by_layer));

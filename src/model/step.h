@@ -16,11 +16,11 @@ namespace gemma {
 
 struct Step {
   const Batch& batch;
-  Tensor x;                        // [rows, dim], the residual stream
-  Tensor per_layer;                // [rows, layers * P]; undefined without per-layer embeddings
-  std::vector<int32_t> positions;  // one per row
-  std::vector<int32_t> rows;       // which rows of the batch are left; empty: all of them
-  int last_cache = 0;              // the last layer that writes a cache: after it only wanted rows matter
+  Tensor x;                         // [rows, dim], the residual stream
+  Tensor per_layer;                 // [rows, layers * P]; undefined without per-layer embeddings
+  std::vector<int32_t>& positions;  // one per row
+  std::vector<int32_t>& rows;       // which rows of the batch are left; empty: all of them
+  int last_cache = 0;               // the last layer that writes a cache: after it only wanted rows matter
   std::map<int, std::pair<Tensor, Tensor>> heard;  // k and v by layer, for shared layers' taps; while somebody listens
 
   bool empty() const { return positions.empty(); }
@@ -40,15 +40,11 @@ void tap_layer(Ops& ops, int layer, std::string_view name, const Make& make) {
 Tensor embed_tokens(Context& c, const Batch& batch);
 Tensor per_layer_inputs(Context& c, const Batch& batch, const Tensor& embedded);
 
-struct Queries {
-  Tensor q;            // of the rows that go on, normed and rotated
-  AttentionPlan plan;  // what they see
-};
-
-/** k and v of all rows into the cache, and the queries of the rows that go on. */
-Queries project(Context& c, Step& step, int layer, Tensor h);
-/** Softmax over the visible keys, and the output projection. */
-Tensor attend(Context& c, int layer, const Queries& queries);
+/** k and v of all rows into the cache; returns the queries of the rows that go on, normed and rotated. What they see
+ *  is c.lists.plan. */
+Tensor project(Context& c, Step& step, int layer, Tensor h);
+/** Softmax over the keys that c.lists.plan shows, and the output projection. */
+Tensor attend(Context& c, int layer, const Tensor& q);
 Tensor mlp(Context& c, const MlpWeights& w, const Tensor& x);
 /** The dense branch's result `dense` and the experts', each normed, added. */
 Tensor add_experts(Context& c, int layer, const Tensor& residual, const Tensor& dense);

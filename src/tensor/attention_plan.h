@@ -6,6 +6,9 @@
 // coded pages as bytes, [pages, kv_heads, bytes] (kv_type.h). A sequence is a list of page numbers; key `i` of the
 // sequence (its index, not its position id) is at slot i % page_size of the page with ordinal i / page_size. Pages that
 // left a window are dropped from the front: `first_page` is the ordinal of pages[0].
+//
+// A plan refers to what others keep (page numbers, key_balance) until the cache changes; its own lists are filled anew
+// for each layer, so that they are allocated once.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +28,7 @@ struct KeyRange {
 
 struct AttentionSegment {
   int64_t first_row = 0, rows = 0;  // rows of q that belong to this sequence, consecutive
-  std::vector<int32_t> pages;       // page numbers in the pool
+  std::span<const int32_t> pages;   // page numbers in the pool
   int32_t first_page = 0;           // ordinal of pages[0] in the sequence
 };
 

@@ -31,12 +31,15 @@ Tensor Ops::prepare_weight(Tensor w) {
 
 Tensor Ops::linear(const Tensor& x, const Tensor& w) {
   const Tensor* weights[] = {&w};
-  return linear(x, std::span<const Tensor* const>(weights))[0];
+  Tensor y;
+  linear(x, weights, std::span(&y, 1));
+  return y;
 }
 
 Tensor Ops::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
   const Tensor* both[] = {&gate, &up};
-  const std::vector<Tensor> y = linear(x, std::span<const Tensor* const>(both));
+  Tensor y[2];
+  linear(x, both, y);
   return gated_gelu(y[0], y[1]);
 }
 

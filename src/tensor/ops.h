@@ -93,13 +93,16 @@ class Ops {
   // ---- products ----
   /** Rows `ids` of table [vocab, cols] of any weight type, times `factor`, as f32. */
   virtual Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) = 0;
-  /** x [rows, in] times each weight's transpose: w [out, in] -> [rows, out]. x is prepared once for all. */
-  virtual std::vector<Tensor> linear(const Tensor& x, std::span<const Tensor* const> weights) = 0;
+  static constexpr size_t kMostTogether = 4;  // weights that linear takes
+  /** x [rows, in] times each weight's transpose: w [out, in] -> [rows, out], to results[i] for weights[i]. x is
+   * prepared once for all. */
+  virtual void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) = 0;
   Tensor linear(const Tensor& x, const Tensor& w);
   /** gelu_tanh(x gate^T) * (x up^T): the first half of a feed-forward, of which nobody needs the parts. */
   virtual Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up);
-  /** softmax(scores) over all experts, the k best, their probabilities normalised to sum 1, times per_expert_scale. */
-  virtual Routing route(const Tensor& scores, int top_k, const Tensor& per_expert_scale) = 0;
+  /** softmax(scores) over all experts, the k best, their probabilities normalised to sum 1, times per_expert_scale.
+   *  `routing` is overwritten. */
+  virtual void route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) = 0;
   /** sum over the chosen experts e, in the router's order, of weight_e * down_e(gelu(g) * u), [g; u] = gate_up_e(x).
    *  gate_up [experts, 2 * width, in] (gate rows first), down [experts, in, width]. */
   virtual Tensor moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) = 0;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <numeric>
 #include <random>
 
 #include "cpu/cpu_ops.h"
@@ -117,7 +118,9 @@ void bench_attention(Ops& ops, KvType type, int64_t rows, int64_t context, int h
   plan.values = random_pages(type, pages, plan.page_size, head_dim);
   AttentionSegment segment;
   segment.rows = rows;
-  for (int32_t i = 0; i < pages; ++i) segment.pages.push_back(i);
+  std::vector<int32_t> numbers(static_cast<size_t>(pages));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  segment.pages = numbers;
   plan.segments.push_back(segment);
   double products = 0;
   for (int64_t i = 0; i < rows; ++i) {
