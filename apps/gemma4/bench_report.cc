@@ -79,6 +79,9 @@ json::object phase_json(const Spread& rate, const BenchWork& work, double second
                    {"weight_bytes_per_token", (work.weight_bytes + work.row_bytes) / tokens},
                    {"cache_bytes_per_token", work.cache_bytes / tokens},
                    {"ops_per_token", work.ops() / tokens},
+                   {"int8_ops_per_token", work.int8_ops / tokens},
+                   {"bf16_ops_per_token", work.bf16_ops / tokens},
+                   {"f32_ops_per_token", work.f32_ops / tokens},
                    {"gigabytes_per_second", work.bytes() / seconds / kGiga},
                    {"gigaops_per_second", work.ops() / seconds / kGiga}};
   if (roofs.measured()) {

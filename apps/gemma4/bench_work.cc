@@ -95,7 +95,15 @@ class Counter {
 
   void attention(const LayerConfig& l, double sequences, double rows, double held) {
     const double seen = sequences * keys_seen(l, held, rows);
-    work_.f32_ops += seen * 4 * l.heads * l.head_dim;
+    const KvTypes types = kv_.types_of(model_.config.layers[static_cast<size_t>(l.kv_source)].window);
+    const double products = seen * 2 * l.heads * l.head_dim;
+    // Of codes: queries are bytes, the weights of values two digits of a byte.
+    (is_coded(types.keys) ? work_.int8_ops : work_.f32_ops) += products;
+    if (is_coded(types.values)) {
+      work_.int8_ops += 2 * products;
+    } else {
+      work_.f32_ops += products;
+    }
     // Each key and value once for all rows of a step.
     const double window = l.window == 0 ? held + rows : std::min(held + rows, rows - 1 + l.window);
     work_.cache_bytes += sequences * window * l.kv_heads * key_and_value_bytes(l);

@@ -79,6 +79,24 @@ class BenchTest(ProgramTest):
         wide, narrow = self.bench(*E2B, "--kv", "f32"), self.bench(*E2B, "--kv", "bf16")
         self.assertEqual(wide["decode"]["cache_bytes_per_token"], 2 * narrow["decode"]["cache_bytes_per_token"])
 
+    def test_attention_of_codes_is_counted_as_what_runs(self):
+        """Of codes: integers, values with weights of two digits. Nothing but attention is f32 in this model."""
+
+        def ops(kv):
+            decode = self.bench(*E2B, "--kv", kv)["decode"]
+            parts = [decode[f"{kind}_ops_per_token"] for kind in ("int8", "bf16", "f32")]
+            self.assertEqual(sum(parts), decode["ops_per_token"])
+            return parts
+
+        plain = ops("bf16")
+        keys = plain[2] / 2  # and as many for values
+        self.assertGreater(keys, 0)
+        for kv, coded in ("kv8", 3), ("kv8/f32,kv8/f32", 1), ("f32/tq2,f32/tq2", 2):
+            found = ops(kv)
+            self.assertAlmostEqual(found[0], plain[0] + coded * keys, delta=1, msg=kv)
+            self.assertEqual(found[1], plain[1], kv)
+            self.assertEqual(found[2], {3: 0, 1: keys, 2: keys}[coded], kv)
+
     def test_where_the_time_goes(self):
         result = self.bench(*E2B, "--per-op")
         for phase in "prefill_ops", "decode_ops":
