@@ -113,12 +113,24 @@ std::optional<TokenizerInfo> find_tokenizer(const ModelFile& file) {
   return TokenizerInfo{"tokenizer.json", Tokenizer::from_json(file.folder() + "/tokenizer.json", *text)->size()};
 }
 
+/** Of a cache for `context` tokens by `--kv TYPE`. */
+std::vector<std::pair<KvType, int64_t>> cache_bytes(const Config& config, int context) {
+  std::vector<std::pair<KvType, int64_t>> bytes;
+  for (int i = 0; i < kKvTypes; ++i) {
+    const auto type = static_cast<KvType>(i);
+    KvOptions kv;
+    kv.types = *cache_types_named(name_of(type));
+    bytes.emplace_back(type, KvCache::bytes_for(config, kv, context));
+  }
+  return bytes;
+}
+
 std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int context) {
   const Config& config = *report.config;
   if (report.drafter) {
     int64_t bytes = 0;
     for (const TensorRecord& t : report.file->tensors()) bytes += t.bytes;
-    return {{0, bytes, 0, 0}};  // it has no cache of its own
+    return {{0, bytes, 0, 0, {}}};  // it has no cache of its own
   }
   std::vector<int> contexts{context};
   if (context == 0) {
@@ -130,7 +142,9 @@ std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int con
   const int64_t weights = Weights::bytes_for(report.file, config, ops), step = activation_bytes(config, {});
   std::vector<MemoryNeed> needs;
   needs.reserve(contexts.size());
-  for (const int c : contexts) needs.push_back({c, weights, KvCache::bytes_for(config, {}, c), step});
+  for (const int c : contexts) {
+    needs.push_back({c, weights, KvCache::bytes_for(config, {}, c), step, cache_bytes(config, c)});
+  }
   return needs;
 }
 

@@ -175,6 +175,22 @@ std::string model_text(const InfoReport& report) {
   return out;
 }
 
+/** Keys and values for each context, a column a type. */
+std::string caches_text(const std::vector<MemoryNeed>& needs) {
+  std::vector<bool> right(1 + needs.size(), true);
+  right.front() = false;
+  Table table(std::move(right));
+  std::vector<std::string> head{"--kv"};
+  for (const MemoryNeed& need : needs) head.push_back(fmt::format("{} tokens", need.context));
+  table.row(head);
+  for (size_t i = 0; i < needs.front().caches.size(); ++i) {
+    std::vector<std::string> row{std::string(gemma::name_of(needs.front().caches[i].first))};
+    for (const MemoryNeed& need : needs) row.push_back(format_bytes(need.caches[i].second));
+    table.row(row);
+  }
+  return line("Keys, values", "by what they are kept as (bf16 where nobody says)") + table.str();
+}
+
 std::string memory_text(const InfoReport& report) {
   if (report.memory.empty()) return "";
   const std::string weights = "weights " + format_bytes(report.memory.front().weights);
@@ -186,7 +202,8 @@ std::string memory_text(const InfoReport& report) {
     table.row({fmt::format("{}", need.context), "tokens", "+ " + format_bytes(need.cache), "=",
                format_bytes(need.total()), need.total() > report.available ? "more than is available" : ""});
   }
-  return out + table.str() + line("", fmt::format("{} are available now", format_bytes(report.available)));
+  return out + table.str() + line("", fmt::format("{} are available now", format_bytes(report.available))) +
+         caches_text(report.memory);
 }
 
 std::string verify_text(const InfoReport& report) {
@@ -235,6 +252,11 @@ json::value to_json(const InfoReport& report) {
     const MemoryNeed& need = report.memory.back();
     out["memory"] = {{"context", need.context}, {"weights", need.weights}, {"cache", need.cache},
                      {"step", need.step},       {"total", need.total()},   {"available", report.available}};
+    if (!report.drafter) {
+      json::object caches;
+      for (const auto& [type, bytes] : need.caches) caches[gemma::name_of(type)] = bytes;
+      out["memory"].as_object()["caches"] = std::move(caches);
+    }
   }
   if (report.verified) out["verify"] = verify_json(report);
   return out;

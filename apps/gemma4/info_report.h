@@ -6,12 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chat/chat_format.h"
 #include "config/config.h"
 #include "file/model_file.h"
 #include "file/verify.h"
+#include "tensor/kv_type.h"
 
 namespace gemma::app {
 
@@ -36,6 +38,7 @@ struct Parameters {
 
 struct MemoryNeed {
   int64_t context = 0, weights = 0, cache = 0, step = 0;  // step: the activations of one
+  std::vector<std::pair<KvType, int64_t>> caches;         // by what keys and values are kept as; `cache` is the default
   int64_t total() const { return weights + cache + step; }
 };
 

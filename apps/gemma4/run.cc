@@ -32,13 +32,13 @@ constexpr const char* kExamples = R"(Examples:
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
 GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file may also set system, template,
-temperature, top_k, top_p, min_p, seed, max_tokens, context, threads, memory and think.
+temperature, top_k, top_p, min_p, seed, max_tokens, context, kv, threads, memory and think.
 Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
 
 /** Options as the command line gives them, before defaults of the model are known. */
 struct Given {
   std::vector<std::string> words;
-  std::string model, prompt_file, tools_file, context_full = "drop";
+  std::string model, prompt_file, tools_file, kv, context_full = "drop";
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k, seed, max_tokens, context;
   MachineOptions machine;
@@ -125,6 +125,7 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   options.session.machine = given.machine;
   if (given.machine.threads == 0) options.session.machine.threads = choose(settings.threads, settings.threads, 0);
   if (given.machine.memory.empty()) options.session.machine.memory = settings.memory.value_or("");
+  options.session.kv = !given.kv.empty() ? given.kv : settings.kv.value_or(options.session.kv);
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
   const bool limited = given.think && is_number(*given.think);
@@ -245,7 +246,7 @@ void add_run(CLI::App& app) {
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--kv", options->session.kv, kCacheTypesHelp)->capture_default_str();
+  command->add_option("--kv", given->kv, kCacheTypesHelp)->default_str(options->session.kv);
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))
       ->capture_default_str();

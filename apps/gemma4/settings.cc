@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tensor/kv_type.h"
 
 namespace gemma::app {
 namespace {
@@ -30,6 +31,12 @@ using Setter = std::function<bool(const toml::node&)>;
 template <class T>
 Setter set(std::optional<T>& field) {
   return [&field](const toml::node& node) { return (field = node.value<T>()).has_value(); };
+}
+
+Setter set_kv(std::optional<std::string>& field) {
+  return [&field](const toml::node& node) {
+    return (field = node.value<std::string>()).has_value() && cache_types_named(*field).has_value();
+  };
 }
 
 }  // namespace
@@ -58,6 +65,7 @@ Settings load_settings() {
       {"context", {set(s.context), "a whole number"}},
       {"threads", {set(s.threads), "a whole number"}},
       {"memory", {set(s.memory), "a string"}},
+      {"kv", {set_kv(s.kv), "a string: f32, bf16, kv8, tq4, tq3, tq2, or more as --kv takes them"}},
       {"think", {set(s.think), "a whole number"}},
   };
   for (const auto& [key, node] : parsed.table()) {

@@ -10,7 +10,7 @@
 namespace gemma::app {
 
 struct Settings {
-  std::optional<std::string> model, system, chat_template, memory;
+  std::optional<std::string> model, system, chat_template, memory, kv;
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k, seed, max_tokens, context, threads, think;  // think: thought tokens, 0 = no limit
 };

@@ -160,6 +160,13 @@ class Answers(ProgramTest):
         self.assertEqual((row["tokens"], row["finish"]), (2, "length"))
         row = json.loads(self.out("run", "--raw", "--json", "-n", "3", "Hello there"))
         self.assertEqual(row["tokens"], 3)
+        (config / "config.toml").write_text(f'model = "{MODEL}"\nmax_tokens = 2\ntemperature = 0.0\nkv = "tq3/tq4"\n')
+        answer = ["run", "--raw", "--json", "--logprobs", "1", "Hello there, how are you"]
+        coded, plain = (json.loads(self.out(*answer, "--kv", kv))["logprobs"] for kv in ("tq3/tq4", "bf16"))
+        self.assertEqual(json.loads(self.out(*answer))["logprobs"], coded)
+        self.assertNotEqual(coded, plain)
+        (config / "config.toml").write_text('kv = "q4"\n')
+        self.assertIn("line 1: 'kv' expects a string: f32, bf16, kv8", self.error("run", "x"))
         (config / "config.toml").write_text('modle = "x"\n')
         self.assertIn("line 1: unknown key 'modle', expected one of: context", self.error("run", "x"))
         (config / "config.toml").write_text("\nmax_tokens = \"many\"\n")

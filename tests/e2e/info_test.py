@@ -40,6 +40,8 @@ class Info(ProgramTest):
             "236, 247 MB",
             "q5_0",
             "32768  tokens",
+            "4096 tokens  32768 tokens",
+            "tq4 ",
         ):
             self.assertIn(part, text)
         self.assertNotIn("\x1b", text)
@@ -59,6 +61,13 @@ class Info(ProgramTest):
         self.assertEqual(memory["total"], memory["weights"] + memory["cache"] + memory["step"])
         self.assertEqual(self.json(MODEL)["memory"]["context"], 32768)
         self.assertGreater(self.json(MODEL)["memory"]["cache"], memory["cache"])
+        caches = memory["caches"]
+        self.assertEqual(list(caches), ["f32", "bf16", "kv8", "tq4", "tq3", "tq2"])
+        self.assertEqual(sorted(caches.values(), reverse=True), list(caches.values()))
+        self.assertEqual(caches["bf16"], memory["cache"])
+        self.assertEqual(caches["f32"], 2 * caches["bf16"])
+        self.assertEqual(caches["kv8"] * 16, caches["bf16"] * 8.5)
+        self.assertLess(caches["tq2"], caches["tq4"])
 
     def test_checkpoints_of_every_kind(self):
         found = self.json(GOLDEN / "e_text")
