@@ -62,7 +62,7 @@ uint64_t roof_read(const std::byte* data, int64_t bytes) {
   for (int64_t at = 0; at + kReadStretch <= bytes; at += kReadStretch) {
 #pragma GCC unroll 32
     for (int i = 0; i < kSums; ++i) {
-      if (i * V::kBytes % 64 == 0) __builtin_prefetch(data + at + kPrefetchAhead + i * V::kBytes);
+      if (i * V::kBytes % 64 == 0) prefetch_ahead(data + at + i * V::kBytes);
       sums[i] = V::add(sums[i], data + at + i * V::kBytes);
     }
   }

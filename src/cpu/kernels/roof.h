@@ -14,7 +14,7 @@ inline constexpr int64_t kReadStretch = 512;  // what is read is a multiple of t
 
 struct RoofKernels {
   const char* name = "";
-  /** A sum over `bytes` bytes, with the prefetch distance of the products. */
+  /** A sum over `bytes` bytes, with the prefetches of the products. */
   uint64_t (*read)(const std::byte* data, int64_t bytes) = nullptr;
 
   /** Goes `rounds` times over a block and leaves its sums at `out`. `ops`: of a round; a multiplication
