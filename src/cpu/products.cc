@@ -129,6 +129,7 @@ void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
     }
+    kernels_.arrange(blocks + first * per_row, rows, per_row);
   });
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "cpu/kernels/generic_codes.h"
 #include "cpu/kernels/kernels.h"
 
 namespace gemma::cpu {
@@ -155,18 +156,9 @@ class CacheProduct {
   /** Levels of kLanes rows from `row` on: eight vectors of four values. */
   [[gnu::always_inline]] static void decode(const std::byte* block, int row, Levels levels, Codes* codes) {
     const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
-    if constexpr (B::kBits == 8) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) codes[j] = V::load(at + 64 * j);
-      return;
-    }
+    if constexpr (B::kBits == 8) return load_bytes<V>(at, codes);
     if constexpr (B::kBits == 4) {
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const Codes both = V::load(at + 64 * j);
-        codes[j] = V::low(both);
-        codes[4 + j] = V::high(both);
-      }
+      load_nibbles<V>(at, codes);
     } else {
       two_bits(V::load(at), codes, std::make_integer_sequence<int, 4>());
       two_bits(V::load(at + 64), codes + 4, std::make_integer_sequence<int, 4>());

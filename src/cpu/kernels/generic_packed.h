@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with packed weights (packed.h), once for all instruction sets: PackedProduct<V> is written against a vector
-// type V (in {scalar,avx2,avxvnni,avx512,neon}_packed.cc) that holds kLanes rows of a panel, four values of each:
+// Products with packed weights (packed.h), once for all instruction sets: PackedProduct is written against a vector
+// type V (in {scalar,avx2,avxvnni,avx512,neon,neoni8mm}_packed.cc) of kLanes rows of a panel, four values of each:
 //
 //   Codes, I, F                4 bytes, an integer, a float for each of kLanes rows
 //   kLanes                     rows
@@ -14,6 +14,8 @@
 //   broadcast<n>               the integer at p, times 2^n (exactly), in every lane
 //   halves, bytes, unsigned_bytes  kLanes f16, int8, uint8 as F
 //
+// What multiplies a block of weights with a tile of activations is a RowTile, or another type of the same functions.
+//
 // A lane is a row, so that every sum runs along k in one order whatever the tile; integers are exact, and the floats of
 // a block are joined by one fused multiply-add: all instruction sets give the same bits.
 #pragma once
@@ -23,40 +25,44 @@
 #include <cstdint>
 #include <utility>
 
+#include "cpu/kernels/generic_codes.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/packed.h"
 
 namespace gemma::cpu {
 
+/** A block of kLanes rows of a panel. */
 template <class V, DType type>
-class PackedProduct {
+struct WeightBlock {
   using B = PackedBlock<type>;
   using Codes = typename V::Codes;
   using F = typename V::F;
-  using I = typename V::I;
   static constexpr PackedFormat kFormat = B::kFormat;
-  static constexpr bool kSigned = kFormat.zero == 128 && V::kSignedDot;
 
-  /** Codes of kLanes rows from `row` on, eight vectors of four values. */
-  [[gnu::always_inline]] static void decode(const std::byte* block, int row, Codes* codes) {
+  Codes codes[8];  // four values each
+  F scales[kFormat.groups], minima[kFormat.groups];
+
+  /** The rows from `row` on; d and -dmin: of their super-block. */
+  [[gnu::always_inline]] void read(const std::byte* block, int row, F d, F minus_dmin) {
+    read_codes(block, row);
+#pragma GCC unroll 2
+    for (int g = 0; g < kFormat.groups; ++g) {
+      scales[g] = scale(block, row, g, d);
+      if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, minus_dmin);
+    }
+  }
+
+ private:
+  [[gnu::always_inline]] void read_codes(const std::byte* block, int row) {
     const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
     const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
-    if constexpr (kFormat.bits == 8) {
+    if constexpr (kFormat.bits == 8) return load_bytes<V>(at, codes);
+    load_nibbles<V>(at, codes);
+    if constexpr (kFormat.codebook) {
 #pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) codes[j] = V::load(at + 64 * j);
-      return;
+      for (int j = 0; j < 8; ++j) codes[j] = V::lookup(codes[j]);
     }
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const Codes both = V::load(at + 64 * j);
-      codes[j] = V::low(both);
-      codes[4 + j] = V::high(both);
-      if constexpr (kFormat.codebook) {
-        codes[j] = V::lookup(codes[j]);
-        codes[4 + j] = V::lookup(codes[4 + j]);
-      }
-    }
-    if constexpr (kFormat.bits == 5) add_fifth_bits(V::load(bits), codes, std::make_integer_sequence<int, 4>());
+    if constexpr (kFormat.bits == 5) add_fifth_bits(V::load(bits), std::make_integer_sequence<int, 4>());
     if constexpr (kFormat.bits == 6) {
       add_two_bits(V::load(bits), codes, std::make_integer_sequence<int, 4>());
       add_two_bits(V::load(bits + 64), codes + 4, std::make_integer_sequence<int, 4>());
@@ -64,7 +70,7 @@ class PackedProduct {
   }
 
   template <int... j>
-  [[gnu::always_inline]] static void add_fifth_bits(Codes bits, Codes* codes, std::integer_sequence<int, j...>) {
+  [[gnu::always_inline]] void add_fifth_bits(Codes bits, std::integer_sequence<int, j...>) {
     ((codes[j] = V::template with_bits<4 - j, 0x10>(codes[j], bits)), ...);
     ((codes[4 + j] = V::template with_bits<-j, 0x10>(codes[4 + j], bits)), ...);
   }
@@ -74,7 +80,6 @@ class PackedProduct {
     ((codes[j] = V::template with_bits<4 - 2 * j, 0x30>(codes[j], bits)), ...);
   }
 
-  /** Scales of the group, and minima. */
   [[gnu::always_inline]] static F scale(const std::byte* block, int row, int group, F d) {
     const std::byte* at = block + B::kScales;
     if constexpr (!kFormat.super) return V::halves(at + 2 * row);
@@ -85,6 +90,23 @@ class PackedProduct {
     if constexpr (!kFormat.super) return V::halves(at + 2 * row);
     return V::mul(minus_dmin, V::unsigned_bytes(at + kPanelRows * group + row));
   }
+};
+
+/** Integer sums start at -zero * (sum of activations), which is -8 * (that sum) times two to this power. */
+consteval int start_shift(PackedFormat format) {
+  return __builtin_ctz(format.zero == 0 ? 8u : static_cast<unsigned>(format.zero)) - 3;
+}
+
+/** What kRows rows of activations and kLanes rows of weights sum up to, one row of activations after the other. */
+template <class V, DType type, int kRows>
+class RowTile {
+  using Codes = typename V::Codes;
+  using F = typename V::F;
+  using I = typename V::I;
+  static constexpr PackedFormat kFormat = kPackedFormats[static_cast<size_t>(type)];
+  static constexpr bool kSigned = kFormat.zero == 128 && V::kSignedDot;
+
+  F sums_[kRows];
 
   /** Four products of codes with four activations each, from `start` on. */
   [[gnu::always_inline]] static I dots(I start, const Codes* codes, const int8_t* q) {
@@ -99,45 +121,60 @@ class PackedProduct {
     return start;
   }
 
-  /** The integer sums start at -zero * (sum of activations); `eights` is -8 times that sum. */
   [[gnu::always_inline]] static I start(const int32_t* eights) {
     if constexpr (kFormat.zero == 0 || kSigned) return V::zero_int();
-    constexpr int kShift = __builtin_ctz(kFormat.zero == 0 ? 8u : static_cast<unsigned>(kFormat.zero)) - 3;
-    return V::template broadcast<kShift>(eights);
+    return V::template broadcast<start_shift(kFormat)>(eights);
   }
 
-  /** What a block of one activation row adds to the sums of kLanes weight rows. */
-  [[gnu::always_inline]] static F add_block(F sum, const Codes* codes, const F* scales, const F* minima,
-                                            const ActivationBlock& x) {
+  [[gnu::always_inline]] static F add_row(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
     const F s = V::set(x.scale);
     if constexpr (kFormat.groups == 1) {
-      const I products = dots(dots(start(&x.start), codes, x.q), codes + 4, x.q + 16);
-      sum = V::fma(V::to_float(products), V::mul(scales[0], s), sum);
-      if constexpr (kFormat.minimum) sum = V::fma(minima[0], V::set(x.scaled_sum), sum);
+      const I products = dots(dots(start(&x.start), w.codes, x.q), w.codes + 4, x.q + 16);
+      sum = V::fma(V::to_float(products), V::mul(w.scales[0], s), sum);
+      if constexpr (kFormat.minimum) sum = V::fma(w.minima[0], V::set(x.scaled_sum), sum);
       return sum;
     }
     const int32_t second_start = x.start - x.half_start;
-    const I first = dots(start(&x.half_start), codes, x.q);
-    const I second = dots(start(&second_start), codes + 4, x.q + 16);
-    sum = V::fma(V::to_float(first), V::mul(scales[0], s), sum);
-    sum = V::fma(V::to_float(second), V::mul(scales[kFormat.groups - 1], s), sum);
+    const I first = dots(start(&x.half_start), w.codes, x.q);
+    const I second = dots(start(&second_start), w.codes + 4, x.q + 16);
+    sum = V::fma(V::to_float(first), V::mul(w.scales[0], s), sum);
+    sum = V::fma(V::to_float(second), V::mul(w.scales[kFormat.groups - 1], s), sum);
     if constexpr (kFormat.minimum) {
-      sum = V::fma(minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
-      sum = V::fma(minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start / -8)), sum);
+      sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
+      sum = V::fma(w.minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start / -8)), sum);
     }
     return sum;
   }
+
+ public:
+  [[gnu::always_inline]] void clear() {
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) sums_[r] = V::zero();
+  }
+  /** Adds the products with a block of each row. */
+  [[gnu::always_inline]] void add(const WeightBlock<V, type>& w, const ActivationBlock* x) {
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) sums_[r] = add_row(sums_[r], w, x[r]);
+  }
+  [[gnu::always_inline]] void store(float* y, int64_t y_stride) const {
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) V::store(y + r * y_stride, sums_[r]);
+  }
+};
+
+template <class V, DType type, template <class, DType, int> class Tile>
+class PackedProduct {
+  using B = PackedBlock<type>;
+  using F = typename V::F;
+  static constexpr PackedFormat kFormat = B::kFormat;
 
   /** kParts vectors of weight rows from `first` on times kRows rows of a tile of `tile_rows`. */
   template <int kRows, int kParts>
   static void rows_of_panel(const std::byte* panel, int first, int64_t blocks, const ActivationBlock* x,
                             int64_t tile_rows, bool prefetch, float* y, int64_t y_stride) {
-    F sums[kParts][kRows];
+    Tile<V, type, kRows> tiles[kParts];
 #pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) {
-#pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) sums[p][r] = V::zero();
-    }
+    for (int p = 0; p < kParts; ++p) tiles[p].clear();
     for (int64_t unit = 0; unit < blocks / B::kBlocks; ++unit) {
       F d[kParts], minus_dmin[kParts];
       if constexpr (kFormat.super) {
@@ -155,26 +192,15 @@ class PackedProduct {
         }
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
-          const int row = first + p * V::kLanes;
-          Codes codes[8];
-          decode(block, row, codes);
-          F scales[kFormat.groups], minima[kFormat.groups];
-#pragma GCC unroll 2
-          for (int g = 0; g < kFormat.groups; ++g) {
-            scales[g] = scale(block, row, g, d[p]);
-            if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, minus_dmin[p]);
-          }
-#pragma GCC unroll 12
-          for (int r = 0; r < kRows; ++r) sums[p][r] = add_block(sums[p][r], codes, scales, minima, x[r]);
+          WeightBlock<V, type> w;
+          w.read(block, first + p * V::kLanes, d[p], minus_dmin[p]);
+          tiles[p].add(w, x);
         }
       }
       panel += B::kUnit;
     }
 #pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) {
-#pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) V::store(y + r * y_stride + first + p * V::kLanes, sums[p][r]);
-    }
+    for (int p = 0; p < kParts; ++p) tiles[p].store(y + first + p * V::kLanes, y_stride);
   }
 
   template <int kRows>
@@ -212,15 +238,13 @@ void set_scale(ActivationBlock* out, bool finite, bool usable, float largest, in
   out->scaled_sum = out->scale * static_cast<float>(sum);
 }
 
-template <class V, DType... types>
-void fill_packed_types(Kernels& table) {
-  ((table.packed_product[static_cast<size_t>(types)] = PackedProduct<V, types>::run), ...);
-}
-
-template <class V>
+template <class V, template <class, DType, int> class Tile = RowTile>
 void fill_packed(Kernels& table) {
-  fill_packed_types<V, DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k, DType::q3_k,
-                    DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs>(table);
+  const auto set = [&]<DType... types>() {
+    ((table.packed_product[static_cast<size_t>(types)] = PackedProduct<V, types, Tile>::run), ...);
+  };
+  set.template operator()<DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k, DType::q3_k,
+                          DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs>();
 }
 
 }  // namespace gemma::cpu

@@ -52,10 +52,12 @@ struct Kernels {
   /** n activations of a row (whole blocks) as 8-bit integers; block i goes to out[i * stride]. A block with a value
    * that is not finite gets a scale of NaN. */
   void (*quantize)(const float* x, int64_t n, ActivationBlock* out, int64_t stride) = nullptr;
+  /** Brings the quantized rows of a tile, all at once, into the order that packed_product of this table wants. */
+  void (*arrange)(ActivationBlock* tile, int64_t rows, int64_t blocks) = nullptr;
   /** Pair i of a row, rounded to nearest even, goes to out[i * stride] and out[i * stride + 1]. */
   void (*round_to_bf16)(const float* x, int64_t n, uint16_t* out, int64_t stride) = nullptr;
-  /** y[i * y_stride + r] = w_r . x_i for the 32 rows of a panel and 1 to kTileRows rows of activations; `prefetch`: the
-   *  panel comes from memory, and the next one lies behind it. */
+  /** y[i * y_stride + r] = w_r . x_i for the 32 rows of a panel and an arranged tile, up to kTileRows rows; `prefetch`:
+   *  the panel comes from memory, and the next one lies behind it. */
   void (*packed_product[kDTypes])(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows,
                                   bool prefetch, float* y, int64_t y_stride) = {};
   /** The same for bf16. */

@@ -16,7 +16,8 @@
 // bf16 weights: for each pair of values along k, the pairs of 32 rows one after another; an odd k is filled with zero.
 //
 // Activations meet quantized weights as 8-bit integers with a scale for 32 values (ActivationBlock), bf16 ones rounded
-// to bf16. A tile of up to kTileRows rows lies block by block (pair by pair), row by row within.
+// to bf16. A tile of up to kTileRows rows lies block by block (pair by pair), row by row within; how blocks of a tile's
+// rows are mixed is left to the table (Kernels::arrange).
 #pragma once
 
 #include <array>

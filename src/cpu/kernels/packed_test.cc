@@ -67,6 +67,12 @@ std::vector<ActivationBlock> quantized(const Kernels& k, std::span<const float> 
   return blocks;
 }
 
+/** The same as a tile for products of this table. */
+std::vector<ActivationBlock> arranged(const Kernels& k, std::vector<ActivationBlock> x, int64_t rows) {
+  k.arrange(x.data(), rows, std::ssize(x) / rows);
+  return x;
+}
+
 class PackedTable : public testing::TestWithParam<const Kernels*> {
  protected:
   const Kernels& k_ = *GetParam();
@@ -82,9 +88,10 @@ TEST_P(PackedTable, ProductsEqualTheScalarOnesToTheBitInEveryTile) {
     const auto panel = packed(type, random_rows(type, n * kPanelRows, 1), kPanelRows, n);
     for (int64_t rows = 1; rows <= kTileRows; ++rows) {
       const auto x = quantized(k_, random_activations(n * rows, static_cast<int>(rows)), n);
+      const auto tile = arranged(k_, x, rows);
       const int64_t stride = 37;
       std::vector<float> y(static_cast<size_t>(rows * stride), 7.0f), expected = y;
-      k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, rows % 2 == 0, y.data(),
+      k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, tile.data(), rows, rows % 2 == 0, y.data(),
                                                    stride);
       scalar_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, false,
                                                         expected.data(), stride);
@@ -103,9 +110,10 @@ TEST_P(PackedTable, ProductsAreThoseOfTheQuantizedActivations) {
     const auto panel = packed(type, bytes, height, n);
     std::vector<float> w(static_cast<size_t>(n * height));
     unpack(type, bytes, w);
-    const auto x = quantized(k_, random_activations(n * rows, 4), n);
+    const auto x = quantized(k_, random_activations(n * rows, 4), n), tile = arranged(k_, x, rows);
     std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
-    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, x.data(), rows, true, y.data(), kPanelRows);
+    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, tile.data(), rows, true, y.data(),
+                                                 kPanelRows);
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t r = 0; r < kPanelRows; ++r) {
         double truth = 0, size = 0;
@@ -157,11 +165,11 @@ TEST_P(PackedTable, ANaNInABlockReachesEveryProductOfItsRowAlone) {
   const int64_t n = 256, rows = 3;
   auto x = random_activations(n * rows, 6);
   x[static_cast<size_t>(n + 77)] = kInf;
-  const auto blocks = quantized(k_, x, n);
+  const auto tile = arranged(k_, quantized(k_, x, n), rows);
   for (DType type : kTypes) {
     const auto panel = packed(type, random_rows(type, n * kPanelRows, 7), kPanelRows, n);
     std::vector<float> y(static_cast<size_t>(rows * kPanelRows));
-    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, blocks.data(), rows, true, y.data(),
+    k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, tile.data(), rows, true, y.data(),
                                                  kPanelRows);
     for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / kPanelRows == 1) << info(type).name << i;
   }

@@ -26,6 +26,9 @@ void neon_packed(Kernels& table);
 void neon_rows(Kernels& table);
 RoofKernels neon_roof();
 
+void neoni8mm_packed(Kernels& table);
+RoofKernels neoni8mm_roof();
+
 void avx512_products(Kernels& table);
 void avx512_packed(Kernels& table);
 void avx512_rows(Kernels& table);

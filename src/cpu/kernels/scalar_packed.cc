@@ -127,6 +127,7 @@ void scalar_packed(Kernels& table) {
   fill_packed<Scalar>(table);
   fill_cache<Scalar>(table);
   table.quantize = quantize;
+  table.arrange = [](ActivationBlock*, int64_t, int64_t) {};  // as they are
   table.round_to_bf16 = round_to_bf16;
   table.packed_product_bf16 = packed_product_bf16;
 }

@@ -71,6 +71,8 @@ constexpr Level kLevels[] = {
 /** Vectors are in every such processor; dot products of bytes came with ARMv8.2. */
 bool has_neon() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 
+bool has_neoni8mm() { return has_neon() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+
 void fill_neon(Kernels& table) {
   neon_products(table);
   neon_packed(table);
@@ -80,6 +82,7 @@ void fill_neon(Kernels& table) {
 constexpr Level kLevels[] = {
     {"scalar", [] { return true; }, fill_scalar, scalar_roof},
     {"neon", has_neon, fill_neon, neon_roof},
+    {"neoni8mm", has_neoni8mm, neoni8mm_packed, neoni8mm_roof},
 };
 
 #else
@@ -89,7 +92,7 @@ constexpr Level kLevels[] = {{"scalar", [] { return true; }, fill_scalar, scalar
 #endif
 
 /** Every instruction set that any build knows, for the error message. */
-constexpr std::string_view kKnown = "scalar, avx2, avxvnni, avx512, neon";
+constexpr std::string_view kKnown = "scalar, avx2, avxvnni, avx512, neon, neoni8mm";
 
 /** Tables of this machine, plainest first; each is the one before with more filled in. */
 const std::vector<Kernels>& tables() {

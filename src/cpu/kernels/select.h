@@ -10,8 +10,8 @@
 
 namespace gemma::cpu {
 
-/** The best table that the processor has, or the one that the environment variable GEMMA4_ISA names (scalar, avx2,
- *  avx512). Fails when that is unknown or this processor lacks it. */
+/** The best table that the processor has, or the one that the environment variable GEMMA4_ISA names (select.cc
+ *  lists them). Fails when that is unknown or this processor lacks it. */
 const Kernels& choose_kernels();
 
 /** The table in use: chosen at the first call. */

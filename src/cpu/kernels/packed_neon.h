@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vector type of generic_packed.h on NEON, but for its dot products.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/kernels/packed.h"
+#include "cpu/kernels/packed_cache.h"
+#include "cpu/kernels/simd_neon.h"
+
+namespace gemma::cpu {
+
+/** What processors with and without products of 8-bit matrices share; `V` is the type made of it, so that files
+ *  compiled with other flags share no function. */
+template <class V>
+struct PackedNeon {
+  using Codes = uint8x16_t;
+  using I = int32x4_t;
+  using F = float32x4_t;
+  static constexpr int kLanes = 4;
+  static constexpr int kMaxRows = kTileRows;
+  template <int rows>
+  static constexpr int kParts = rows <= 3   ? 4
+                                : rows <= 6 ? 2
+                                            : 1;
+
+  static Codes load(const std::byte* p) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
+  static Codes low(Codes c) { return vandq_u8(c, vdupq_n_u8(15)); }
+  static Codes high(Codes c) { return vshrq_n_u8(c, 4); }
+  template <int shift, int mask>
+  static Codes with_bits(Codes c, Codes bits) {
+    Codes moved = bits;
+    if constexpr (shift > 0) moved = vshlq_n_u8(bits, shift);
+    if constexpr (shift < 0) moved = vshrq_n_u8(bits, -shift);
+    return vorrq_u8(c, vandq_u8(moved, vdupq_n_u8(mask)));
+  }
+  static Codes lookup(Codes c) { return vqtbl1q_u8(vld1q_u8(kCodebookBytes.data()), c); }
+  using Levels = uint8x16_t;
+  static Levels levels(const uint8_t* p) { return vld1q_u8(p); }
+  static Codes lookup(Levels levels, Codes c) { return vqtbl1q_u8(levels, c); }
+  static Codes no_codes() { return vdupq_n_u8(0); }
+  static I two_digits(I high, I low) { return vmlaq_n_s32(low, high, kDigitBase); }
+  static I zero_int() { return vdupq_n_s32(0); }
+  template <int n>
+  static I broadcast(const int32_t* p) {
+    return vshlq_s32(vld1q_dup_s32(p), vdupq_n_s32(n));
+  }
+  static F zero() { return vdupq_n_f32(0); }
+  static F set(float x) { return vdupq_n_f32(x); }
+  static F minus(F x) { return vnegq_f32(x); }
+  static F mul(F a, F b) { return vmulq_f32(a, b); }
+  static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static F to_float(I x) { return vcvtq_f32_s32(x); }
+  static F halves(const std::byte* p) { return Neon::load(reinterpret_cast<const F16*>(p)); }
+  static F bytes(const std::byte* p) { return to_float(Neon::s8(p)); }
+  static F unsigned_bytes(const std::byte* p) { return to_float(Neon::u8(p)); }
+  static F floats(const float* p) { return vld1q_f32(p); }
+  static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F sub(F a, F b) { return vsubq_f32(a, b); }
+  template <int h>
+  static F butterfly(F x) {
+    constexpr uint32_t kUpper[4] = {0, h == 1 ? ~0u : 0, h == 2 ? ~0u : 0, ~0u};
+    const F other = h == 1 ? vrev64q_f32(x) : vextq_f32(x, x, 2);
+    return vbslq_f32(vld1q_u32(kUpper), vsubq_f32(other, x), vaddq_f32(x, other));
+  }
+  static void store(float* p, F x) { vst1q_f32(p, x); }
+
+  // ---- bf16 ----
+  static F dot_pairs(F sum, const std::byte* w, const uint16_t* x) {
+    const uint32x4_t weights = vreinterpretq_u32_u8(load(w)), high = vdupq_n_u32(0xffff0000u);
+    uint32_t pair;
+    std::memcpy(&pair, x, sizeof pair);
+    const uint32x4_t both = vdupq_n_u32(pair);
+    sum = fma(vreinterpretq_f32_u32(vandq_u32(weights, high)), vreinterpretq_f32_u32(vandq_u32(both, high)), sum);
+    return fma(vreinterpretq_f32_u32(vshlq_n_u32(weights, 16)), vreinterpretq_f32_u32(vshlq_n_u32(both, 16)), sum);
+  }
+
+ protected:
+  static int8x16_t four(const int8_t* q) {
+    int32_t word;
+    std::memcpy(&word, q, sizeof word);
+    return vreinterpretq_s8_s32(vdupq_n_s32(word));
+  }
+};
+
+}  // namespace gemma::cpu
