@@ -131,10 +131,10 @@ std::shared_ptr<const Drafter> Drafter::load(const ModelFile& file, const Config
   drafter->config = DrafterConfig::from(file);
   drafter->config.check_target(file.name(), target);
   const Config& stack = drafter->config.stack;
-  Loader counter(file, stack, ops, {.widen = options.widen, .count_only = true});
+  Loader counter(file, stack, ops, {.weights = {.widen = options.widen}, .count_only = true});
   read(*drafter, counter);
   require_memory(file.name(), "weights", counter.bytes());
-  Loader loader(file, stack, ops, {.widen = options.widen});
+  Loader loader(file, stack, ops, {.weights = {.widen = options.widen}});
   read(*drafter, loader);
   if (drafter->config.ordered) drafter->token_ordering = load_ordering(file, drafter->config);
   return drafter;

@@ -34,8 +34,8 @@ StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> 
 
 Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
-  const DType type = options_.widen ? DType::f32 : stored.dtype;
-  if (options_.map && type == stored.dtype && stored.pieces.size() == 1) {
+  const DType type = options_.weights.widen ? DType::f32 : stored.dtype;
+  if (options_.weights.map && type == stored.dtype && stored.pieces.size() == 1) {
     const Piece& piece = stored.pieces.front();
     const Tensor mapped = file_.map_rows(*piece.record, piece.first_row, piece.rows);
     if (mapped.defined()) return mapped.view(stored.shape);

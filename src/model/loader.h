@@ -19,8 +19,7 @@ namespace gemma {
 class Loader {
  public:
   struct Options {
-    bool widen = false;       // matrices as f32
-    bool map = false;         // matrices stay in the file where they lie in one piece
+    WeightOptions weights;    // map: matrices that lie in one piece
     bool count_only = false;  // reads nothing and returns undefined tensors: bytes() is what loading will take
   };
 

@@ -30,7 +30,7 @@ std::shared_ptr<const Model> Model::load(std::shared_ptr<const ModelFile> file, 
   config.per_layer_scale =
       table_scale(config.per_layer_dim, type_of(map, "embed_tokens_per_layer.weight"), options.widen);
   auto model = std::make_shared<Model>();
-  model->weights = Weights::load(std::move(file), config, ops, {.widen = options.widen, .map = options.map});
+  model->weights = Weights::load(std::move(file), config, ops, options);
   model->config = std::move(config);
   return model;
 }

@@ -19,10 +19,7 @@ struct Model {
   Config config;
   Weights weights;
 
-  struct Options {
-    bool map = false;    // matrices stay in the file (weights.h)
-    bool widen = false;  // f32 weights, embedding scale not rounded: the mode in which goldens are met
-  };
+  using Options = WeightOptions;  // widen: the embedding scale is not rounded, too: the mode in which goldens are met
   static std::shared_ptr<const Model> load(const std::string& path, Ops& ops, Options options);
   static std::shared_ptr<const Model> load(std::shared_ptr<const ModelFile> file, Ops& ops, Options options);
   /** With a config other than the file's own. */

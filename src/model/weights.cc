@@ -103,7 +103,7 @@ Tensor RowSource::read(std::span<const int32_t> ids, Ops& ops) const {
 
 int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
                            const WeightOptions& options) {
-  Loader counter(*file, config, ops, {.widen = options.widen, .map = options.map, .count_only = true});
+  Loader counter(*file, config, ops, {.weights = options, .count_only = true});
   read(counter, file, config);
   return counter.bytes();
 }
@@ -111,7 +111,7 @@ int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& 
 Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
                       const WeightOptions& options) {
   require_memory(file->name(), "weights", bytes_for(file, config, ops, options));
-  Loader loader(*file, config, ops, {.widen = options.widen, .map = options.map});
+  Loader loader(*file, config, ops, {.weights = options});
   Weights w = read(loader, file, config);
   balance_keys(w, config, ops);
   if (options.map) w.mapped = std::move(file);

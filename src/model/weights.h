@@ -71,8 +71,8 @@ class RowSource {
 };
 
 struct WeightOptions {
-  bool widen = false;  // every weight as f32
   bool map = false;    // matrices stay in the file, as files store them, and are packed as they are used
+  bool widen = false;  // every weight as f32
 };
 
 struct Weights {
