@@ -58,7 +58,7 @@ const std::byte* pack_now(const Weight& w, int64_t matrix, int64_t panel) {
   static thread_local Scratch scratch;
   const int64_t bytes = panel_bytes(w.type, w.n), first = panel * kPanelRows;
   const int64_t height = std::min<int64_t>(kPanelRows, w.rows - first);
-  auto* to = reinterpret_cast<std::byte*>(scratch.floats(bytes / int64_t{sizeof(float)}));
+  std::byte* to = scratch.bytes(bytes);
   const std::byte* from = w.data + (matrix * w.rows + first) * w.row_bytes;
   pack_panel(w.type, {from, static_cast<size_t>(height * w.row_bytes)}, height, w.n, {to, static_cast<size_t>(bytes)});
   return to;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -22,6 +23,8 @@ class Scratch {
     }
     return memory_.get();
   }
+
+  std::byte* bytes(int64_t count) { return reinterpret_cast<std::byte*>(floats((count + 3) / 4)); }
 
  private:
   struct Free {

@@ -59,7 +59,7 @@ Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read
       w.matrices * w.panels, std::max<int64_t>(1, kPartBytes / row / kPanelRows), [&](int64_t begin, int64_t end) {
         static thread_local Scratch scratch;  // kept: fresh memory for every part would cost its page faults each time
         const int64_t part = (end - begin) * kPanelRows * row;
-        auto* rows = reinterpret_cast<std::byte*>(scratch.floats((part + 3) / 4));
+        std::byte* rows = scratch.bytes(part);
         while (begin < end) {  // a run of panels of one matrix
           const int64_t matrix = begin / w.panels, first = begin % w.panels * kPanelRows;
           const int64_t last = std::min(w.rows, first + (end - begin) * kPanelRows);
