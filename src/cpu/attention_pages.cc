@@ -19,16 +19,19 @@ void check_plan(const AttentionPlan& plan) {
   }
 }
 
-KeyPages::KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs)
+PoolPages::PoolPages(const Kernels& kernels, const AttentionPlan& plan, const Tensor& pool, KvType type,
+                     CacheCodecs& codecs)
     : kernels_(kernels),
-      data_(plan.keys.raw().data()),
+      data_(pool.raw().data()),
       kv_heads_(plan.kv_heads),
       page_size_(plan.page_size),
       dim_(plan.head_dim),
-      page_bytes_(kv_page_bytes(plan.types.keys, plan.page_size, plan.head_dim)),
-      plain_(static_cast<size_t>(plan.keys.dtype())),
-      codec_(codecs.get(plan.types.keys, plan.head_dim)),
-      balance_(plan.key_balance) {}
+      page_bytes_(kv_page_bytes(type, plan.page_size, plan.head_dim)),
+      plain_(static_cast<size_t>(pool.dtype())),
+      codec_(codecs.get(type, plan.head_dim)) {}
+
+KeyPages::KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs)
+    : PoolPages(kernels, plan, plan.keys, plan.types.keys, codecs), balance_(plan.key_balance) {}
 
 // Coded: for each tile of queries its integers, [block][row][32]; behind those of all tiles what the integers mean,
 // [group][row].
@@ -62,7 +65,7 @@ void KeyPages::prepare(float* q, int64_t vectors, float* prepared) const {
 
 void KeyPages::scores(int64_t page, int64_t kv_head, int64_t begin, int64_t end, const float* prepared, int64_t vectors,
                       float* scores) const {
-  const std::byte* keys = data_ + (page * kv_heads_ + kv_head) * page_bytes_;
+  const std::byte* keys = page_at(page, kv_head);
   if (codec_ == nullptr) {
     const int64_t row_bytes = page_bytes_ / page_size_;
     kernels_.product[plain_]({keys + begin * row_bytes, row_bytes, end - begin}, prepared, dim_, vectors, dim_,
@@ -82,18 +85,11 @@ void KeyPages::scores(int64_t page, int64_t kv_head, int64_t begin, int64_t end,
 }
 
 ValuePages::ValuePages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs)
-    : kernels_(kernels),
-      data_(plan.values.raw().data()),
-      kv_heads_(plan.kv_heads),
-      page_size_(plan.page_size),
-      dim_(plan.head_dim),
-      page_bytes_(kv_page_bytes(plan.types.values, plan.page_size, plan.head_dim)),
-      plain_(static_cast<size_t>(plan.values.dtype())),
-      codec_(codecs.get(plan.types.values, plan.head_dim)) {}
+    : PoolPages(kernels, plan, plan.values, plan.types.values, codecs) {}
 
 void ValuePages::add(int64_t page, int64_t kv_head, const float* weights, const KeyRange* ranges,
                      const float* correction, int64_t vectors, float* sums) const {
-  const std::byte* values = data_ + (page * kv_heads_ + kv_head) * page_bytes_;
+  const std::byte* values = page_at(page, kv_head);
   if (codec_ == nullptr) {
     const int64_t begin = ranges[0].begin, count = ranges[0].end - begin;
     kernels_.weighted_sum[plain_](weights + begin, page_size_, correction, vectors,

@@ -16,7 +16,22 @@ namespace gemma::cpu {
 /** The pools of a plan hold whole pages of its types. */
 void check_plan(const AttentionPlan& plan);
 
-class KeyPages {
+/** The pages of keys, or of values: where they lie and what they are made of. */
+class PoolPages {
+ protected:
+  PoolPages(const Kernels& kernels, const AttentionPlan& plan, const Tensor& pool, KvType type, CacheCodecs& codecs);
+  const std::byte* page_at(int64_t page, int64_t kv_head) const {
+    return data_ + (page * kv_heads_ + kv_head) * page_bytes_;
+  }
+
+  const Kernels& kernels_;
+  const std::byte* data_;
+  int64_t kv_heads_, page_size_, dim_, page_bytes_;
+  size_t plain_;             // the type of plain pages
+  const CacheCodec* codec_;  // of coded pages, else null
+};
+
+class KeyPages : PoolPages {
  public:
   KeyPages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs);
   /** Floats that `vectors` prepared queries take. */
@@ -28,15 +43,10 @@ class KeyPages {
               float* scores) const;
 
  private:
-  const Kernels& kernels_;
-  const std::byte* data_;
-  int64_t kv_heads_, page_size_, dim_, page_bytes_;
-  size_t plain_;             // the type of plain pages
-  const CacheCodec* codec_;  // of coded pages, else null
   std::span<const float> balance_;
 };
 
-class ValuePages {
+class ValuePages : PoolPages {
  public:
   ValuePages(const Kernels& kernels, const AttentionPlan& plan, CacheCodecs& codecs);
   /** Floats of a sum: head_dim, or more where pages are coded. */
@@ -53,12 +63,6 @@ class ValuePages {
  private:
   void add_coded(const std::byte* page, const float* weights, const KeyRange* ranges, const float* correction,
                  int64_t vectors, float* sums) const;
-
-  const Kernels& kernels_;
-  const std::byte* data_;
-  int64_t kv_heads_, page_size_, dim_, page_bytes_;
-  size_t plain_;
-  const CacheCodec* codec_;
 };
 
 }  // namespace gemma::cpu
