@@ -2,6 +2,8 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -137,6 +139,23 @@ std::byte* take_memory(int64_t bytes) {
 void give_back_memory(std::byte* data, int64_t bytes) {
   if (bytes < kLargeBlock) return std::free(data);
   munmap(data, rounded(bytes));
+}
+
+std::byte* reserve_memory(int64_t bytes) {
+  rlimit addresses{};
+  if (getrlimit(RLIMIT_AS, &addresses) != 0 || addresses.rlim_cur != RLIM_INFINITY) return nullptr;
+  const size_t size = rounded(bytes);
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) return nullptr;
+  madvise(data, size, MADV_HUGEPAGE);
+  return static_cast<std::byte*>(data);
+}
+
+void forget_memory(std::byte* data, int64_t bytes) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto at = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (at + page - 1) / page * page, last = (at + static_cast<uintptr_t>(bytes)) / page * page;
+  if (first < last) madvise(data + (first - at), last - first, MADV_DONTNEED);
 }
 
 int64_t available_memory() { return std::min(left_in_system(), left_in_own_limit()); }

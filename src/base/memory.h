@@ -17,6 +17,13 @@ namespace gemma {
 std::byte* take_memory(int64_t bytes);
 void give_back_memory(std::byte* data, int64_t bytes);
 
+/** Addresses for `bytes` (zero-filled, in 2 MiB pages where the system has them) that take memory as they are written;
+ *  null where the system refuses, or where addresses are limited and others want them. Given back by
+ *  give_back_memory(), in parts by forget_memory(). */
+std::byte* reserve_memory(int64_t bytes);
+/** The pages that lie wholly within go back to the system; what was written there is lost, the addresses stay. */
+void forget_memory(std::byte* data, int64_t bytes);
+
 /** What this process may still take, in bytes: the smallest of MemAvailable, what the cgroup limits (v1 or v2, all
  *  parents) leave, and what limit_memory() leaves. */
 int64_t available_memory();

@@ -23,6 +23,22 @@ TEST(Memory, FormatsBytes) {
   EXPECT_EQ(format_bytes(52'000'000'000'000), "52 TB");
 }
 
+TEST(Memory, ReservedAddressesTakeMemoryAsTheyAreWritten) {
+  constexpr int64_t kMegabyte = int64_t{1} << 20;
+  const int64_t before = process_memory().own;
+  std::byte* data = reserve_memory(4096 * kMegabyte);
+  ASSERT_NE(data, nullptr);
+  EXPECT_LT(process_memory().own, before + 16 * kMegabyte);
+  std::memset(data + 4 * kMegabyte, 1, 32 * kMegabyte);
+  EXPECT_GT(process_memory().own, before + 30 * kMegabyte);
+  forget_memory(data + 4 * kMegabyte + 1, 28 * kMegabyte);
+  EXPECT_LT(process_memory().own, before + 16 * kMegabyte);
+  EXPECT_EQ(data[4 * kMegabyte], std::byte{1});  // its page is not wholly within
+  EXPECT_EQ(data[16 * kMegabyte], std::byte{0});
+  EXPECT_EQ(data[34 * kMegabyte], std::byte{1});
+  give_back_memory(data, 4096 * kMegabyte);
+}
+
 TEST(Memory, BlocksOfAnySize) {
   for (const int64_t bytes : std::initializer_list<int64_t>{0, 1, 1000, (1 << 20) - 1, 1 << 20, 5'000'001}) {
     std::byte* data = take_memory(bytes);

@@ -67,6 +67,8 @@ int BufferPool::size_class(int64_t bytes) {
 
 int64_t BufferPool::class_bytes(int index) { return int64_t{64} * (4 + index % 4) << (index / 4); }
 
+BufferPool::BufferPool() : large_(total_memory()) {}
+
 BufferPool::~BufferPool() {
   for (int index = 0; index < kClasses; ++index) {
     for (std::byte* data : free_[static_cast<size_t>(index)]) give_back_memory(data, class_bytes(index));
@@ -76,37 +78,34 @@ BufferPool::~BufferPool() {
 
 std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
   const int index = size_class(bytes);
+  if (++takes_ == kTakesBetweenTrims) {
+    takes_ = 0;
+    large_.trim();
+  }
   std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
   std::byte* data;
-  if (list.empty()) {
-    make_way(class_bytes(index));
+  if (class_bytes(index) >= kLarge) {
+    data = take_large(class_bytes(index));
+  } else if (list.empty()) {
     data = take_memory(class_bytes(index));
-    if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
   } else {
     data = list.back();
     list.pop_back();
-    kept_ -= class_bytes(index);
   }
+  if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
   const std::shared_ptr<BufferPool> pool = shared_from_this();
   return std::allocate_shared<Buffer>(HandleMemory<Buffer>(pool), pool, data, index);
 }
 
-void BufferPool::make_way(int64_t bytes) {
-  if (bytes < kLarge) return;
-  for (int index = kClasses - 1; index >= 0 && bytes > 0 && class_bytes(index) >= kLarge; --index) {
-    std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
-    for (; !list.empty() && bytes > 0; bytes -= class_bytes(index)) {
-      give_back_memory(list.back(), class_bytes(index));
-      list.pop_back();
-      kept_ -= class_bytes(index);
-    }
-  }
+std::byte* BufferPool::take_large(int64_t bytes) {
+  std::byte* data = large_.take(bytes);
+  return data != nullptr ? data : take_memory(bytes);
 }
 
 void BufferPool::give_back(std::byte* data, int index) {
-  if (kept_ + class_bytes(index) > keep_bytes_) return give_back_memory(data, class_bytes(index));
-  kept_ += class_bytes(index);
-  free_[static_cast<size_t>(index)].push_back(data);
+  if (class_bytes(index) < kLarge) return free_[static_cast<size_t>(index)].push_back(data);
+  if (large_.holds(data)) return large_.give_back(data, class_bytes(index));
+  give_back_memory(data, class_bytes(index));
 }
 
 }  // namespace gemma::cpu
