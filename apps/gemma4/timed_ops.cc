@@ -134,6 +134,10 @@ Tensor TimedOps::softmax(const Tensor& x) {
   return timed("softmax", [&] { return inner_.softmax(x); });
 }
 
+Tensor TimedOps::clamp(const Tensor& x, float low, float high) {
+  return timed("clamp", [&] { return inner_.clamp(x, low, high); });
+}
+
 Tensor TimedOps::embed(const Tensor& table, std::span<const int32_t> ids, float factor) {
   return timed("embed", [&] { return inner_.embed(table, ids, factor); });
 }
@@ -171,6 +175,18 @@ void TimedOps::copy_pages(const Tensor& source, std::span<const int32_t> from, c
 
 Tensor TimedOps::attention(const Tensor& q, const AttentionPlan& plan) {
   return timed("attention", [&] { return inner_.attention(q, plan); });
+}
+
+Tensor TimedOps::rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) {
+  return timed("rope_2d", [&] { return inner_.rope_2d(x, columns, inverse_frequency, head_dim); });
+}
+
+Tensor TimedOps::attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) {
+  return timed("attention_dense", [&] { return inner_.attention_dense(q, k, v, head_dim); });
+}
+
+Tensor TimedOps::pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) {
+  return timed("pool", [&] { return inner_.pool(x, columns, kernel, factor); });
 }
 
 std::vector<Candidates> TimedOps::candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) {

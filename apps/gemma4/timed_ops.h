@@ -48,6 +48,7 @@ class TimedOps final : public Ops {
   Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) override;
   Tensor softcap(const Tensor& x, float cap) override;
   Tensor softmax(const Tensor& x) override;
+  Tensor clamp(const Tensor& x, float low, float high) override;
   Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;
   void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) override;
   void route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) override;
@@ -58,6 +59,9 @@ class TimedOps final : public Ops {
   void copy_pages(const Tensor& source, std::span<const int32_t> from, const Tensor& target,
                   std::span<const int32_t> to) override;
   Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
+  Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) override;
+  Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) override;
   std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) override;
 
  private:

@@ -22,6 +22,14 @@ int layer_of(std::string_view bare, const Config& config) {
   return layer < static_cast<int>(config.layers.size()) ? layer : -1;
 }
 
+/** A tensor of the parts that encode pictures and sound. */
+bool is_media(std::string_view bare) {
+  for (std::string_view head : {"vision_tower.", "audio_tower.", "vision_embedder.", "embed_vision.", "embed_audio."}) {
+    if (bare.starts_with(head)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void StoredTensor::read_rows(const ModelFile& file, int64_t first, int64_t n, std::span<std::byte> out) const {
@@ -44,8 +52,12 @@ void StoredTensor::read(const ModelFile& file, std::span<std::byte> out) const {
   read_rows(file, 0, rows, out);
 }
 
-TensorMap::TensorMap(const ModelFile& file, const Config& config) : file_(file), config_(config), prefix_("model.") {
+TensorMap::TensorMap(const ModelFile& file, const Config& config)
+    : file_(file), config_(config), prefix_("model."), media_prefix_("model.") {
   if (file.format() == FileFormat::gguf) return;
+  for (const TensorRecord& record : file.tensors()) {
+    if (is_media(record.name)) media_prefix_.clear();
+  }
   for (std::string_view prefix : text_prefixes()) {
     if (file.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
       prefix_ = prefix;
@@ -56,6 +68,7 @@ TensorMap::TensorMap(const ModelFile& file, const Config& config) : file_(file),
 
 std::string TensorMap::name_in_file(std::string_view bare) const {
   if (file_.format() == FileFormat::gguf) return gguf_name(bare).value_or(std::string(bare));
+  if (is_media(bare)) return media_prefix_ + std::string(bare);
   const bool own = bare.starts_with("pre_projection") || bare.starts_with("post_projection") ||
                    bare.starts_with("masked_embedding") || bare.starts_with("lm_head");
   return own ? std::string(bare) : prefix_ + std::string(bare);

@@ -54,7 +54,7 @@ class TensorMap {
 
   const ModelFile& file_;
   const Config& config_;
-  std::string prefix_;  // of text tensors in safetensors
+  std::string prefix_, media_prefix_;  // of text tensors and of encoders' in safetensors
 };
 
 }  // namespace gemma

@@ -161,8 +161,7 @@ Tensor CpuOps::add_norm(const Tensor& residual, const Tensor& x, const Tensor& w
   return y;
 }
 
-Tensor CpuOps::elementwise(const Tensor& a, const Tensor& b,
-                           void (*kernel)(const float*, const float*, int64_t, float*)) {
+Tensor CpuOps::elementwise(const Tensor& a, const Tensor& b, Combine kernel) {
   check_same(a, b);
   const float *from_a = a.data<float>().data(), *from_b = b.data<float>().data();
   Tensor y = make(DType::f32, a.shape());
@@ -172,23 +171,24 @@ Tensor CpuOps::elementwise(const Tensor& a, const Tensor& b,
   return y;
 }
 
-Tensor CpuOps::add(const Tensor& a, const Tensor& b) { return elementwise(a, b, kernels_.add); }
-Tensor CpuOps::gated_gelu(const Tensor& gate, const Tensor& up) { return elementwise(gate, up, kernels_.gated_gelu); }
-
-Tensor CpuOps::mul(const Tensor& a, const Tensor& b) {
-  const Tensor factors = widened(b);
-  if (factors.shape().count() == a.shape().count()) return elementwise(a, factors.view(a.shape()), kernels_.mul);
+Tensor CpuOps::elementwise_or_by_row(const Tensor& a, const Tensor& b, Combine kernel) {
+  const Tensor other = widened(b);
+  if (other.shape().count() == a.shape().count()) return elementwise(a, other.view(a.shape()), kernel);
   check_f32(a);
   const int64_t n = a.cols();
-  GEMMA_CHECK(factors.shape().count() == n, "b has the shape of a, or is one row of it");
-  const float *from = a.data<float>().data(), *row = factors.data<float>().data();
+  GEMMA_CHECK(other.shape().count() == n, "b has the shape of a, or is one row of it");
+  const float *from = a.data<float>().data(), *row = other.data<float>().data();
   Tensor y = make(DType::f32, a.shape());
   float* to = y.data_mutable<float>().data();
   over_rows(a.rows(), n, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) kernels_.mul(from + i * n, row, n, to + i * n);
+    for (int64_t i = begin; i < end; ++i) kernel(from + i * n, row, n, to + i * n);
   });
   return y;
 }
+
+Tensor CpuOps::add(const Tensor& a, const Tensor& b) { return elementwise_or_by_row(a, b, kernels_.add); }
+Tensor CpuOps::mul(const Tensor& a, const Tensor& b) { return elementwise_or_by_row(a, b, kernels_.mul); }
+Tensor CpuOps::gated_gelu(const Tensor& gate, const Tensor& up) { return elementwise(gate, up, kernels_.gated_gelu); }
 
 Tensor CpuOps::scale(const Tensor& x, float factor) {
   check_f32(x);
@@ -212,6 +212,16 @@ Tensor CpuOps::softcap(const Tensor& x, float cap) {
   float* to = y.data_mutable<float>().data();
   over_rows(x.shape().count(), 4,
             [&](int64_t begin, int64_t end) { kernels_.softcap(from + begin, cap, end - begin, to + begin); });
+  return y;
+}
+
+Tensor CpuOps::clamp(const Tensor& x, float low, float high) {
+  check_f32(x);
+  const float* from = x.data<float>().data();
+  Tensor y = make(DType::f32, x.shape());
+  float* to = y.data_mutable<float>().data();
+  over_rows(x.shape().count(), 1,
+            [&](int64_t begin, int64_t end) { kernels_.clamp(from + begin, low, high, end - begin, to + begin); });
   return y;
 }
 

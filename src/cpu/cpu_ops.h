@@ -58,6 +58,7 @@ class CpuOps final : public Ops {
   Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) override;
   Tensor softcap(const Tensor& x, float cap) override;
   Tensor softmax(const Tensor& x) override;
+  Tensor clamp(const Tensor& x, float low, float high) override;
 
   Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;
   void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) override;
@@ -69,6 +70,10 @@ class CpuOps final : public Ops {
   void write_kv(const AttentionPlan& plan, const Tensor& k, const Tensor& v) override;
   Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
 
+  Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) override;
+  Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) override;
+
   std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) override;
 
  private:
@@ -79,8 +84,11 @@ class CpuOps final : public Ops {
   Tensor widened(const Tensor& x);
   /** body(first, last) over rows of `work` elements each, on this thread where waking others would cost more. */
   void over_rows(int64_t rows, int64_t work, FunctionRef<void(int64_t, int64_t)> body);
+  using Combine = void (*)(const float*, const float*, int64_t, float*);
   /** The same kernel on all values of two tensors of one shape. */
-  Tensor elementwise(const Tensor& a, const Tensor& b, void (*kernel)(const float*, const float*, int64_t, float*));
+  Tensor elementwise(const Tensor& a, const Tensor& b, Combine kernel);
+  /** The same, where b may be one row, and of any type. */
+  Tensor elementwise_or_by_row(const Tensor& a, const Tensor& b, Combine kernel);
 
   ThreadPool& threads_;
   const Kernels& kernels_;

@@ -54,18 +54,39 @@ Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shap
   });
 }
 
+Tensor Loader::table(std::string_view bare, std::initializer_list<int64_t> shape) {
+  const StoredTensor stored = find(bare, shape);
+  bytes_ += stored.bytes();
+  if (options_.count_only) return {};
+  const Shape rows{stored.shape.rows(), stored.shape.cols()};
+  return ops_.load_rows(stored.dtype, rows, [&](int64_t first, int64_t n, std::span<std::byte> out) {
+    stored.read_rows(file_, first, n, out);
+  });
+}
+
 Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shape) {
   return {matrix(bare, shape), std::string(bare)};
 }
 
-Tensor Loader::values(std::string_view bare, int64_t size, float factor, float offset) {
-  const StoredTensor stored = find(bare, {size});
-  bytes_ += bytes_of(DType::f32, size);
+std::vector<float> Loader::floats(std::string_view bare, std::initializer_list<int64_t> shape) const {
+  const StoredTensor stored = find(bare, shape);
   if (options_.count_only) return {};
   std::vector<std::byte> raw(static_cast<size_t>(stored.bytes()));
   stored.read(file_, raw);
-  std::vector<float> x(static_cast<size_t>(size));
+  std::vector<float> x(static_cast<size_t>(stored.shape.count()));
   unpack(stored.dtype, raw, x);
+  return x;
+}
+
+float Loader::number(std::string_view bare) {
+  const std::vector<float> x = floats(bare, {1});
+  return x.empty() ? 0.0f : x[0];
+}
+
+Tensor Loader::values(std::string_view bare, int64_t size, float factor, float offset) {
+  bytes_ += bytes_of(DType::f32, size);
+  std::vector<float> x = floats(bare, {size});
+  if (options_.count_only) return {};
   for (float& v : x) v = v * factor + offset;
   return ops_.upload(DType::f32, Shape{size}, std::as_bytes(std::span(x)));
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/tensor_map.h"
 #include "model/weights.h"
@@ -28,8 +29,12 @@ class Loader {
   /** A matrix for linear, embed or moe, in the device's layout. Fails when missing or of another shape. */
   Tensor matrix(std::string_view bare, std::initializer_list<int64_t> shape);
   Linear linear(std::string_view bare, std::initializer_list<int64_t> shape);
+  /** The rows of a table for embed, as files store them. */
+  Tensor table(std::string_view bare, std::initializer_list<int64_t> shape);
   /** f32 values for element-wise ops, times `factor`. */
   Tensor vector(std::string_view bare, int64_t size, float factor = 1.0f);
+  /** One value; 0 while only counting. */
+  float number(std::string_view bare);
   /** A norm's factors: w, or 1 + w where the file holds w and means that (Gemma 3 in safetensors). */
   Tensor norm(std::string_view bare, int64_t size);
   /** The record of a tensor that stays in the file. */
@@ -40,6 +45,7 @@ class Loader {
 
  private:
   StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
+  std::vector<float> floats(std::string_view bare, std::initializer_list<int64_t> shape) const;
   Tensor values(std::string_view bare, int64_t size, float factor, float offset);
 
   const ModelFile& file_;

@@ -76,10 +76,11 @@ class Ops {
   /** y = x * (mean(x^2) + eps)^(-1/2) * weight over groups of `weight cols` (or `group`) columns; no weight: 1.
    *  group = head_dim normalises each head of [rows, heads * head_dim] on its own. */
   virtual Tensor rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_t group = 0) = 0;
+  /** Element by element; b may be one row, used for every row of a. */
   virtual Tensor add(const Tensor& a, const Tensor& b) = 0;
   /** residual + rms_norm(x; weight). */
   virtual Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) = 0;
-  /** Element by element; b may be one row, used for every row of a. */
+  /** As add. */
   virtual Tensor mul(const Tensor& a, const Tensor& b) = 0;
   virtual Tensor scale(const Tensor& x, float factor) = 0;
   /** factor: one value, [1] or a scalar. */
@@ -89,6 +90,8 @@ class Ops {
   /** cap * tanh(x / cap). */
   virtual Tensor softcap(const Tensor& x, float cap) = 0;
   virtual Tensor softmax(const Tensor& x) = 0;
+  /** Each value, or the bound that it is beyond. */
+  virtual Tensor clamp(const Tensor& x, float low, float high) = 0;
 
   // ---- products ----
   /** Rows `ids` of table [vocab, cols] of any weight type, times `factor`, as f32. */
@@ -122,6 +125,17 @@ class Ops {
    *  pool. Key blocks are pages, by index in the sequence, merged in order. Query head j reads K/V head j / (heads /
    *  kv_heads). */
   virtual Tensor attention(const Tensor& q, const AttentionPlan& plan) = 0;
+
+  // ---- pictures: rows are the cells of a grid of `columns`, row by row ----
+  /** As rope, but the first half of each head by the column and the second by the row of its cell, each like a head of
+   *  its own. inverse_frequency has head_dim / 4 entries. */
+  virtual Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency,
+                         int64_t head_dim) = 0;
+  /** q, k, v [rows, heads * head_dim]: softmax(q . k) v, every row seeing every row. Keys in blocks of fixed size,
+   *  merged in order; there is no matrix of all scores. */
+  virtual Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) = 0;
+  /** factor * the mean of each cell of `kernel` x `kernel` rows -> [rows / kernel^2, cols], row by row. */
+  virtual Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) = 0;
 
   // ---- ends ----
   /** The k best of each row and the row's log-sum-exp. `allowed`: rows * ceil(vocab / 32) words, bit set = may be

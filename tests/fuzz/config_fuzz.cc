@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json, with a generation_config.json after a zero byte, or a whole GGUF file: what comes out as a Config is one
-// that the forward pass can run, whatever went in. Drafters the same.
+// that the forward pass can run, whatever went in. Drafters and encoders of media the same.
 // Links: config
 #include "config/config.h"
 
 #include <cmath>
 
 #include "config/drafter_config.h"
+#include "config/media_config.h"
 #include "config/tensor_map.h"
 #include "fuzz/fuzz.h"
 
@@ -42,6 +43,20 @@ void check(const Config& c) {
   for (size_t i = 0; i < c.layers.size(); ++i) check_layer(c, c.layers[i], i);
 }
 
+void check(const MediaConfig& c) {
+  if (c.vision) {
+    require(c.vision->dim > 0 && c.vision->heads > 0 && c.vision->patch > 0 && c.vision->pool > 0);
+    require(c.vision->head_dim % 4 == 0 &&
+            c.vision->inverse_frequency.size() == static_cast<size_t>(c.vision->head_dim / 4));
+  }
+  if (c.audio) {
+    require(c.audio->heads > 0 && c.audio->dim % (2 * c.audio->heads) == 0 && c.audio->logit_cap > 0);
+    require(c.audio->channels[0] > 0 && c.audio->channels[1] > 0 && c.audio->window <= c.audio->distances);
+  }
+  require(!c.pixel_blocks || (c.pixel_blocks->side > 0 && c.pixel_blocks->positions > 0));
+  require(!c.sample_frames || c.sample_frames->samples > 0);
+}
+
 void read_gguf(const uint8_t* data, size_t size) {
   std::vector<std::unique_ptr<ByteSource>> sources;
   sources.push_back(memory_source("m.gguf", fuzz::bytes(data, size)));
@@ -60,6 +75,7 @@ void read_gguf(const uint8_t* data, size_t size) {
 void read_json(std::string_view text) {
   const size_t zero = text.find('\0');
   const json::value config = parse_json_or_fail("config.json", text.substr(0, zero));
+  check(MediaConfig::from_json("config.json", config));
   if (text.find("_assistant") != std::string_view::npos) {
     const DrafterConfig drafter = DrafterConfig::from_json("config.json", config);
     check(drafter.stack);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "golden.h"
+#include "model/encoder_weights.h"
 #include "model/model.h"
 
 namespace gemma::parity {
@@ -38,6 +39,31 @@ TEST(Weights, MissingTensorsAreNamed) {
               HasSubstr("tensor 'model.layers.5.self_attn.v_proj.weight' is missing (expected [64, 64])"));
   EXPECT_THAT(error_of("dense_text", [](Config& c) { c.per_layer_dim = 4; }),
               HasSubstr("tensor 'model.embed_tokens_per_layer.weight' is missing"));
+}
+
+std::string encoder_error(const std::string& folder, const std::function<void(MediaConfig&, Config&)>& change) {
+  const auto file = open(golden(folder));
+  MediaConfig media = MediaConfig::from(*file);
+  Config text = Config::from(*file);
+  change(media, text);
+  try {
+    Encoders::load(*file, std::move(media), text, cpu_ops());
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Weights, TensorsOfEncodersAreNamed) {
+  EXPECT_THAT(encoder_error("e_vision", [](MediaConfig& m, Config&) { m.vision->mlp_width = 95; }),
+              HasSubstr("tensor 'model.vision_tower.encoder.layers.0.mlp.gate_proj.linear.weight': expected shape"));
+  EXPECT_THAT(encoder_error("e_vision", [](MediaConfig&, Config& text) { text.dim = 63; }),
+              HasSubstr("tensor 'model.embed_vision.embedding_projection.weight': expected shape [63, 48]"));
+  EXPECT_THAT(encoder_error("e_vision", [](MediaConfig& m, Config&) { m.vision->standardized = true; }),
+              HasSubstr("tensor 'model.vision_tower.std_bias' is missing (expected [48])"));
+  EXPECT_THAT(encoder_error("dense_vision", [](MediaConfig& m, Config&) { m.vision->clipped = true; }),
+              HasSubstr("self_attn.q_proj.input_min' is missing (expected [1])"));
+  EXPECT_EQ(encoder_error("e_text", [](MediaConfig&, Config&) {}), "no error");  // it has none
 }
 
 TEST(Weights, SharedLayersHaveNoKeysOfTheirOwn) {

@@ -88,6 +88,10 @@ struct Rows {
   static void gated_gelu(const float* gate, const float* up, int64_t n, float* y) {
     map<V>(gate, up, n, y, [](F g, F u) { return V::mul(gelu<V>(g), u); });
   }
+  static void clamp(const float* x, float low, float high, int64_t n, float* y) {
+    const F least = V::set(low), most = V::set(high);
+    map<V>(x, n, y, [&](F v) { return V::max(least, V::min(most, v)); });
+  }
   static void softcap(const float* x, float cap, int64_t n, float* y) {
     const F c = V::set(cap);
     map<V>(x, n, y, [&](F v) { return V::mul(c, tanh<V>(V::div(v, c))); });
@@ -269,6 +273,7 @@ void fill_rows(Kernels& table) {
   table.scale = Rows<V>::scale;
   table.combine = Rows<V>::combine;
   table.gated_gelu = Rows<V>::gated_gelu;
+  table.clamp = Rows<V>::clamp;
   table.softcap = Rows<V>::softcap;
   table.softmax = Rows<V>::softmax;
   table.rope = Rows<V>::rope;

@@ -74,6 +74,8 @@ struct Kernels {
   /** a * factor_a + b * factor_b. */
   void (*combine)(const float* a, float factor_a, const float* b, float factor_b, int64_t n, float* y) = nullptr;
   void (*gated_gelu)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+  /** A NaN stays one. */
+  void (*clamp)(const float* x, float low, float high, int64_t n, float* y) = nullptr;
   void (*softcap)(const float* x, float cap, int64_t n, float* y) = nullptr;
   void (*softmax)(const float* x, int64_t n, float* y) = nullptr;
   /** Rotates `pairs` pairs (i, i + half) of one head of 2 * half values and copies the others. y is not x. */

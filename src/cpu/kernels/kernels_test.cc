@@ -227,6 +227,20 @@ TEST_P(Table, SoftcapIsTanh) {
   EXPECT_TRUE(std::isnan(y[0]));
 }
 
+TEST_P(Table, ClampAtOddSizes) {
+  for (int64_t n : {1, 7, 16, 33}) {
+    auto x = random_values(static_cast<size_t>(n), 10, 3.0f);
+    x[0] = n == 7 ? kNan : n == 16 ? kInf : -kInf;
+    std::vector<float> y(x.size() + 1, 9.0f);
+    k_.clamp(x.data(), -0.5f, 2.0f, n, y.data());
+    EXPECT_TRUE(n == 7 ? std::isnan(y[0]) : y[0] == (n == 16 ? 2.0f : -0.5f)) << n;
+    for (size_t i = 1; i < x.size(); ++i) ASSERT_EQ(y[i], std::clamp(x[i], -0.5f, 2.0f)) << n;
+    EXPECT_EQ(y.back(), 9.0f);
+    k_.clamp(x.data(), -kInf, kInf, n, y.data());
+    for (size_t i = 0; i < x.size(); ++i) ASSERT_TRUE(same(y[i], x[i])) << n;
+  }
+}
+
 TEST_P(Table, GatedGelu) {
   std::vector<float> x, up, y;
   for (float v = -15.0f; v < 15.0f; v += 0.0019f) x.push_back(v);

@@ -47,6 +47,10 @@ void gated_gelu(const float* gate, const float* up, int64_t n, float* y) {
   }
 }
 
+void clamp(const float* x, float low, float high, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < low ? low : x[i] > high ? high : x[i];
+}
+
 void softcap(const float* x, float cap, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = cap * std::tanh(x[i] / cap);
 }
@@ -118,6 +122,7 @@ void scalar_rows(Kernels& table) {
   table.scale = scale;
   table.combine = combine;
   table.gated_gelu = gated_gelu;
+  table.clamp = clamp;
   table.softcap = softcap;
   table.softmax = softmax;
   table.rope = rope;

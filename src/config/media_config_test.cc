@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/media_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace gemma {
+namespace {
+
+using testing::HasSubstr;
+
+json::value golden(const std::string& path) {
+  return parse_json_or_fail(path, read_file(std::string(GEMMA4_GOLDEN) + "/" + path));
+}
+
+MediaConfig from(const json::value& config) { return MediaConfig::from_json("config.json", config); }
+
+std::string error(const json::value& config) {
+  try {
+    from(config);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(MediaConfig, VisionTowers) {
+  const VisionConfig e = from(golden("e_vision/config.json")).vision.value();
+  EXPECT_EQ(e.dim, 48);
+  EXPECT_EQ(e.layers, 3);
+  EXPECT_EQ(e.heads, 4);
+  EXPECT_EQ(e.head_dim, 12);
+  EXPECT_EQ(e.patch, 4);
+  EXPECT_EQ(e.pool, 3);
+  EXPECT_TRUE(e.clipped);
+  EXPECT_FALSE(e.standardized);
+  ASSERT_EQ(e.inverse_frequency.size(), 3u);
+  EXPECT_EQ(e.inverse_frequency[0], 1.0f);
+  EXPECT_NEAR(e.inverse_frequency[1], 0.2154435f, 1e-7);  // 100^(-2/6)
+
+  const VisionConfig dense = from(golden("dense_vision/config_hub.json")).vision.value();
+  EXPECT_FALSE(dense.clipped);
+  EXPECT_TRUE(dense.standardized);
+}
+
+TEST(MediaConfig, ModelsWithoutEncoders) {
+  for (const char* path : {"e_text/config.json", "gemma3_text/config.json", "unified_text/config.json"}) {
+    const MediaConfig c = from(golden(path));
+    EXPECT_FALSE(c.sees()) << path;
+    EXPECT_FALSE(c.hears()) << path;
+  }
+}
+
+TEST(MediaConfig, MissingKeysHaveTheReferencesDefaults) {
+  const MediaConfig c =
+      from({{"model_type", "gemma4"}, {"vision_config", json::object()}, {"audio_config", json::object()}});
+  EXPECT_EQ(c.vision->dim, 768);
+  EXPECT_EQ(c.vision->mlp_width, 3072);
+  EXPECT_EQ(c.vision->positions, 10240);
+  EXPECT_FALSE(c.vision->clipped);
+  EXPECT_EQ(c.audio->dim, 1024);
+  EXPECT_EQ(c.audio->output_dim, 1536);
+  EXPECT_EQ(c.audio->channels, (std::array{128, 32}));
+  EXPECT_EQ(c.audio->window, 13);
+  EXPECT_TRUE(c.audio->clipped);
+  const MediaConfig blocks =
+      from({{"model_type", "gemma4_unified"}, {"vision_config", json::object()}, {"audio_config", nullptr}});
+  EXPECT_EQ(blocks.pixel_blocks->side, 48);
+  EXPECT_EQ(blocks.pixel_blocks->dim, 3840);
+  EXPECT_FALSE(blocks.sample_frames);
+}
+
+TEST(MediaConfig, SaysWhatIsWrong) {
+  const auto with = [](const char* part, const char* key, const json::value& value) {
+    json::object config{{"model_type", "gemma4"}};
+    config[part] = json::object{{key, value}};
+    return error(config);
+  };
+  EXPECT_EQ(with("vision_config", "head_dim", 6),
+            "config.json: vision_config.head_dim: expected a multiple of 4, found 6");
+  EXPECT_THAT(with("vision_config", "num_key_value_heads", 4), HasSubstr("as many as num_attention_heads, found 4"));
+  EXPECT_THAT(with("vision_config", "hidden_size", 0), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(with("vision_config", "hidden_activation", "relu"), HasSubstr("gelu_pytorch_tanh, found \"relu\""));
+  EXPECT_THAT(with("vision_config", "rope_parameters", json::object{{"rope_type", "yarn"}}),
+              HasSubstr("vision_config.rope_parameters.rope_type: expected axial or default"));
+  EXPECT_THAT(with("audio_config", "subsampling_conv_channels", json::array{1, 2, 3}), HasSubstr("two numbers"));
+  EXPECT_THAT(with("audio_config", "hidden_size", 1020), HasSubstr("an even multiple of num_attention_heads"));
+  EXPECT_THAT(with("audio_config", "attention_context_right", 1), HasSubstr("attention_context_right"));
+  EXPECT_THAT(with("audio_config", "attention_context_left", 12), HasSubstr("attention_chunk_size"));
+  EXPECT_THAT(with("audio_config", "gradient_clipping", 10.0), HasSubstr("gradient_clipping"));
+  EXPECT_THAT(with("audio_config", "hidden_act", "gelu"), HasSubstr("expected silu"));
+  EXPECT_THAT(error({{"model_type", "gemma4_unified"},
+                     {"vision_config", json::object{{"mm_embed_dim", 8}, {"output_proj_dims", 9}}}}),
+              HasSubstr("output_proj_dims: expected the same as mm_embed_dim, found 9"));
+}
+
+}  // namespace
+}  // namespace gemma
