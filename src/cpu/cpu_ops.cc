@@ -83,10 +83,12 @@ Tensor CpuOps::gather_rows(const Tensor& x, std::span<const int32_t> rows) {
   const int64_t bytes = row_bytes(x);
   const std::byte* from = x.raw().data();
   std::byte* to = y.raw_mutable().data();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    GEMMA_CHECK(rows[i] >= 0 && rows[i] < x.rows(), "a row of the tensor");
-    std::memcpy(to + static_cast<int64_t>(i) * bytes, from + rows[i] * bytes, static_cast<size_t>(bytes));
-  }
+  for (const int32_t row : rows) GEMMA_CHECK(row >= 0 && row < x.rows(), "a row of the tensor");
+  over_rows(std::ssize(rows), x.cols(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(to + i * bytes, from + rows[static_cast<size_t>(i)] * bytes, static_cast<size_t>(bytes));
+    }
+  });
   return y;
 }
 

@@ -27,6 +27,8 @@ struct Kernels;
 class BufferPool;
 class CacheCodecs;
 class RopeTables;
+struct Grouping;
+struct Weight;
 
 class CpuOps final : public Ops {
  public:
@@ -84,6 +86,7 @@ class CpuOps final : public Ops {
   Tensor widened(const Tensor& x);
   /** body(first, last) over rows of `work` elements each, on this thread where waking others would cost more. */
   void over_rows(int64_t rows, int64_t work, FunctionRef<void(int64_t, int64_t)> body);
+  Tensor expert_hidden(const Tensor& x, const Grouping& grouping, const Weight& gate_up);
   using Combine = void (*)(const float*, const float*, int64_t, float*);
   /** The same kernel on all values of two tensors of one shape. */
   Tensor elementwise(const Tensor& a, const Tensor& b, Combine kernel);

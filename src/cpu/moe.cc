@@ -18,7 +18,6 @@
 #include "tensor/tensor.h"
 
 namespace gemma::cpu {
-namespace {
 
 /** The choices of all rows, sorted by expert. Choice c = row * top_k + rank stands at place[c]. */
 struct Grouping {
@@ -28,11 +27,15 @@ struct Grouping {
   std::vector<int32_t> row_at;   // of each place
   std::vector<int64_t> start;    // the first place of each expert; to work with
 
+  bool one_row_each() const { return place.size() == groups.size(); }
+
   static Grouping& of_this_thread() {
     static thread_local Grouping kept;  // a step of an answer allocates nothing
     return kept;
   }
 };
+
+namespace {
 
 void group_by_expert(std::span<const int32_t> chosen, int64_t experts, int top_k, Grouping& result) {
   std::vector<int64_t>& start = result.start;
@@ -58,24 +61,43 @@ void group_by_expert(std::span<const int32_t> chosen, int64_t experts, int top_k
   }
 }
 
-/** y_place = w_expert . x_place for every place; y [places, rows of an expert's matrix]. */
-void multiply_groups(const Operand& x, ThreadPool& threads, const Grouping& grouping, const Weight& w, float* y) {
-  const auto body = [&](int64_t begin, int64_t end) {
+/** body(group, first panel, panels) for all panels of the experts that somebody chose, shared out to the threads. */
+template <class Body>
+void over_panels(ThreadPool& threads, const Grouping& grouping, const Weight& w, int64_t panels, const Body& body) {
+  const auto pieces = [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const auto g = static_cast<size_t>(begin / w.panels);
-      const RowGroup& group = grouping.groups[g];
-      const int64_t panel = begin % w.panels, count = std::min(end - begin, w.panels - panel);
-      x.multiply(w, grouping.experts[g], panel, count, group, y + group.first * w.rows, w.rows);
+      const int64_t panel = begin % panels, count = std::min(end - begin, panels - panel);
+      body(static_cast<size_t>(begin / panels), panel, count);
       begin += count;
     }
   };
-  const auto total = static_cast<int64_t>(grouping.groups.size()) * w.panels;
-  const auto places = static_cast<int64_t>(grouping.place.size());
-  const bool even = places == static_cast<int64_t>(grouping.groups.size());  // one row an expert
+  const int64_t total = std::ssize(grouping.groups) * panels;
+  if (grouping.one_row_each()) return threads.parallel_for(total, panels_per_share(w, 1), pieces);
   constexpr int64_t kPieceBytes = 1 << 20;  // smaller pieces break the streams from memory
-  if (even) return threads.parallel_for(total, panels_per_share(w, 1), body);
   const int64_t panel_bytes = w.layout == Layout::packed ? w.panel_bytes : w.row_bytes * kPanelRows;
-  threads.parallel_claim(total, std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, panel_bytes)), body);
+  threads.parallel_claim(total, std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, panel_bytes)), pieces);
+}
+
+/** y_place = w_expert . x_place for every place; y [places, rows of an expert's matrix]. */
+void multiply_groups(const Operand& x, ThreadPool& threads, const Grouping& grouping, const Weight& w, float* y) {
+  over_panels(threads, grouping, w, w.panels, [&](size_t g, int64_t panel, int64_t count) {
+    const RowGroup& group = grouping.groups[g];
+    x.multiply(w, grouping.experts[g], panel, count, group, y + group.first * w.rows, w.rows);
+  });
+}
+
+/** y_place = gelu_tanh(gate_expert . x_place) * (up_expert . x_place), where whole panels of gate are followed by as
+ * many of up. */
+void multiply_gated_groups(const Operand& x, ThreadPool& threads, const Grouping& grouping, const Weight& gate_up,
+                           float* y) {
+  const int64_t panels = gate_up.panels / 2;
+  over_panels(threads, grouping, gate_up, panels, [&](size_t g, int64_t panel, int64_t count) {
+    const RowGroup& group = grouping.groups[g];
+    const int64_t first = grouping.experts[g] * gate_up.panels;
+    const Weight gate = gate_up.some_panels(first, panels), up = gate_up.some_panels(first + panels, panels);
+    float* to = y + group.first * gate.rows;
+    for (int64_t p = panel; p < panel + count; ++p) x.multiply_gated(gate, up, p, group, to, gate.rows);
+  });
 }
 
 }  // namespace
@@ -108,6 +130,30 @@ void CpuOps::route(const Tensor& scores, int top_k, const Tensor& per_expert_sca
   }
 }
 
+/** gelu_tanh(gate) * up of the chosen experts, [places, width]. */
+Tensor CpuOps::expert_hidden(const Tensor& x, const Grouping& grouping, const Weight& gate_up) {
+  const auto places = static_cast<int64_t>(grouping.place.size()), width = gate_up.rows / 2;
+  const Tensor gathered = gate_up.by_panels() ? Tensor() : gather_rows(x, grouping.row_at);
+  const std::span<const int32_t> row_at = gate_up.by_panels() ? grouping.row_at : std::span<const int32_t>();
+  const Operand operand(kernels_, threads_, *buffers_, gathered.defined() ? gathered : x, {&gate_up, 1},
+                        grouping.groups, row_at);
+  Tensor hidden = make(places, width);
+  float* to = hidden.data_mutable<float>().data();
+  if (gate_up.layout == Layout::packed && width % kPanelRows == 0 && !grouping.one_row_each()) {
+    multiply_gated_groups(operand, threads_, grouping, gate_up, to);
+    return hidden;
+  }
+  Tensor both = make(places, 2 * width);
+  float* pairs = both.data_mutable<float>().data();
+  multiply_groups(operand, threads_, grouping, gate_up, pairs);
+  over_rows(places, 4 * width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      kernels_.gated_gelu(pairs + i * 2 * width, pairs + i * 2 * width + width, width, to + i * width);
+    }
+  });
+  return hidden;
+}
+
 Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) {
   GEMMA_CHECK(x.dtype() == DType::f32 && gate_up.shape().rank == 3 && down.shape().rank == 3,
               "experts in three dimensions");
@@ -119,23 +165,12 @@ Tensor CpuOps::moe(const Tensor& x, const Routing& routing, const Tensor& gate_u
               "a choice for every row");
   Grouping& grouping = Grouping::of_this_thread();
   group_by_expert(routing.index, experts, routing.top_k, grouping);
-  const Tensor gathered = gather_rows(x, grouping.row_at);
-  Tensor both = make(places, 2 * width), hidden = make(places, width), out = make(places, n), y = make(rows, n);
-  float* pairs = both.data_mutable<float>().data();
-  const auto multiply = [&](const Tensor& in, const Tensor& w, float* out_rows) {
-    const Weight weight(w);
-    const Operand operand(kernels_, threads_, *buffers_, in, {&weight, 1}, grouping.groups);
-    multiply_groups(operand, threads_, grouping, weight, out_rows);
-  };
-  multiply(gathered, gate_up, pairs);
-  float* active = hidden.data_mutable<float>().data();
-  over_rows(places, 4 * width, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      kernels_.gated_gelu(pairs + i * 2 * width, pairs + i * 2 * width + width, width, active + i * width);
-    }
-  });
+  const Tensor hidden = expert_hidden(x, grouping, Weight(gate_up));
+  Tensor out = make(places, n), y = make(rows, n);
   float* results = out.data_mutable<float>().data();
-  multiply(hidden, down, results);
+  const Weight second(down);
+  multiply_groups(Operand(kernels_, threads_, *buffers_, hidden, {&second, 1}, grouping.groups), threads_, grouping,
+                  second, results);
   float* to = y.data_mutable<float>().data();
   over_rows(rows, routing.top_k * n, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin * routing.top_k; c < end * routing.top_k; ++c) {

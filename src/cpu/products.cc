@@ -96,6 +96,15 @@ int64_t Weight::bytes() const {
 
 bool Weight::by_panels() const { return layout == Layout::packed || is_packable(type); }
 
+Weight Weight::some_panels(int64_t first, int64_t count) const {
+  Weight part = *this;
+  part.matrices = 1;
+  part.panels = count;
+  part.rows = count * kPanelRows;
+  part.data = panel(first);
+  return part;
+}
+
 void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const {
   if (layout == Layout::rows) {
     return kernels.unpack[static_cast<size_t>(type)](data + index * row_bytes, out.data(), n);
@@ -105,8 +114,12 @@ void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> 
 }
 
 Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
-                 std::span<const Weight> weights, std::span<const RowGroup> groups)
-    : kernels_(kernels), values_(x.data<float>().data()), rows_(x.rows()), n_(x.cols()) {
+                 std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at)
+    : kernels_(kernels),
+      values_(x.data<float>().data()),
+      row_at_(row_at),
+      rows_(row_at.empty() ? x.rows() : std::ssize(row_at)),
+      n_(x.cols()) {
   const auto wanted = [&](bool bf16) {
     return std::ranges::any_of(weights,
                                [&](const Weight& w) { return w.by_panels() && (w.type == DType::bf16) == bf16; });
@@ -127,7 +140,7 @@ void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
   const int64_t per_row = n_ / kBlock;
   over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
-      kernels_.quantize(values_ + (first + r) * n_, n_, blocks + first * per_row + r, rows);
+      kernels_.quantize(row(first + r), n_, blocks + first * per_row + r, rows);
     }
     kernels_.arrange(blocks + first * per_row, rows, per_row);
   });
@@ -139,7 +152,7 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   const int64_t per_row = (n_ + 1) / 2 * 2;
   over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
-      kernels_.round_to_bf16(values_ + (first + r) * n_, n_, pairs + first * per_row + 2 * r, 2 * rows);
+      kernels_.round_to_bf16(row(first + r), n_, pairs + first * per_row + 2 * r, 2 * rows);
     }
   });
 }
@@ -160,6 +173,7 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
                        float* y, int64_t y_stride) const {
   if (group.rows == 0) return;
   if (!w.by_panels()) {
+    GEMMA_CHECK(row_at_.empty(), "rows in order for weights without panels");
     const int64_t first = first_panel * kPanelRows, last = std::min(w.rows, (first_panel + count) * kPanelRows);
     const Activations x{values_ + group.first * n_, n_, group.rows};
     return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,

@@ -34,6 +34,8 @@ struct Weight {
   /** Whether products are by packed panels, be it that they are packed when they are needed. */
   bool by_panels() const;
   const std::byte* panel(int64_t index) const { return data + index * panel_bytes; }
+  /** A matrix of `count` whole panels, the first being panel(first). */
+  Weight some_panels(int64_t first, int64_t count) const;
   /** Row `index` of all matrices as f32. */
   void unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const;
 };
@@ -46,15 +48,16 @@ struct RowGroup {
 /** Rows of f32 activations in every form that some weights want: themselves, 8-bit blocks, bf16. */
 class Operand {
  public:
-  /** x [rows, n]; groups cover its rows in order. x outlives the operand. */
+  /** x [rows, n]; groups cover its rows in order, or those of `row_at` if it is not empty: row i is x[row_at[i]]
+   *  (weights by panels only). x and row_at outlive the operand. */
   Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
-          std::span<const Weight> weights, std::span<const RowGroup> groups);
+          std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at = {});
 
   /** y[i * y_stride + r] = row r of the matrix . row group.first + i, for the rows r of `count` panels; on the calling
    *  thread. */
   void multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
                 int64_t y_stride) const;
-  /** gelu_tanh(product with gate) * product with up, for the rows of one panel of packed weights of one shape. */
+  /** gelu_tanh(product with gate) * product with up, for the rows of one panel of packed matrices of one shape. */
   void multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
                       int64_t y_stride) const;
 
@@ -65,8 +68,11 @@ class Operand {
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);
 
+  const float* row(int64_t i) const { return values_ + (row_at_.empty() ? i : row_at_[static_cast<size_t>(i)]) * n_; }
+
   const Kernels& kernels_;
   const float* values_;
+  std::span<const int32_t> row_at_;
   int64_t rows_, n_;
   std::shared_ptr<Storage> quantized_, rounded_;
   const ActivationBlock* blocks_ = nullptr;

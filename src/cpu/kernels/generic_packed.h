@@ -188,7 +188,7 @@ class PackedProduct {
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
         if (prefetch) {
 #pragma GCC unroll 20
-          for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead<kRows>(block + i);
+          for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
         }
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {

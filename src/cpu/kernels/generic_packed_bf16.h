@@ -30,8 +30,8 @@ class PackedProductBf16 {
     }
     for (int64_t i = 0; i < pairs; ++i, panel += kPanelRows * 4, x += 2 * kRows) {
       if (prefetch) {
-        prefetch_ahead<kRows>(panel);
-        prefetch_ahead<kRows>(panel + 64);
+        prefetch_ahead(panel);
+        prefetch_ahead(panel + 64);
       }
 #pragma GCC unroll 4
       for (int p = 0; p < kParts; ++p) {
