@@ -134,6 +134,14 @@ Tensor TimedOps::softmax(const Tensor& x) {
   return timed("softmax", [&] { return inner_.softmax(x); });
 }
 
+Tensor TimedOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor* bias, float eps) {
+  return timed("layer_norm", [&] { return inner_.layer_norm(x, weight, bias, eps); });
+}
+
+Tensor TimedOps::gated_sigmoid(const Tensor& a, const Tensor& b) {
+  return timed("gated_sigmoid", [&] { return inner_.gated_sigmoid(a, b); });
+}
+
 Tensor TimedOps::clamp(const Tensor& x, float low, float high) {
   return timed("clamp", [&] { return inner_.clamp(x, low, high); });
 }
@@ -187,6 +195,19 @@ Tensor TimedOps::attention_dense(const Tensor& q, const Tensor& k, const Tensor&
 
 Tensor TimedOps::pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) {
   return timed("pool", [&] { return inner_.pool(x, columns, kernel, factor); });
+}
+
+Tensor TimedOps::conv2d(const Tensor& x, const Tensor& w) {
+  return timed("conv2d", [&] { return inner_.conv2d(x, w); });
+}
+
+Tensor TimedOps::depthwise_conv1d(const Tensor& x, const Tensor& w) {
+  return timed("depthwise_conv1d", [&] { return inner_.depthwise_conv1d(x, w); });
+}
+
+Tensor TimedOps::audio_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& r, int64_t head_dim,
+                                 int64_t window, float cap) {
+  return timed("audio_attention", [&] { return inner_.audio_attention(q, k, v, r, head_dim, window, cap); });
 }
 
 std::vector<Candidates> TimedOps::candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) {

@@ -39,6 +39,7 @@ class TimedOps final : public Ops {
   Tensor columns(const Tensor& x, int64_t first, int64_t n) override;
   Tensor concat_columns(const Tensor& a, const Tensor& b) override;
   Tensor rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_t group) override;
+  Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor* bias, float eps) override;
   Tensor add(const Tensor& a, const Tensor& b) override;
   Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) override;
   Tensor mul(const Tensor& a, const Tensor& b) override;
@@ -46,6 +47,7 @@ class TimedOps final : public Ops {
   Tensor scale(const Tensor& x, const Tensor& factor) override;
   Tensor gated_gelu(const Tensor& gate, const Tensor& up) override;
   Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) override;
+  Tensor gated_sigmoid(const Tensor& a, const Tensor& b) override;
   Tensor softcap(const Tensor& x, float cap) override;
   Tensor softmax(const Tensor& x) override;
   Tensor clamp(const Tensor& x, float low, float high) override;
@@ -61,6 +63,10 @@ class TimedOps final : public Ops {
   Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
   Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) override;
   Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  Tensor conv2d(const Tensor& x, const Tensor& w) override;
+  Tensor depthwise_conv1d(const Tensor& x, const Tensor& w) override;
+  Tensor audio_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& r, int64_t head_dim,
+                         int64_t window, float cap) override;
   Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) override;
   std::vector<Candidates> candidates(const Tensor& logits, std::span<const uint32_t> allowed, int k) override;
 

@@ -48,6 +48,21 @@ TEST(MediaConfig, VisionTowers) {
   EXPECT_TRUE(dense.standardized);
 }
 
+TEST(MediaConfig, AudioTowers) {
+  const AudioConfig c = from(golden("e_audio/config_hub.json")).audio.value();
+  EXPECT_EQ(c.dim, 32);
+  EXPECT_EQ(c.layers, 2);
+  EXPECT_EQ(c.heads, 4);
+  EXPECT_EQ(c.output_dim, 48);
+  EXPECT_EQ(c.channels, (std::array{128, 8}));
+  EXPECT_EQ(c.kernel, 5);
+  EXPECT_EQ(c.distances, 13);
+  EXPECT_EQ(c.window, 13);  // as models were trained, not as the reference computes
+  EXPECT_EQ(c.logit_cap, 50.0f);
+  EXPECT_EQ(c.residual_weight, 0.5f);
+  EXPECT_TRUE(c.clipped);
+}
+
 TEST(MediaConfig, ModelsWithoutEncoders) {
   for (const char* path : {"e_text/config.json", "gemma3_text/config.json", "unified_text/config.json"}) {
     const MediaConfig c = from(golden(path));

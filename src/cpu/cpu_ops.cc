@@ -149,6 +149,21 @@ Tensor CpuOps::rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_
   return y;
 }
 
+Tensor CpuOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor* bias, float eps) {
+  check_f32(x);
+  const Tensor w = widened(weight), b = bias != nullptr ? widened(*bias) : Tensor();
+  const int64_t n = w.shape().count();
+  GEMMA_CHECK(n > 0 && x.cols() % n == 0 && (!b.defined() || b.shape().count() == n), "whole groups, each with all");
+  const float *from = x.data<float>().data(), *factors = w.data<float>().data();
+  const float* shifts = b.defined() ? b.data<float>().data() : nullptr;
+  Tensor y = make(DType::f32, x.shape());
+  float* to = y.data_mutable<float>().data();
+  over_rows(x.shape().count() / n, n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernels_.layer_norm(from + i * n, factors, shifts, eps, n, to + i * n);
+  });
+  return y;
+}
+
 Tensor CpuOps::add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) {
   check_same(residual, x);
   const Tensor w = widened(weight);
@@ -191,6 +206,8 @@ Tensor CpuOps::elementwise_or_by_row(const Tensor& a, const Tensor& b, Combine k
 Tensor CpuOps::add(const Tensor& a, const Tensor& b) { return elementwise_or_by_row(a, b, kernels_.add); }
 Tensor CpuOps::mul(const Tensor& a, const Tensor& b) { return elementwise_or_by_row(a, b, kernels_.mul); }
 Tensor CpuOps::gated_gelu(const Tensor& gate, const Tensor& up) { return elementwise(gate, up, kernels_.gated_gelu); }
+
+Tensor CpuOps::gated_sigmoid(const Tensor& a, const Tensor& b) { return elementwise(a, b, kernels_.gated_sigmoid); }
 
 Tensor CpuOps::scale(const Tensor& x, float factor) {
   check_f32(x);

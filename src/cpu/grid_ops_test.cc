@@ -3,43 +3,18 @@
 // this machine, and equal to the bit with one to four threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "base/thread_pool.h"
-#include "cpu/cpu_ops.h"
-#include "cpu/kernels/select.h"
-#include "cpu/testing/values.h"
+#include "cpu/testing/on_every_table.h"
 
 namespace gemma::cpu {
 namespace {
 
-Tensor random_tensor(Shape shape, int seed) {
-  return Tensor::from(std::span<const float>(normal_values(shape.count(), seed)), shape);
-}
-
-class GridOps : public testing::TestWithParam<const Kernels*> {
- protected:
-  /** f(ops) with pools of one to four threads: equal to the bit. Returns the values. */
-  template <class F>
-  std::vector<float> run(F f) {
-    std::vector<float> first;
-    for (int threads = 1; threads <= 4; ++threads) {
-      ThreadPool pool(threads);
-      CpuOps ops(pool, *GetParam());
-      const Tensor y = f(ops);
-      const auto values = y.template data<float>();
-      if (threads == 1) first.assign(values.begin(), values.end());
-      EXPECT_EQ(first.size(), values.size());
-      EXPECT_EQ(std::memcmp(first.data(), values.data(), values.size_bytes()), 0) << threads << " threads";
-    }
-    return first;
-  }
-};
+class GridOps : public OnEveryTable {};
 
 INSTANTIATE_TEST_SUITE_P(All, GridOps, testing::ValuesIn(all_kernels()),
                          [](const auto& test) { return test.param->name; });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/encoder_weights.h"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -9,6 +11,8 @@
 
 namespace gemma {
 namespace {
+
+constexpr int64_t kAudioWidening = 4;  // of a feed-forward's inside; no key says so
 
 /** `at`: the name before ".linear.weight". */
 ClippedLinear load_clipped(Loader& loader, const std::string& at, std::initializer_list<int64_t> shape, bool clipped) {
@@ -60,7 +64,108 @@ VisionWeights load_vision(Loader& loader, const VisionConfig& c, int64_t text_di
   return w;
 }
 
+Tensor upload(Ops& ops, const std::vector<float>& values, Shape shape) {
+  return values.empty() ? Tensor() : ops.upload(DType::f32, shape, std::as_bytes(std::span(values)));
+}
+
+/** [out, in, 3, 3] -> [out, 3, 3, in]: rows as conv2d reads a neighbourhood. */
+ConvWeights load_conv(Loader& loader, const std::string& at, int64_t in, int64_t out, Ops& ops) {
+  constexpr int64_t kSide = 3, kPlaces = kSide * kSide;
+  const std::vector<float> w = loader.floats(at + "conv.weight", {out, in, kSide, kSide});
+  std::vector<float> turned(w.size());
+  for (size_t i = 0; i < w.size(); ++i) {
+    const auto n = static_cast<int64_t>(i), row = n / (in * kPlaces), channel = n / kPlaces % in, place = n % kPlaces;
+    turned[static_cast<size_t>((row * kPlaces + place) * in + channel)] = w[i];
+  }
+  return {upload(ops, turned, Shape{out, kPlaces * in}), loader.norm(at + "norm.weight", out)};
+}
+
+/** [dim, 1, kernel] -> [kernel, dim]. */
+Tensor load_depthwise(Loader& loader, const std::string& name, const AudioConfig& c, Ops& ops) {
+  const std::vector<float> w = loader.floats(name, {c.dim, 1, c.kernel});
+  const auto kernel = static_cast<size_t>(c.kernel), dim = static_cast<size_t>(c.dim);
+  std::vector<float> turned(w.size());
+  for (size_t i = 0; i < w.size(); ++i) turned[i % kernel * dim + i / kernel] = w[i];
+  return upload(ops, turned, Shape{c.kernel, c.dim});
+}
+
+Tensor load_q_scale(Loader& loader, const std::string& name, const AudioConfig& c, Ops& ops) {
+  const int64_t d = c.dim / c.heads;
+  const std::vector<float> per_dim = loader.floats(name, {d});
+  const double scale = 1.0 / std::sqrt(static_cast<double>(d)) / std::log(2.0);
+  std::vector<float> all;
+  for (int64_t i = 0; !per_dim.empty() && i < c.dim; ++i) {
+    const double x = double{per_dim[static_cast<size_t>(i % d)]};
+    all.push_back(static_cast<float>(scale * (std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))))));
+  }
+  return upload(ops, all, Shape{c.dim});
+}
+
+AudioFeedForwardWeights load_feed_forward(Loader& loader, const AudioConfig& c, const std::string& at) {
+  const int64_t dim = c.dim, width = kAudioWidening * dim;
+  return {loader.norm(at + "pre_layer_norm.weight", dim),
+          loader.vector(at + "post_layer_norm.weight", dim, c.residual_weight),
+          load_clipped(loader, at + "ffw_layer_1", {width, dim}, c.clipped),
+          load_clipped(loader, at + "ffw_layer_2", {dim, width}, c.clipped)};
+}
+
+AudioLayerWeights load_audio_layer(Loader& loader, const AudioConfig& c, const std::string& at, Ops& ops) {
+  const int64_t dim = c.dim;
+  const auto square = [&](const char* name) { return load_clipped(loader, at + name, {dim, dim}, c.clipped); };
+  AudioLayerWeights w;
+  w.feed_forward1 = load_feed_forward(loader, c, at + "feed_forward1.");
+  w.feed_forward2 = load_feed_forward(loader, c, at + "feed_forward2.");
+  w.norm_pre_attn = loader.norm(at + "norm_pre_attn.weight", dim);
+  w.norm_post_attn = loader.norm(at + "norm_post_attn.weight", dim);
+  w.norm_out = loader.norm(at + "norm_out.weight", dim);
+  w.q = square("self_attn.q_proj");
+  w.k = square("self_attn.k_proj");
+  w.v = square("self_attn.v_proj");
+  w.post = square("self_attn.post");
+  w.q_scale = load_q_scale(loader, at + "self_attn.per_dim_scale", c, ops);
+  w.relative_k = loader.linear(at + "self_attn.relative_k_proj.weight", {dim, dim});
+  w.convolution.pre_layer_norm = loader.norm(at + "lconv1d.pre_layer_norm.weight", dim);
+  w.convolution.conv_norm = loader.norm(at + "lconv1d.conv_norm.weight", dim);
+  w.convolution.start = load_clipped(loader, at + "lconv1d.linear_start", {2 * dim, dim}, c.clipped);
+  w.convolution.end = square("lconv1d.linear_end");
+  w.convolution.depthwise = load_depthwise(loader, at + "lconv1d.depthwise_conv1d.weight", c, ops);
+  return w;
+}
+
+/** For distance n and frequencies f_t from 1 down to 1/10000: sin(n f_t) for all t, then the cosines. */
+Tensor distance_table(const AudioConfig& c, Ops& ops) {
+  const int half = c.dim / 2;
+  std::vector<float> table(static_cast<size_t>(c.distances) * static_cast<size_t>(c.dim));
+  for (int n = 0; n < c.distances; ++n) {
+    for (int t = 0; t < half; ++t) {
+      const double frequency = std::exp(-t * std::log(10000.0) / std::max(half - 1, 1));
+      const auto at = static_cast<size_t>(n * c.dim + t);
+      table[at] = static_cast<float>(std::sin(n * frequency));
+      table[at + static_cast<size_t>(half)] = static_cast<float>(std::cos(n * frequency));
+    }
+  }
+  return upload(ops, table, Shape{c.distances, c.dim});
+}
+
+AudioWeights load_audio(Loader& loader, const AudioConfig& c, int64_t text_dim, Ops& ops) {
+  const std::string at = "audio_tower.", sub = at + "subsample_conv_projection.";
+  const int64_t bins = (c.mel_bins + 3) / 4;  // halved twice
+  AudioWeights w;
+  w.subsample = {load_conv(loader, sub + "layer0.", 1, c.channels[0], ops),
+                 load_conv(loader, sub + "layer1.", c.channels[0], c.channels[1], ops)};
+  w.input_proj = loader.linear(sub + "input_proj_linear.weight", {c.dim, bins * c.channels[1]});
+  w.distances = distance_table(c, ops);
+  for (int i = 0; i < c.layers; ++i) {
+    w.layers.push_back(load_audio_layer(loader, c, fmt::format("{}layers.{}.", at, i), ops));
+  }
+  w.output_proj = loader.linear(at + "output_proj.weight", {c.output_dim, c.dim});
+  w.output_bias = loader.vector(at + "output_proj.bias", c.output_dim);
+  w.projection = loader.linear("embed_audio.embedding_projection.weight", {text_dim, c.output_dim});
+  return w;
+}
+
 void read(Encoders& e, Loader& loader, const Config& text, Ops& ops) {
+  if (e.config.audio) e.audio = load_audio(loader, *e.config.audio, text.dim, ops);
   if (e.config.vision) e.vision = load_vision(loader, *e.config.vision, text.dim, ops);
 }
 

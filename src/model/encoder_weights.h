@@ -3,6 +3,7 @@
 // part; loaded apart from the text model, of whose folder they are, or which they accompany as a file of their own.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -40,9 +41,45 @@ struct VisionWeights {
   Linear projection;                 // to the text model: [text dim, dim]
 };
 
+struct ConvWeights {
+  Tensor w, norm;  // [out, 3 * 3 * in] (by step in time, in mel bins, channel), [out]
+};
+
+/** norm, up, SiLU, down, norm: half of it is added. */
+struct AudioFeedForwardWeights {
+  Tensor pre_layer_norm, post_layer_norm;  // the latter times the residual weight
+  ClippedLinear up, down;                  // ffw_layer_1, ffw_layer_2
+};
+
+struct AudioConvolutionWeights {
+  Tensor pre_layer_norm, conv_norm;
+  ClippedLinear start, end;
+  Tensor depthwise;  // [kernel, dim]
+};
+
+struct AudioLayerWeights {
+  AudioFeedForwardWeights feed_forward1, feed_forward2;
+  Tensor norm_pre_attn, norm_post_attn, norm_out;
+  ClippedLinear q, k, v, post;
+  Tensor q_scale;     // [dim]: head_dim^(-1/2) / ln 2 * softplus(per_dim_scale), for each head the same
+  Linear relative_k;  // [dim, dim]
+  AudioConvolutionWeights convolution;
+};
+
+struct AudioWeights {
+  std::array<ConvWeights, 2> subsample;
+  Linear input_proj;  // [dim, mel bins / 4 * channels]
+  Tensor distances;   // [distances, dim]: sines and cosines of 0, 1, ...
+  std::vector<AudioLayerWeights> layers;
+  Linear output_proj;  // [output dim, dim]
+  Tensor output_bias;
+  Linear projection;  // to the text model: [text dim, output dim]
+};
+
 struct Encoders {
   MediaConfig config;
   std::optional<VisionWeights> vision;
+  std::optional<AudioWeights> audio;
 
   /** The encoders of `file`, whose text model is `text`. Fails with name, expected and found shape; before anything is
    *  read when memory does not suffice. */

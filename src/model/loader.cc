@@ -68,8 +68,9 @@ Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shap
   return {matrix(bare, shape), std::string(bare)};
 }
 
-std::vector<float> Loader::floats(std::string_view bare, std::initializer_list<int64_t> shape) const {
+std::vector<float> Loader::floats(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
+  bytes_ += bytes_of(DType::f32, stored.shape.count());
   if (options_.count_only) return {};
   std::vector<std::byte> raw(static_cast<size_t>(stored.bytes()));
   stored.read(file_, raw);
@@ -84,7 +85,6 @@ float Loader::number(std::string_view bare) {
 }
 
 Tensor Loader::values(std::string_view bare, int64_t size, float factor, float offset) {
-  bytes_ += bytes_of(DType::f32, size);
   std::vector<float> x = floats(bare, {size});
   if (options_.count_only) return {};
   for (float& v : x) v = v * factor + offset;

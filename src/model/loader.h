@@ -33,6 +33,8 @@ class Loader {
   Tensor table(std::string_view bare, std::initializer_list<int64_t> shape);
   /** f32 values for element-wise ops, times `factor`. */
   Tensor vector(std::string_view bare, int64_t size, float factor = 1.0f);
+  /** The values of a tensor in the host's memory; none while only counting. */
+  std::vector<float> floats(std::string_view bare, std::initializer_list<int64_t> shape);
   /** One value; 0 while only counting. */
   float number(std::string_view bare);
   /** A norm's factors: w, or 1 + w where the file holds w and means that (Gemma 3 in safetensors). */
@@ -45,7 +47,6 @@ class Loader {
 
  private:
   StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
-  std::vector<float> floats(std::string_view bare, std::initializer_list<int64_t> shape) const;
   Tensor values(std::string_view bare, int64_t size, float factor, float offset);
 
   const ModelFile& file_;

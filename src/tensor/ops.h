@@ -17,23 +17,10 @@
 
 #include "base/function_ref.h"
 #include "tensor/attention_plan.h"
+#include "tensor/choices.h"
 #include "tensor/tensor.h"
 
 namespace gemma {
-
-/** The experts chosen for each row, best first (ties: lower index first), and the weight of each. */
-struct Routing {
-  int top_k = 0;
-  std::vector<int32_t> index;  // [rows * top_k]
-  std::vector<float> weight;   // [rows * top_k]
-};
-
-/** The best of one row of logits, and what a probability needs: p(id) = exp(value - log_sum_exp). */
-struct Candidates {
-  std::vector<int32_t> ids;   // falling value; ties: lower id first
-  std::vector<float> values;  // raw logits
-  double log_sum_exp = 0;     // over the whole row, masked ids left out
-};
 
 class Ops {
  public:
@@ -76,17 +63,19 @@ class Ops {
   /** y = x * (mean(x^2) + eps)^(-1/2) * weight over groups of `weight cols` (or `group`) columns; no weight: 1.
    *  group = head_dim normalises each head of [rows, heads * head_dim] on its own. */
   virtual Tensor rms_norm(const Tensor& x, const Tensor* weight, float eps, int64_t group = 0) = 0;
-  /** Element by element; b may be one row, used for every row of a. */
-  virtual Tensor add(const Tensor& a, const Tensor& b) = 0;
+  /** (x - mean) * (variance + eps)^(-1/2) * weight + bias over groups of `weight cols` columns; no bias: 0. */
+  virtual Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor* bias, float eps) = 0;
+  virtual Tensor add(const Tensor& a, const Tensor& b) = 0;  // b may be one row, used for every row of a
   /** residual + rms_norm(x; weight). */
   virtual Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) = 0;
-  /** As add. */
-  virtual Tensor mul(const Tensor& a, const Tensor& b) = 0;
+  virtual Tensor mul(const Tensor& a, const Tensor& b) = 0;  // the same
   virtual Tensor scale(const Tensor& x, float factor) = 0;
   /** factor: one value, [1] or a scalar. */
   virtual Tensor scale(const Tensor& x, const Tensor& factor) = 0;
   /** gelu_tanh(gate) * up. */
   virtual Tensor gated_gelu(const Tensor& gate, const Tensor& up) = 0;
+  /** a * sigmoid(b); of x and x it is SiLU. */
+  virtual Tensor gated_sigmoid(const Tensor& a, const Tensor& b) = 0;
   /** cap * tanh(x / cap). */
   virtual Tensor softcap(const Tensor& x, float cap) = 0;
   virtual Tensor softmax(const Tensor& x) = 0;
@@ -136,6 +125,18 @@ class Ops {
   virtual Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) = 0;
   /** factor * the mean of each cell of `kernel` x `kernel` rows -> [rows / kernel^2, cols], row by row. */
   virtual Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) = 0;
+
+  // ---- sound: rows follow one another in time ----
+  /** x [time, bins, channels], w [out, 3 * 3 * channels] (by step in time, in bins, channel): a convolution that moves
+   * by two and reads zeros beyond the edges -> [(time + 1) / 2, (bins + 1) / 2, out]. */
+  virtual Tensor conv2d(const Tensor& x, const Tensor& w) = 0;
+  /** Each column by itself, w [kernel, cols]: sum over i of w_i * x_(t - kernel + 1 + i), zeros before the first row.
+   */
+  virtual Tensor depthwise_conv1d(const Tensor& x, const Tensor& w) = 0;
+  /** q, k, v [rows, heads * head_dim]; row t sees rows t - n, 0 <= n < window: softmax(cap * tanh((q . k + q . r_n) /
+   *  cap)) v, r [window or more, heads * head_dim]. */
+  virtual Tensor audio_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& r, int64_t head_dim,
+                                 int64_t window, float cap) = 0;
 
   // ---- ends ----
   /** The k best of each row and the row's log-sum-exp. `allowed`: rows * ceil(vocab / 32) words, bit set = may be

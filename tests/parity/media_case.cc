@@ -53,13 +53,29 @@ Tensor encode(const MediaModel& model, const Patches& picture) {
   return encoding.soft_tokens();
 }
 
+/** The frames that are sound: padding is behind them. */
+Tensor sound_alone(const Tensor& features, const Tensor& mask) {
+  const auto valid = mask.data<uint8_t>();
+  const auto end = std::find(valid.begin(), valid.end(), uint8_t{0});
+  EXPECT_EQ(std::find(end, valid.end(), uint8_t{1}), valid.end()) << "padding is at the end";
+  return features.slice(0, end - valid.begin());
+}
+
+Tensor encode_sound(const MediaModel& model, const Tensor& features) {
+  AudioEncoding encoding(cpu_ops(), *model.encoders, features);
+  while (!encoding.done()) encoding.advance();
+  return encoding.soft_tokens();
+}
+
 }  // namespace
 
-MediaModel load_media(const std::string& folder, const std::string& config, bool widen) {
+MediaModel load_media(const std::string& folder, const std::string& config, bool widen, AudioWindow window) {
   MediaModel model{load(folder, config, widen), nullptr};
   const json::value keys = parse_json_or_fail(config, read_file(golden(folder + "/" + config)));
-  model.encoders = Encoders::load(*open(golden(folder)), MediaConfig::from_json(config, keys), model.text->config,
-                                  cpu_ops(), {.widen = widen});
+  MediaConfig media = MediaConfig::from_json(config, keys);
+  if (media.audio && window == AudioWindow::reference) media.audio->window = media.audio->distances - 1;
+  model.encoders =
+      Encoders::load(*open(golden(folder)), std::move(media), model.text->config, cpu_ops(), {.widen = widen});
   return model;
 }
 
@@ -68,7 +84,12 @@ SoftTokens encode(const MediaModel& model, const Case& c, const std::string& pro
   for (const Kind kind : {Kind::image, Kind::video}) {
     for (const Patches& picture : pictures(c, prompt, kind)) soft[kind].push_back(encode(model, picture));
   }
-  return soft;
+  for (int i = 0;; ++i) {
+    const Tensor features = c.tensor(fmt::format("{}/audio{}.features", prompt, i));
+    if (!features.defined()) return soft;
+    const Tensor mask = c.tensor(fmt::format("{}/audio{}.mask", prompt, i));
+    soft[Kind::audio].push_back(encode_sound(model, sound_alone(features, mask)));
+  }
 }
 
 Batch media_batch(const Case& c, const std::string& prompt, const SoftTokens& soft) {
@@ -99,6 +120,10 @@ Tensor stacked(const std::vector<Tensor>& parts) {
   return all;
 }
 
-Tensor first_rows(const Tensor& x, int64_t rows) { return x.slice(0, rows); }
+Tensor part_of(const Tensor& padded, size_t n, int64_t rows) {
+  const int64_t each = padded.shape().rank == 3 ? padded.shape()[1] : padded.rows();
+  EXPECT_LE(rows, each);
+  return padded.slice(static_cast<int64_t>(n) * each, rows);
+}
 
 }  // namespace gemma::parity

@@ -9,6 +9,7 @@
 
 #include "golden.h"
 #include "kv/batch.h"
+#include "model/audio.h"
 #include "model/encoder_weights.h"
 #include "model/single.h"
 #include "model/vision.h"
@@ -21,7 +22,12 @@ struct MediaModel {
   std::shared_ptr<const Encoders> encoders;
 };
 
-MediaModel load_media(const std::string& folder, const std::string& config, bool widen);
+/** How far back a frame of sound sees: as the reference, which the goldens follow, or one frame farther, as models were
+ *  trained (spec section 14.1). */
+enum class AudioWindow { reference, trained };
+
+MediaModel load_media(const std::string& folder, const std::string& config, bool widen,
+                      AudioWindow window = AudioWindow::reference);
 
 /** Token types of the goldens. */
 enum class Kind : int32_t { text = 0, image = 1, video = 2, audio = 3 };
@@ -37,7 +43,7 @@ Batch media_batch(const Case& golden_case, const std::string& prompt, const Soft
 
 /** One after another. */
 Tensor stacked(const std::vector<Tensor>& parts);
-/** The first rows alone. */
-Tensor first_rows(const Tensor& x, int64_t rows);
+/** Part n of a golden that is [parts, rows with padding, cols]: its first rows. */
+Tensor part_of(const Tensor& padded, size_t n, int64_t rows);
 
 }  // namespace gemma::parity

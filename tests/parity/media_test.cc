@@ -18,11 +18,9 @@ struct Form {
 
 void PrintTo(const Form& form, std::ostream* out) { *out << form.name << "/" << form.config; }
 
-const std::string kCases[] = {"e_vision", "dense_vision", "moe_vision"};
-
-std::vector<Form> forms() {
+std::vector<Form> forms(std::initializer_list<const char*> cases) {
   std::vector<Form> all;
-  for (const std::string& name : kCases) {
+  for (const std::string name : cases) {
     for (const char* config : {"config.json", "config_hub.json"}) all.push_back({name, config});
   }
   return all;
@@ -52,14 +50,24 @@ std::string kind_of(const std::string& name) {
   return rest.starts_with("layer.") ? part + rest.substr(rest.find('.', 6) + 1) : name;
 }
 
-/** All that passed under a name, one encoding after another. */
-Tensor all_tapped(Trace& trace, const std::string& name) {
+/** What passed under a name, encoding by encoding. */
+std::vector<Tensor> all_tapped(Trace& trace, const std::string& name) {
   std::vector<Tensor> parts;
   for (const auto& [each, tensor] : trace.tensors()) {
     if (each == name) parts.push_back(tensor);
   }
-  if (parts.empty()) return {};
-  return parts.size() == 1 ? parts[0] : stacked(parts);
+  return parts;
+}
+
+/** [time, bins, channels] of ours -> [channels, time, bins]. */
+Tensor channels_first(const Tensor& x) {
+  const int64_t time = x.shape()[0], bins = x.shape()[1], channels = x.shape()[2];
+  Tensor out = Tensor::host(DType::f32, Shape{channels, time, bins});
+  for (int64_t i = 0; i < x.shape().count(); ++i) {
+    out.data_mutable<float>()[static_cast<size_t>(i % channels * time * bins + i / channels)] =
+        x.data<float>()[static_cast<size_t>(i)];
+  }
+  return out;
 }
 
 TEST_P(Media, EncodersAsTheReference) {
@@ -69,19 +77,48 @@ TEST_P(Media, EncodersAsTheReference) {
     encode(model_, case_, prompt);
     for (const std::string& full : case_.names(prompt + "/")) {
       const std::string name = full.substr(prompt.size() + 1);
-      if (!name.starts_with("vision.")) continue;
-      const Tensor found = all_tapped(trace, name);
-      ASSERT_TRUE(found.defined()) << name << " is in the goldens and was not tapped";
-      compare(row_, kind_of(name), found, case_.tensor(full), {});
+      if (!name.starts_with("vision.") && (!name.starts_with("audio.") || name.starts_with("audio.wide"))) continue;
+      const std::vector<Tensor> found = all_tapped(trace, name);
+      const Tensor expected = case_.tensor(full);
+      ASSERT_FALSE(found.empty()) << name << " is in the goldens and was not tapped";
+      if (name.starts_with("audio.conv")) {
+        compare(row_, "audio.conv", channels_first(found[0]), expected, {});
+      } else if (name.starts_with("audio.")) {  // clips of a prompt are padded to the same length there
+        for (size_t n = 0; n < found.size(); ++n) {
+          compare(row_, kind_of(name), found[n], part_of(expected, n, found[n].rows()), {});
+        }
+      } else {
+        const Tensor all = found.size() == 1 ? found[0] : stacked(found);  // of pictures first, then of frames
+        compare(row_, kind_of(name), all.rows() == expected.rows() ? all : all.slice(0, expected.rows()), expected, {});
+      }
     }
   }
+}
+
+class Sound : public Media {};
+
+/** The other window: one frame more is seen. */
+TEST_P(Sound, AsModelsWereTrained) {
+  const MediaModel wide = load_media(GetParam().name, GetParam().config, true, AudioWindow::trained);
+  int compared = 0;
+  for (const std::string& prompt : case_.prompts()) {
+    const Tensor expected = case_.tensor(prompt + "/audio.wide_window.soft_tokens");
+    if (!expected.defined()) continue;
+    const std::vector<Tensor> found = encode(wide, case_, prompt).at(Kind::audio);
+    for (size_t n = 0; n < found.size(); ++n) {
+      compare(row_, "audio.wide_window", found[n], part_of(expected, n, found[n].rows()), {});
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 0);
 }
 
 TEST_P(Media, LogitsAndStates) {
   for (const std::string& prompt : whole_prompts()) {
     SCOPED_TRACE(prompt);
     const Batch batch = media_batch(case_, prompt, encode(model_, case_, prompt));
-    Trace trace(cpu_ops(), [](std::string_view name) { return !name.starts_with("vision."); });
+    Trace trace(cpu_ops(),
+                [](std::string_view name) { return !name.starts_with("vision.") && !name.starts_with("audio."); });
     SingleSequence sequence(*model_.text, cpu_ops(), {.types = *cache_types_named("f32")});
     const Tensor state = sequence.feed(batch);
     const Tensor logits = case_.tensor(prompt + "/logits_tail");
@@ -145,7 +182,11 @@ std::string name_of_form(const testing::TestParamInfo<Form>& form) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Pictures, Media, testing::ValuesIn(forms()), name_of_form);
+INSTANTIATE_TEST_SUITE_P(All, Media,
+                         testing::ValuesIn(forms({"e_vision", "dense_vision", "moe_vision", "e_audio", "e_video",
+                                                  "dense_mixed_video", "mixed"})),
+                         name_of_form);
+INSTANTIATE_TEST_SUITE_P(All, Sound, testing::ValuesIn(forms({"e_audio", "mixed"})), name_of_form);
 
 }  // namespace
 }  // namespace gemma::parity

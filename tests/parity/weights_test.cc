@@ -63,6 +63,8 @@ TEST(Weights, TensorsOfEncodersAreNamed) {
               HasSubstr("tensor 'model.vision_tower.std_bias' is missing (expected [48])"));
   EXPECT_THAT(encoder_error("dense_vision", [](MediaConfig& m, Config&) { m.vision->clipped = true; }),
               HasSubstr("self_attn.q_proj.input_min' is missing (expected [1])"));
+  EXPECT_THAT(encoder_error("e_audio", [](MediaConfig& m, Config&) { m.audio->kernel = 3; }),
+              HasSubstr("lconv1d.depthwise_conv1d.weight': expected shape [32, 1, 3], found [32, 1, 5]"));
   EXPECT_EQ(encoder_error("e_text", [](MediaConfig&, Config&) {}), "no error");  // it has none
 }
 

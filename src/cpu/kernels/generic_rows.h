@@ -88,6 +88,9 @@ struct Rows {
   static void gated_gelu(const float* gate, const float* up, int64_t n, float* y) {
     map<V>(gate, up, n, y, [](F g, F u) { return V::mul(gelu<V>(g), u); });
   }
+  static void gated_sigmoid(const float* a, const float* b, int64_t n, float* y) {
+    map<V>(a, b, n, y, [](F va, F vb) { return V::div(va, V::add(V::set(1.0f), exp<V>(V::sub(V::zero(), vb)))); });
+  }
   static void clamp(const float* x, float low, float high, int64_t n, float* y) {
     const F least = V::set(low), most = V::set(high);
     map<V>(x, n, y, [&](F v) { return V::max(least, V::min(most, v)); });
@@ -112,6 +115,39 @@ struct Rows {
       F v = V::mul(load(x + i), factor);
       if (weight != nullptr) v = V::mul(v, load(weight + i));
       return residual != nullptr ? V::add(load(residual + i), v) : v;
+    };
+    for_vectors<V>(
+        n, [&](int64_t i) { V::store(y + i, value([](const float* p) { return V::load(p); }, i)); },
+        [&](int64_t i, int64_t rest) {
+          V::store_first(y + i, value([rest](const float* p) { return V::load_first(p, rest); }, i), rest);
+        });
+  }
+
+  /** sum of f(x). */
+  template <class Function>
+  static float sum_of(const float* x, int64_t n, Function f) {
+    F sum = V::zero();
+    for_vectors<V>(
+        n, [&](int64_t i) { sum = V::add(sum, f(V::load(x + i))); },
+        [&](int64_t i, int64_t rest) {
+          alignas(64) float last[V::kLanes] = {};  // lanes beyond the row add nothing
+          V::store_first(last, f(V::load_first(x + i, rest)), rest);
+          sum = V::add(sum, V::load(last));
+        });
+    return V::sum(sum);
+  }
+
+  static void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) {
+    const auto count = static_cast<float>(n);
+    const F mean = V::set(sum_of(x, n, [](F v) { return v; }) / count);
+    const auto square = [&](F v) {
+      const F d = V::sub(v, mean);
+      return V::mul(d, d);
+    };
+    const F factor = V::set(1.0f / __builtin_sqrtf(sum_of(x, n, square) / count + eps));
+    auto value = [&](auto load, int64_t i) {
+      const F v = V::mul(V::mul(V::sub(load(x + i), mean), factor), load(weight + i));
+      return bias != nullptr ? V::add(v, load(bias + i)) : v;
     };
     for_vectors<V>(
         n, [&](int64_t i) { V::store(y + i, value([](const float* p) { return V::load(p); }, i)); },
@@ -273,6 +309,8 @@ void fill_rows(Kernels& table) {
   table.scale = Rows<V>::scale;
   table.combine = Rows<V>::combine;
   table.gated_gelu = Rows<V>::gated_gelu;
+  table.layer_norm = Rows<V>::layer_norm;
+  table.gated_sigmoid = Rows<V>::gated_sigmoid;
   table.clamp = Rows<V>::clamp;
   table.softcap = Rows<V>::softcap;
   table.softmax = Rows<V>::softmax;

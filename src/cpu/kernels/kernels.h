@@ -68,12 +68,16 @@ struct Kernels {
   /** x * (mean(x^2) + eps)^(-1/2) * weight, plus residual; weight and residual may be null. */
   void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps, int64_t n,
                    float* y) = nullptr;
+  /** (x - mean) * (variance + eps)^(-1/2) * weight, plus bias; bias may be null. */
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) = nullptr;
   void (*add)(const float* a, const float* b, int64_t n, float* y) = nullptr;
   void (*mul)(const float* a, const float* b, int64_t n, float* y) = nullptr;
   void (*scale)(const float* x, float factor, int64_t n, float* y) = nullptr;
   /** a * factor_a + b * factor_b. */
   void (*combine)(const float* a, float factor_a, const float* b, float factor_b, int64_t n, float* y) = nullptr;
   void (*gated_gelu)(const float* gate, const float* up, int64_t n, float* y) = nullptr;
+  /** a / (1 + e^-b). */
+  void (*gated_sigmoid)(const float* a, const float* b, int64_t n, float* y) = nullptr;
   /** A NaN stays one. */
   void (*clamp)(const float* x, float low, float high, int64_t n, float* y) = nullptr;
   void (*softcap)(const float* x, float cap, int64_t n, float* y) = nullptr;

@@ -307,6 +307,45 @@ TEST_P(Table, RmsNorm) {
   }
 }
 
+TEST_P(Table, LayerNorm) {
+  for (int64_t n : {1, 5, 16, 33, 640, 1001}) {
+    auto x = random_values(static_cast<size_t>(n), 12, 3.0f);
+    for (float& v : x) v += 7.0f;  // the mean is far from zero
+    const auto w = random_values(static_cast<size_t>(n), 13), bias = random_values(static_cast<size_t>(n), 14);
+    double mean = 0, variance = 0;
+    for (float v : x) mean += static_cast<double>(v) / static_cast<double>(n);
+    for (float v : x) variance += (v - mean) * (v - mean) / static_cast<double>(n);
+    std::vector<float> plain(x.size()), biased(x.size() + 1, 9.0f);
+    k_.layer_norm(x.data(), w.data(), nullptr, 1e-5f, n, plain.data());
+    k_.layer_norm(x.data(), w.data(), bias.data(), 1e-5f, n, biased.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double truth = (x[i] - mean) / std::sqrt(variance + 1e-5) * w[i];
+      ASSERT_NEAR(plain[i], truth, std::abs(truth) * 1e-5 + 3e-6) << n;
+      ASSERT_EQ(biased[i], plain[i] + bias[i]) << n;
+    }
+    EXPECT_EQ(biased.back(), 9.0f);
+  }
+}
+
+TEST_P(Table, GatedSigmoid) {
+  std::vector<float> b, y;
+  for (float v = -20.0f; v < 20.0f; v += 0.0037f) b.push_back(v);
+  const std::vector<float> a(b.size(), 1.0f);
+  y.resize(b.size());
+  k_.gated_sigmoid(a.data(), b.data(), std::ssize(b), y.data());
+  for (size_t i = 0; i < b.size(); ++i) {
+    const double truth = 1 / (1 + std::exp(-static_cast<double>(b[i])));
+    ASSERT_NEAR(y[i], truth, truth * kEps * 6) << b[i];
+  }
+  const float values[] = {2.0f, 2.0f, -3.0f, kNan}, gates[] = {kInf, -kInf, 0.0f, 1.0f};
+  float out[4];
+  k_.gated_sigmoid(values, gates, 4, out);
+  EXPECT_EQ(out[0], 2.0f);
+  EXPECT_NEAR(out[1], 0.0f, 1e-37);
+  EXPECT_EQ(out[2], -1.5f);
+  EXPECT_TRUE(std::isnan(out[3]));
+}
+
 TEST_P(Table, SoftmaxSumsToOne) {
   for (int64_t n : {1, 3, 8, 17, 128, 1000}) {
     auto x = random_values(static_cast<size_t>(n), 15, 5.0f);

@@ -23,6 +23,18 @@ void rms_norm(const float* x, const float* weight, const float* residual, float 
   }
 }
 
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) {
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+  const double mean = sum / static_cast<double>(n);
+  for (int64_t i = 0; i < n; ++i) squares += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean);
+  const double factor = 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
+  for (int64_t i = 0; i < n; ++i) {
+    const auto normed = static_cast<float>((static_cast<double>(x[i]) - mean) * factor);
+    y[i] = bias != nullptr ? normed * weight[i] + bias[i] : normed * weight[i];
+  }
+}
+
 void add(const float* a, const float* b, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
@@ -45,6 +57,10 @@ void gated_gelu(const float* gate, const float* up, int64_t n, float* y) {
     const float u = 0.797884561f * (x + 0.044715f * x * x * x);
     y[i] = x / (1.0f + std::exp(-2.0f * u)) * up[i];  // (1 + tanh u) / 2 = 1 / (1 + e^-2u), without cancellation
   }
+}
+
+void gated_sigmoid(const float* a, const float* b, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] / (1.0f + std::exp(-b[i]));
 }
 
 void clamp(const float* x, float low, float high, int64_t n, float* y) {
@@ -122,6 +138,8 @@ void scalar_rows(Kernels& table) {
   table.scale = scale;
   table.combine = combine;
   table.gated_gelu = gated_gelu;
+  table.layer_norm = layer_norm;
+  table.gated_sigmoid = gated_sigmoid;
   table.clamp = clamp;
   table.softcap = softcap;
   table.softmax = softmax;
