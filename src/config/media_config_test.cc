@@ -63,6 +63,15 @@ TEST(MediaConfig, AudioTowers) {
   EXPECT_TRUE(c.clipped);
 }
 
+TEST(MediaConfig, BlocksOfPixelsAndRunsOfSamples) {
+  const MediaConfig c = from(golden("unified_mixed/config_hub.json"));
+  EXPECT_EQ(c.pixel_blocks->side, 12);
+  EXPECT_EQ(c.pixel_blocks->dim, 40);
+  EXPECT_EQ(c.sample_frames->samples, 640);
+  EXPECT_FALSE(c.vision || c.audio);
+  EXPECT_TRUE(c.sees() && c.hears());
+}
+
 TEST(MediaConfig, ModelsWithoutEncoders) {
   for (const char* path : {"e_text/config.json", "gemma3_text/config.json", "unified_text/config.json"}) {
     const MediaConfig c = from(golden(path));

@@ -30,6 +30,16 @@ bool is_media(std::string_view bare) {
   return false;
 }
 
+/** What some checkpoints call it: older ones the head, those that are no more than a dumped state the 12B's blocks of
+ *  pixels. "" for most names. */
+std::string other_name(std::string_view bare) {
+  constexpr std::string_view kBlocks = "vision_embedder.", kProjection = "embed_vision.embedding_projection.weight";
+  if (bare == "lm_head.weight") return "language_model.lm_head.weight";
+  if (bare == kProjection) return "embed_vision.multimodal_embedder.embedding_projection.weight";
+  if (bare.starts_with(kBlocks)) return "embed_vision." + std::string(bare.substr(kBlocks.size()));
+  return "";
+}
+
 }  // namespace
 
 void StoredTensor::read_rows(const ModelFile& file, int64_t first, int64_t n, std::span<std::byte> out) const {
@@ -80,8 +90,9 @@ std::optional<StoredTensor> TensorMap::find(std::string_view bare) const {
     if (auto fused = find_fused(bare)) return fused;
     return find_split(bare);
   }
-  const TensorRecord* head = bare == "lm_head.weight" ? file_.find("language_model.lm_head.weight") : nullptr;
-  return head != nullptr ? std::optional(whole(*head)) : std::nullopt;
+  const std::string other = other_name(bare);
+  const TensorRecord* record = other.empty() ? nullptr : file_.find(is_media(bare) ? media_prefix_ + other : other);
+  return record != nullptr ? std::optional(whole(*record)) : std::nullopt;
 }
 
 std::optional<StoredTensor> TensorMap::find_fused(std::string_view bare) const {

@@ -164,7 +164,29 @@ AudioWeights load_audio(Loader& loader, const AudioConfig& c, int64_t text_dim, 
   return w;
 }
 
+LayerNormWeights load_layer_norm(Loader& loader, const std::string& at, int64_t size) {
+  return {loader.norm(at + ".weight", size), loader.vector(at + ".bias", size)};
+}
+
+PixelBlockWeights load_pixel_blocks(Loader& loader, const PixelBlockConfig& c, int64_t text_dim) {
+  const std::string at = "vision_embedder.";
+  const int64_t pixels = 3 * int64_t{c.side} * c.side;
+  PixelBlockWeights w;
+  w.patch_ln1 = load_layer_norm(loader, at + "patch_ln1", pixels);
+  w.patch_dense = loader.linear(at + "patch_dense.weight", {c.dim, pixels});
+  w.patch_bias = loader.vector(at + "patch_dense.bias", c.dim);
+  w.patch_ln2 = load_layer_norm(loader, at + "patch_ln2", c.dim);
+  w.position_table = loader.table(at + "pos_embedding", {c.positions, 2, c.dim});
+  w.pos_norm = load_layer_norm(loader, at + "pos_norm", c.dim);
+  w.projection = loader.linear("embed_vision.embedding_projection.weight", {text_dim, c.dim});
+  return w;
+}
+
 void read(Encoders& e, Loader& loader, const Config& text, Ops& ops) {
+  if (e.config.pixel_blocks) e.pixel_blocks = load_pixel_blocks(loader, *e.config.pixel_blocks, text.dim);
+  if (const auto& frames = e.config.sample_frames) {
+    e.sample_projection = loader.linear("embed_audio.embedding_projection.weight", {text.dim, frames->samples});
+  }
   if (e.config.audio) e.audio = load_audio(loader, *e.config.audio, text.dim, ops);
   if (e.config.vision) e.vision = load_vision(loader, *e.config.vision, text.dim, ops);
 }

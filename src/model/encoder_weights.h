@@ -76,10 +76,28 @@ struct AudioWeights {
   Linear projection;  // to the text model: [text dim, output dim]
 };
 
+struct LayerNormWeights {
+  Tensor weight, bias;
+};
+
+/** The 12B's (spec: gemma4_unified.md). */
+struct PixelBlockWeights {
+  LayerNormWeights patch_ln1, patch_ln2, pos_norm;  // [3 side^2], [dim], [dim]
+  Linear patch_dense;                               // [dim, 3 side^2]
+  Tensor patch_bias;
+  Tensor position_table;  // [2 positions, dim]: of column 0, of row 0, of column 1, ...
+  Linear projection;      // [text dim, dim]
+
+  static int64_t column_entry(int64_t column) { return 2 * column; }
+  static int64_t row_entry(int64_t row) { return 2 * row + 1; }
+};
+
 struct Encoders {
   MediaConfig config;
   std::optional<VisionWeights> vision;
   std::optional<AudioWeights> audio;
+  std::optional<PixelBlockWeights> pixel_blocks;
+  std::optional<Linear> sample_projection;  // [text dim, samples]
 
   /** The encoders of `file`, whose text model is `text`. Fails with name, expected and found shape; before anything is
    *  read when memory does not suffice. */

@@ -32,10 +32,7 @@ Tensor mlp(Ops& ops, const VisionLayerWeights& w, const Tensor& x) {
 
 VisionEncoding::VisionEncoding(Ops& ops, const Encoders& encoders, const Patches& picture)
     : ops_(ops), config_(*encoders.config.vision), weights_(*encoders.vision), columns_(picture.columns) {
-  GEMMA_CHECK(columns_ > 0 && picture.pixels.rows() > 0 && columns_ % config_.pool == 0 &&
-                  picture.rows() * columns_ == picture.pixels.rows() && picture.rows() % config_.pool == 0,
-              "a grid of whole soft tokens");
-  GEMMA_CHECK(columns_ <= config_.positions && picture.rows() <= config_.positions, "places that the table has");
+  GEMMA_CHECK(picture.fits(config_.pool, config_.positions), "a grid of whole soft tokens whose places the table has");
   x_ = embed_patches(ops, config_, weights_, picture);
   ops_.tap("vision.patch_embed", x_);
 }

@@ -5,16 +5,9 @@
 #include <cstdint>
 
 #include "model/encoder_weights.h"
+#include "model/patches.h"
 
 namespace gemma {
-
-/** A picture cut into squares, row by row of a grid. */
-struct Patches {
-  Tensor pixels;        // f32 [squares, side * side * 3], 0 .. 1; within a square by row, column, colour
-  int64_t columns = 0;  // of the grid
-
-  int64_t rows() const { return pixels.rows() / columns; }
-};
 
 /** A picture on its way through the tower, layer by layer, so that others may be served in between.
  *

@@ -47,8 +47,7 @@ std::vector<Patches> pictures(const Case& c, const std::string& prompt, Kind kin
   return all;
 }
 
-Tensor encode(const MediaModel& model, const Patches& picture) {
-  VisionEncoding encoding(cpu_ops(), *model.encoders, picture);
+Tensor whole(Encoding encoding) {
   while (!encoding.done()) encoding.advance();
   return encoding.soft_tokens();
 }
@@ -59,12 +58,6 @@ Tensor sound_alone(const Tensor& features, const Tensor& mask) {
   const auto end = std::find(valid.begin(), valid.end(), uint8_t{0});
   EXPECT_EQ(std::find(end, valid.end(), uint8_t{1}), valid.end()) << "padding is at the end";
   return features.slice(0, end - valid.begin());
-}
-
-Tensor encode_sound(const MediaModel& model, const Tensor& features) {
-  AudioEncoding encoding(cpu_ops(), *model.encoders, features);
-  while (!encoding.done()) encoding.advance();
-  return encoding.soft_tokens();
 }
 
 }  // namespace
@@ -82,13 +75,15 @@ MediaModel load_media(const std::string& folder, const std::string& config, bool
 SoftTokens encode(const MediaModel& model, const Case& c, const std::string& prompt) {
   SoftTokens soft;
   for (const Kind kind : {Kind::image, Kind::video}) {
-    for (const Patches& picture : pictures(c, prompt, kind)) soft[kind].push_back(encode(model, picture));
+    for (const Patches& picture : pictures(c, prompt, kind))
+      soft[kind].push_back(whole(Encoding::picture(cpu_ops(), *model.encoders, picture)));
   }
   for (int i = 0;; ++i) {
     const Tensor features = c.tensor(fmt::format("{}/audio{}.features", prompt, i));
     if (!features.defined()) return soft;
     const Tensor mask = c.tensor(fmt::format("{}/audio{}.mask", prompt, i));
-    soft[Kind::audio].push_back(encode_sound(model, sound_alone(features, mask)));
+    const Tensor sound = mask.defined() ? sound_alone(features, mask) : features;  // of samples every frame counts
+    soft[Kind::audio].push_back(whole(Encoding::sound(cpu_ops(), *model.encoders, sound)));
   }
 }
 

@@ -9,10 +9,9 @@
 
 #include "golden.h"
 #include "kv/batch.h"
-#include "model/audio.h"
 #include "model/encoder_weights.h"
+#include "model/encoding.h"
 #include "model/single.h"
-#include "model/vision.h"
 
 namespace gemma::parity {
 

@@ -70,6 +70,12 @@ Tensor channels_first(const Tensor& x) {
   return out;
 }
 
+/** Whether a golden is of an encoder, as the reference window has it. */
+bool is_of_encoder(const std::string& name) {
+  return name.starts_with("vision.") || name == "video.soft_tokens" ||
+         (name.starts_with("audio.") && !name.starts_with("audio.wide"));
+}
+
 TEST_P(Media, EncodersAsTheReference) {
   for (const std::string& prompt : case_.prompts()) {
     SCOPED_TRACE(prompt);
@@ -77,19 +83,21 @@ TEST_P(Media, EncodersAsTheReference) {
     encode(model_, case_, prompt);
     for (const std::string& full : case_.names(prompt + "/")) {
       const std::string name = full.substr(prompt.size() + 1);
-      if (!name.starts_with("vision.") && (!name.starts_with("audio.") || name.starts_with("audio.wide"))) continue;
-      const std::vector<Tensor> found = all_tapped(trace, name);
+      if (!is_of_encoder(name)) continue;
+      const bool frames = name == "video.soft_tokens";  // which come after pictures
+      const std::vector<Tensor> found = all_tapped(trace, frames ? "vision.soft_tokens" : name);
       const Tensor expected = case_.tensor(full);
       ASSERT_FALSE(found.empty()) << name << " is in the goldens and was not tapped";
       if (name.starts_with("audio.conv")) {
         compare(row_, "audio.conv", channels_first(found[0]), expected, {});
-      } else if (name.starts_with("audio.")) {  // clips of a prompt are padded to the same length there
+      } else if (name.starts_with("audio.") && expected.shape().rank == 3) {  // clips are padded to one length
         for (size_t n = 0; n < found.size(); ++n) {
           compare(row_, kind_of(name), found[n], part_of(expected, n, found[n].rows()), {});
         }
       } else {
-        const Tensor all = found.size() == 1 ? found[0] : stacked(found);  // of pictures first, then of frames
-        compare(row_, kind_of(name), all.rows() == expected.rows() ? all : all.slice(0, expected.rows()), expected, {});
+        const Tensor all = found.size() == 1 ? found[0] : stacked(found);
+        const int64_t rows = expected.rows(), first = frames ? all.rows() - rows : 0;
+        compare(row_, kind_of(name), all.rows() == rows ? all : all.slice(first, rows), expected, {});
       }
     }
   }
@@ -131,6 +139,25 @@ TEST_P(Media, LogitsAndStates) {
       compare(row_, name, *trace.find(name), expected, {});
     }
   }
+}
+
+class Overlay : public Media {};
+
+/** The other rule of masks: blocks are seen whole on every layer (spec: gemma4_unified.md section 8). */
+TEST_P(Overlay, LogitsUnderTheOtherMasks) {
+  int compared = 0;
+  for (const std::string& prompt : whole_prompts()) {
+    SCOPED_TRACE(prompt);
+    const Tensor logits = case_.tensor(prompt + "/overlay_mask.logits_tail");
+    if (!logits.defined()) continue;
+    const KvOptions options{.types = *cache_types_named("f32"), .media_overlay = true};
+    SingleSequence sequence(*model_.text, cpu_ops(), options);
+    const Tensor state = sequence.feed(media_batch(case_, prompt, encode(model_, case_, prompt)));
+    const int64_t tail = logits.rows();
+    compare(row_, "overlay", sequence.logits(state.slice(state.rows() - tail, tail)), logits, {});
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
 }
 
 TEST_P(Media, GreedyWithCache) {
@@ -184,7 +211,10 @@ std::string name_of_form(const testing::TestParamInfo<Form>& form) {
 
 INSTANTIATE_TEST_SUITE_P(All, Media,
                          testing::ValuesIn(forms({"e_vision", "dense_vision", "moe_vision", "e_audio", "e_video",
-                                                  "dense_mixed_video", "mixed"})),
+                                                  "dense_mixed_video", "mixed", "unified_vision", "unified_audio",
+                                                  "unified_video", "unified_mixed"})),
+                         name_of_form);
+INSTANTIATE_TEST_SUITE_P(All, Overlay, testing::ValuesIn(forms({"unified_vision", "unified_video", "unified_mixed"})),
                          name_of_form);
 INSTANTIATE_TEST_SUITE_P(All, Sound, testing::ValuesIn(forms({"e_audio", "mixed"})), name_of_form);
 

@@ -65,6 +65,10 @@ TEST(Weights, TensorsOfEncodersAreNamed) {
               HasSubstr("self_attn.q_proj.input_min' is missing (expected [1])"));
   EXPECT_THAT(encoder_error("e_audio", [](MediaConfig& m, Config&) { m.audio->kernel = 3; }),
               HasSubstr("lconv1d.depthwise_conv1d.weight': expected shape [32, 1, 3], found [32, 1, 5]"));
+  EXPECT_THAT(encoder_error("unified_mixed", [](MediaConfig& m, Config&) { m.pixel_blocks->positions = 7; }),
+              HasSubstr("tensor 'model.vision_embedder.pos_embedding': expected shape [7, 2, 40]"));
+  EXPECT_THAT(encoder_error("unified_mixed", [](MediaConfig& m, Config&) { m.sample_frames->samples = 320; }),
+              HasSubstr("tensor 'model.embed_audio.embedding_projection.weight': expected shape [48, 320]"));
   EXPECT_EQ(encoder_error("e_text", [](MediaConfig&, Config&) {}), "no error");  // it has none
 }
 

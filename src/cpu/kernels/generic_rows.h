@@ -137,16 +137,16 @@ struct Rows {
     return V::sum(sum);
   }
 
+  /** What rounding took from the mean is taken off the distances: values may lie close together, far from zero. */
   static void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) {
     const auto count = static_cast<float>(n);
-    const F mean = V::set(sum_of(x, n, [](F v) { return v; }) / count);
-    const auto square = [&](F v) {
-      const F d = V::sub(v, mean);
-      return V::mul(d, d);
-    };
-    const F factor = V::set(1.0f / __builtin_sqrtf(sum_of(x, n, square) / count + eps));
+    const F rounded = V::set(sum_of(x, n, [](F v) { return v; }) / count);
+    const F rest_of_mean = V::set(sum_of(x, n, [&](F v) { return V::sub(v, rounded); }) / count);
+    const auto distance = [&](F v) { return V::sub(V::sub(v, rounded), rest_of_mean); };
+    const float variance = sum_of(x, n, [&](F v) { return V::mul(distance(v), distance(v)); }) / count;
+    const F factor = V::set(1.0f / __builtin_sqrtf(variance + eps));
     auto value = [&](auto load, int64_t i) {
-      const F v = V::mul(V::mul(V::sub(load(x + i), mean), factor), load(weight + i));
+      const F v = V::mul(V::mul(distance(load(x + i)), factor), load(weight + i));
       return bias != nullptr ? V::add(v, load(bias + i)) : v;
     };
     for_vectors<V>(

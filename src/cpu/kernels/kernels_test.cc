@@ -327,6 +327,20 @@ TEST_P(Table, LayerNorm) {
   }
 }
 
+/** A faint picture: values near 0.7 that differ by some thousandths. */
+TEST_P(Table, LayerNormOfValuesCloseTogether) {
+  const int64_t n = 432;
+  auto x = random_values(static_cast<size_t>(n), 12, 3e-3f);
+  for (float& v : x) v += 0.7f;
+  double mean = 0, variance = 0;
+  for (float v : x) mean += static_cast<double>(v) / static_cast<double>(n);
+  for (float v : x) variance += (v - mean) * (v - mean) / static_cast<double>(n);
+  const std::vector<float> one(x.size(), 1.0f);
+  std::vector<float> y(x.size());
+  k_.layer_norm(x.data(), one.data(), nullptr, 1e-5f, n, y.data());
+  for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(y[i], (x[i] - mean) / std::sqrt(variance + 1e-5), 1e-6);
+}
+
 TEST_P(Table, GatedSigmoid) {
   std::vector<float> b, y;
   for (float v = -20.0f; v < 20.0f; v += 0.0037f) b.push_back(v);
