@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# gemma_module(NAME name DEPS modules... [LIBS libraries...])
+# gemma_module(NAME name DEPS modules... [LIBS libraries...] [LEFT_OUT expressions...])
 #
 # Makes the static library gemma_NAME of src/NAME/**.cc and, with GEMMA4_TESTS, the test program gemma_NAME_test of
 # src/NAME/**_test.cc. A module's headers are reached as "NAME/x.h" through an include root that holds that one module
 # and nothing else; a target sees the roots of its DEPS (and theirs) only. So the layering is enforced by the compiler:
-# an include of a module that is not below does not compile.
+# an include of a module that is not below does not compile. Files whose path LEFT_OUT matches are not built.
 function(gemma_module)
-  cmake_parse_arguments(M "" "NAME" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(M "" "NAME" "DEPS;LIBS;LEFT_OUT" ${ARGN})
   set(dir ${PROJECT_SOURCE_DIR}/src/${M_NAME})
   set(root ${PROJECT_BINARY_DIR}/include/${M_NAME})
   file(MAKE_DIRECTORY ${root})
@@ -14,6 +14,9 @@ function(gemma_module)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
   gemma_isa_filter(sources)
+  foreach(expression IN LISTS M_LEFT_OUT)
+    list(FILTER sources EXCLUDE REGEX ${expression})
+  endforeach()
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -33,7 +36,7 @@ function(gemma_module)
   set_property(GLOBAL APPEND PROPERTY GEMMA4_MODULES ${M_NAME})
   install(TARGETS gemma_${M_NAME} EXPORT gemma4Targets)
   install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemma4 FILES_MATCHING PATTERN "*.h"
-    PATTERN "testing" EXCLUDE)
+    PATTERN "testing" EXCLUDE PATTERN "ffmpeg" EXCLUDE)
 
   if(GEMMA4_TESTS AND tests)
     add_executable(gemma_${M_NAME}_test ${tests})

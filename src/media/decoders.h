@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decoders of picture formats, a file each. Inside the module only: the face is media/image.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "media/image.h"
+
+namespace gemma::media {
+
+/** What a decoder is given: all bytes of the file, its name for messages, and the limit of pixels. */
+struct ImageFile {
+  const std::string& name;
+  std::span<const std::byte> bytes;
+  int64_t max_pixels;
+
+  const uint8_t* data() const { return reinterpret_cast<const uint8_t*>(bytes.data()); }
+};
+
+/** What it returns: [height][width][channels], 3 (RGB) or 4 (RGBA, not premultiplied). */
+struct RawImage {
+  int width = 0, height = 0, channels = 3;
+  std::vector<uint8_t> data;
+  int orientation = 1;
+
+  uint8_t* row(int y) { return data.data() + int64_t{y} * width * channels; }
+};
+
+RawImage decode_jpeg(const ImageFile& file);
+RawImage decode_png(const ImageFile& file);
+RawImage decode_webp(const ImageFile& file);
+/** GIF, BMP, TIFF. */
+RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format);
+/** AVIF, HEIC. */
+RawImage decode_heif(const ImageFile& file);
+
+/** The memory for a picture, once its sizes are known to be within the limit. */
+RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int channels);
+
+/** The orientation tag of an EXIF block (a TIFF header and its first directory); 1 where there is none that makes
+ *  sense: a damaged block is no reason to refuse the picture. */
+int exif_orientation(std::span<const std::byte> exif);
+
+}  // namespace gemma::media

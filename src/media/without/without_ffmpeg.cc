@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for ffmpeg/ where the program is built without FFmpeg.
+#include "base/error.h"
+#include "media/decoders.h"
+
+namespace gemma::media {
+
+bool has_ffmpeg() { return false; }
+
+RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format) {
+  fail(file.name, "a {} picture: this program was built without FFmpeg (GEMMA4_FFMPEG); save it as PNG or JPEG",
+       name_of(format));
+}
+
+}  // namespace gemma::media

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/golden/media/images: a small picture in every format that is read, and beside each what Pillow makes of
+it: NAME.rgb (composited on white as the reference's image processor does), NAME.drop.rgb (alpha dropped) and
+NAME.turned.rgb (as its orientation tag says), raw bytes.
+
+    python tests/interop/media_samples.py       needs pillow (with AVIF), pillow-heif, numpy
+"""
+
+import json
+import pathlib
+import struct
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageOps
+
+OUT = pathlib.Path(__file__).resolve().parents[1] / "golden" / "media" / "images"
+WIDTH, HEIGHT = 23, 17
+
+
+def picture(height=HEIGHT, width=WIDTH, seed=5):
+    """Smooth, so that lossy formats keep it, with a corner that tells every turn apart."""
+    y, x = np.mgrid[0:height, 0:width]
+    rng = np.random.default_rng(seed)
+    rgb = np.stack([x * 255 // max(width - 1, 1), y * 255 // max(height - 1, 1), (x * 7 + y * 11) % 256], -1)
+    rgb = rgb.astype(np.uint8)
+    rgb[: height // 4, : width // 4] = [250, 20, 30]
+    rgb[-3:, -3:] = rng.integers(0, 256, (3, 3, 3))
+    return rgb
+
+
+def alpha():
+    return np.clip(np.mgrid[0:HEIGHT, 0:WIDTH][1] * 13 - 20, 0, 255).astype(np.uint8)
+
+
+def png_chunk(kind, data):
+    import zlib
+
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def raw_png(depth, color, rows, interlace=0, extra=b""):
+    """Forms that Pillow does not write: `rows` are packed lines."""
+    import zlib
+
+    head = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, color, 0, 0, interlace)
+    data = zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + extra + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+
+
+def adam7(rgb):
+    """The lines of the seven passes."""
+    for x0, y0, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in rgb[y0::dy, x0::dx]:
+            if len(row):
+                yield row.tobytes()
+
+
+def packed(values, bits):
+    row = "".join(format(int(v), f"0{bits}b") for v in values)
+    row += "0" * (-len(row) % 8)
+    return int(row, 2).to_bytes(len(row) // 8, "big")
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def write_all(save):
+    rgb = Image.fromarray(picture())
+    grey = rgb.convert("L")
+    rgba = Image.fromarray(np.dstack([picture(), alpha()]))
+    palette = rgb.quantize(17)
+    save("baseline.jpg", rgb, quality=95, subsampling=0)
+    save("progressive_420.jpg", rgb, quality=90, progressive=True)
+    save("grey.jpg", grey, quality=95)
+    save("cmyk_adobe.jpg", rgb.convert("CMYK"), quality=95)
+    for turn in range(1, 9):
+        save(f"exif{turn}.jpg", rgb, quality=95, exif=exif(turn))
+    save("rgb.png", rgb)
+    save("grey.png", grey)
+    save("rgba.png", rgba)
+    save("grey_alpha.png", rgba.convert("LA"))
+    save("palette.png", palette)
+    save("palette_transparent.png", palette, transparency=3)
+    save("palette_alphas.png", palette, transparency=bytes(range(0, 255, 15)))
+    save("exif6.png", rgb, exif=exif(6))
+    save("lossy.webp", rgb, quality=90)
+    save("lossless.webp", rgb, lossless=True)
+    save("alpha.webp", rgba, lossless=True, exact=True)
+    save("exif8.webp", rgb, lossless=True, exif=exif(8))
+    save("animated.webp", rgba, save_all=True, append_images=[grey.convert("RGBA")], lossless=True, exact=True)
+    save("still.gif", rgb.quantize(64))
+    save("transparent.gif", palette, transparency=2)
+    save("animated.gif", palette, save_all=True, append_images=[grey.quantize(9)], duration=100)
+    save("rgb.bmp", rgb)
+    save("palette.bmp", palette)
+    save("grey.bmp", grey)
+    save("onebit.bmp", rgb.convert("1"))
+    save("plain.tif", rgb)
+    save("lzw.tif", rgb, compression="tiff_lzw")
+    save("deflate.tif", rgba, compression="tiff_adobe_deflate")
+    save("packbits_grey.tif", grey, compression="packbits")
+    save("palette.tif", palette)
+    save("onebit.tif", rgb.convert("1"), compression="group4")
+    save("exif3.tif", rgb, tiffinfo={0x0112: 3})
+    save("pages.tif", rgb, save_all=True, append_images=[grey])
+    save("plain.avif", rgb, quality=90)
+    save("alpha.avif", rgba, quality=90)
+    pillow_heif.register_heif_opener()
+    save("plain.heic", rgb, quality=90)
+
+
+def write_raw(save_bytes):
+    rgb = picture()
+    wide = rgb.astype(np.uint16) * 257 - (rgb.astype(np.uint16) // 3) * 1
+    grey = rgb[..., 1]
+    save_bytes("rgb16.png", raw_png(16, 2, [row.astype(">u2").tobytes() for row in wide]))
+    save_bytes("interlaced.png", raw_png(8, 2, adam7(rgb), interlace=1))
+    for bits in (1, 2, 4):
+        save_bytes(f"grey{bits}.png", raw_png(bits, 0, [packed(row >> (8 - bits), bits) for row in grey]))
+    colours = bytes(range(12)) + bytes([200, 10, 20] * 12)
+    save_bytes("palette4.png", raw_png(4, 3, [packed(row >> 4, 4) for row in grey], extra=png_chunk(b"PLTE", colours)))
+    key = struct.pack(">HHH", *rgb[0, 0])
+    save_bytes("rgb_key.png", raw_png(8, 2, [row.tobytes() for row in rgb], extra=png_chunk(b"tRNS", key)))
+
+
+def composited(image):
+    if "A" in image.getbands() or image.info.get("transparency") is not None:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255,) * 4), image)
+    return image.convert("RGB")
+
+
+def noise(width, height):
+    """The generator of src/media/resize_test.cc."""
+    state, out = 1, bytearray()
+    for _ in range(width * height * 3):
+        state = (state * 1664525 + 1013904223) % 2**32
+        out.append(state >> 24)
+    return np.frombuffer(bytes(out), np.uint8).reshape(height, width, 3)
+
+
+def checksum(data):
+    value = 14695981039346656037
+    for byte in data:
+        value = (value ^ byte) * 1099511628211 % 2**64
+    return f"{value:016x}"
+
+
+def resizes():
+    """Pillow's own, pass by pass, so that the order is known whatever this release prefers."""
+    rows = []
+    for size in ((33, 57), (100, 40), (1, 1), (64, 64), (7, 200), (200, 7)):
+        image = Image.fromarray(noise(*size))
+        for to in ((48, 48), (96, 48), (48, 144), (17, 5)):
+            for order in ("across", "down"):
+                between = (to[0], size[1]) if order == "across" else (size[0], to[1])
+                done = image.resize(between, Image.BICUBIC).resize(to, Image.BICUBIC)
+                row = {"from_width": size[0], "from_height": size[1], "width": to[0], "height": to[1], "order": order}
+                rows.append({**row, "checksum": checksum(done.tobytes())})
+    (OUT.parent / "resize.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    for old in OUT.iterdir():
+        old.unlink()
+    names = []
+
+    def save(name, image, **options):
+        image.save(OUT / name, **options)
+        names.append(name)
+
+    def save_bytes(name, data):
+        (OUT / name).write_bytes(data)
+        names.append(name)
+
+    write_all(save)
+    write_raw(save_bytes)
+    rows = []
+    for name in names:
+        image = Image.open(OUT / name)
+        orientation = image.getexif().get(0x0112, 1) if not name.endswith(".heic") else 1
+        image.load()
+        white, dropped = composited(image), image.convert("RGB")
+        row = {"file": name, "format": image.format, "orientation": orientation, "width": image.width}
+        row["height"] = image.height
+        (OUT / f"{name}.rgb").write_bytes(white.tobytes())
+        if orientation > 1 and image.format != "TIFF":  # whose loader turns
+            (OUT / f"{name}.turned.rgb").write_bytes(ImageOps.exif_transpose(Image.open(OUT / name)).tobytes())
+        if dropped.tobytes() != white.tobytes():
+            row["drop"] = True
+            (OUT / f"{name}.drop.rgb").write_bytes(dropped.tobytes())
+        rows.append(row)
+    resizes()
+    (OUT / "images.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
