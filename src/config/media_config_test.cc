@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "config/config.h"
 
 namespace gemma {
 namespace {
@@ -20,13 +23,17 @@ json::value golden(const std::string& path) {
 
 MediaConfig from(const json::value& config) { return MediaConfig::from_json("config.json", config); }
 
-std::string error(const json::value& config) {
+std::string error_of(const std::function<void()>& run) {
   try {
-    from(config);
+    run();
   } catch (const Error& e) {
     return e.what();
   }
   return "no error";
+}
+
+std::string error(const json::value& config) {
+  return error_of([&] { from(config); });
 }
 
 TEST(MediaConfig, VisionTowers) {
@@ -70,6 +77,37 @@ TEST(MediaConfig, BlocksOfPixelsAndRunsOfSamples) {
   EXPECT_EQ(c.sample_frames->samples, 640);
   EXPECT_FALSE(c.vision || c.audio);
   EXPECT_TRUE(c.sees() && c.hears());
+}
+
+MediaConfig from_gguf(const char* path) {
+  return MediaConfig::from(ModelFile::open(std::string(GEMMA4_GOLDEN) + "/" + path));
+}
+
+TEST(MediaConfig, MmprojFilesSayTheSame) {
+  const MediaConfig mixed = from_gguf("mmproj/mixed.gguf"), folder = from(golden("mixed/config.json"));
+  const VisionConfig &v = *mixed.vision, &w = *folder.vision;
+  EXPECT_EQ(std::tie(v.dim, v.layers, v.heads, v.head_dim, v.mlp_width, v.patch, v.pool, v.positions, v.norm_eps),
+            std::tie(w.dim, w.layers, w.heads, w.head_dim, w.mlp_width, w.patch, w.pool, w.positions, w.norm_eps));
+  EXPECT_EQ(std::tie(v.clipped, v.standardized, v.inverse_frequency),
+            std::tie(w.clipped, w.standardized, w.inverse_frequency));
+  const AudioConfig &a = *mixed.audio, &b = *folder.audio;
+  EXPECT_EQ(std::tie(a.dim, a.layers, a.heads, a.output_dim, a.mel_bins, a.kernel, a.channels, a.distances, a.window),
+            std::tie(b.dim, b.layers, b.heads, b.output_dim, b.mel_bins, b.kernel, b.channels, b.distances, b.window));
+  EXPECT_EQ(std::tie(a.logit_cap, a.residual_weight, a.norm_eps, a.clipped),
+            std::tie(b.logit_cap, b.residual_weight, b.norm_eps, b.clipped));
+
+  EXPECT_FALSE(MediaConfig::from(ModelFile::open(std::string(GEMMA4_GOLDEN) + "/e_text")).sees());
+  EXPECT_THAT(error_of([] { Config::from(ModelFile::open(std::string(GEMMA4_GOLDEN) + "/mmproj/mixed.gguf")); }),
+              HasSubstr("(mmproj), not the model"));
+
+  const MediaConfig dense = from_gguf("mmproj/dense_vision.gguf");
+  EXPECT_FALSE(dense.vision->clipped || dense.hears());
+  EXPECT_TRUE(dense.vision->standardized);
+  const MediaConfig unified = from_gguf("mmproj/unified_mixed.gguf");
+  EXPECT_EQ(unified.pixel_blocks->side, 12);
+  EXPECT_EQ(unified.pixel_blocks->dim, 40);
+  EXPECT_EQ(unified.pixel_blocks->positions, 160);
+  EXPECT_EQ(unified.sample_frames->samples, 640);
 }
 
 TEST(MediaConfig, ModelsWithoutEncoders) {

@@ -10,7 +10,7 @@ namespace gemma {
 namespace {
 
 constexpr int kMelBins = 128;  // the front end has no other number (spec section 11)
-constexpr int64_t kMaxPixels = 1 << 10, kMaxSamples = 1 << 16;
+constexpr int64_t kMaxSamples = 1 << 16;
 // The reference clips activations to +-gradient_clipping: with a bound like this in f32 that does nothing.
 constexpr double kNoClipping = 1e9;
 
@@ -43,8 +43,8 @@ VisionConfig read_vision(const Keys& keys) {
   c.heads = number("num_attention_heads", resolve::kMaxHeads, 12);
   c.head_dim = number("head_dim", resolve::kMaxHeadDim, 64);
   c.mlp_width = number("intermediate_size", resolve::kMaxWidth, 3072);
-  c.patch = number("patch_size", kMaxPixels, 16);
-  c.pool = number("pooling_kernel_size", kMaxPixels, 3);
+  c.patch = number("patch_size", resolve::kMaxPixels, 16);
+  c.pool = number("pooling_kernel_size", resolve::kMaxPixels, 3);
   c.positions = number("position_embedding_size", resolve::kMaxVocab, 10240);
   c.norm_eps = eps_of(keys);
   c.clipped = keys.boolean("use_clipped_linears").value_or(false);
@@ -100,8 +100,8 @@ AudioConfig read_audio(const Keys& keys) {
 
 PixelBlockConfig read_pixel_blocks(const Keys& keys) {
   PixelBlockConfig c;
-  c.side = keys.integer("patch_size", 1, kMaxPixels).value_or(16) *
-           keys.integer("pooling_kernel_size", 1, kMaxPixels / 16).value_or(3);
+  c.side = keys.integer("patch_size", 1, resolve::kMaxPixels).value_or(16) *
+           keys.integer("pooling_kernel_size", 1, resolve::kMaxPixels).value_or(3);
   c.dim = keys.integer("mm_embed_dim", 1, resolve::kMaxWidth).value_or(3840);
   c.positions = keys.integer("mm_posemb_size", 1, resolve::kMaxVocab).value_or(1120);
   c.norm_eps = eps_of(keys);
@@ -132,7 +132,7 @@ MediaConfig MediaConfig::from_json(std::string_view where, const json::value& co
 }
 
 MediaConfig MediaConfig::from(const ModelFile& file) {
-  if (file.format() == FileFormat::gguf) return {};
+  if (file.format() == FileFormat::gguf) return resolve::media_from_gguf(file);
   const auto config = file.side_json("config.json");
   if (!config) fail(file.name(), "config.json is missing beside the weights");
   return from_json((file.folder().empty() ? "" : file.folder() + "/") + "config.json", *config);

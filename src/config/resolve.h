@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/media_config.h"
 
 namespace gemma::resolve {
 
 // Far above any model; a number beyond is a damaged file, and products of two stay below 2^62.
 inline constexpr int64_t kMaxLayers = 1024, kMaxWidth = 1 << 20, kMaxVocab = 1 << 24, kMaxHeads = 1 << 12;
 inline constexpr int64_t kMaxHeadDim = 1 << 13, kMaxTokens = 1 << 30, kMaxExperts = 1 << 14;
+inline constexpr int64_t kMaxPixels = 1 << 10;  // of a side of a patch; patches of a side of a soft token
 inline constexpr double kMinEps = 1e-30, kMaxEps = 1.0, kMinTheta = 1e-3, kMaxTheta = 1e30, kMaxScale = 1e6;
 
 /** Every `period`-th layer is global: 5:1 where no key says otherwise. */
@@ -37,6 +39,8 @@ void drop_foreign_ids(Config& config);
 void check(const Config& config, std::string_view where);
 
 Config from_gguf(const ModelFile& file);
+/** Of an mmproj file; nothing of any other. */
+MediaConfig media_from_gguf(const ModelFile& file);
 
 // For drafters, whose stack is a text config all of whose layers share a cache.
 /** "gemma4", "gemma4_assistant", ... of a config.json. */

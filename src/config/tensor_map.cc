@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "config/media_names.h"
 #include "config/names.h"
 
 namespace gemma {
@@ -20,14 +21,6 @@ int layer_of(std::string_view bare, const Config& config) {
   int layer = -1;
   std::from_chars(bare.data() + kHead.size(), bare.data() + bare.size(), layer);
   return layer < static_cast<int>(config.layers.size()) ? layer : -1;
-}
-
-/** A tensor of the parts that encode pictures and sound. */
-bool is_media(std::string_view bare) {
-  for (std::string_view head : {"vision_tower.", "audio_tower.", "vision_embedder.", "embed_vision.", "embed_audio."}) {
-    if (bare.starts_with(head)) return true;
-  }
-  return false;
 }
 
 /** What some checkpoints call it: older ones the head, those that are no more than a dumped state the 12B's blocks of
@@ -66,7 +59,7 @@ TensorMap::TensorMap(const ModelFile& file, const Config& config)
     : file_(file), config_(config), prefix_("model."), media_prefix_("model.") {
   if (file.format() == FileFormat::gguf) return;
   for (const TensorRecord& record : file.tensors()) {
-    if (is_media(record.name)) media_prefix_.clear();
+    if (is_media_name(record.name)) media_prefix_.clear();
   }
   for (std::string_view prefix : text_prefixes()) {
     if (file.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
@@ -77,8 +70,10 @@ TensorMap::TensorMap(const ModelFile& file, const Config& config)
 }
 
 std::string TensorMap::name_in_file(std::string_view bare) const {
-  if (file_.format() == FileFormat::gguf) return gguf_name(bare).value_or(std::string(bare));
-  if (is_media(bare)) return media_prefix_ + std::string(bare);
+  if (file_.format() == FileFormat::gguf) {
+    return (is_media_name(bare) ? media_gguf_name(bare) : gguf_name(bare)).value_or(std::string(bare));
+  }
+  if (is_media_name(bare)) return media_prefix_ + std::string(bare);
   const bool own = bare.starts_with("pre_projection") || bare.starts_with("post_projection") ||
                    bare.starts_with("masked_embedding") || bare.starts_with("lm_head");
   return own ? std::string(bare) : prefix_ + std::string(bare);
@@ -91,7 +86,8 @@ std::optional<StoredTensor> TensorMap::find(std::string_view bare) const {
     return find_split(bare);
   }
   const std::string other = other_name(bare);
-  const TensorRecord* record = other.empty() ? nullptr : file_.find(is_media(bare) ? media_prefix_ + other : other);
+  const TensorRecord* record =
+      other.empty() ? nullptr : file_.find(is_media_name(bare) ? media_prefix_ + other : other);
   return record != nullptr ? std::optional(whole(*record)) : std::nullopt;
 }
 

@@ -45,11 +45,25 @@ VisionLayerWeights load_vision_layer(Loader& loader, const VisionConfig& c, cons
   return w;
 }
 
+/** Where a value of a square of pixels is in a GGUF file, which has colour by colour what is pixel by pixel here. */
+std::vector<int64_t> places_in_gguf(int64_t side) {
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < 3 * side * side; ++i) places.push_back(i % 3 * side * side + i / 3);
+  return places;
+}
+
+Linear load_pixel_matrix(Loader& loader, const std::string& name, int64_t rows, int64_t side, bool colours_apart) {
+  if (!loader.from_gguf()) return loader.linear(name, {rows, 3 * side * side});
+  const std::vector<int64_t> order = places_in_gguf(side);
+  if (colours_apart) return loader.linear_reordered(name, {rows, 3, side, side}, order);
+  return loader.linear_reordered(name, {rows, 3 * side * side}, order);
+}
+
 VisionWeights load_vision(Loader& loader, const VisionConfig& c, int64_t text_dim, Ops& ops) {
   const std::string at = "vision_tower.";
   const int64_t dim = c.dim, pixels = 3 * int64_t{c.patch} * c.patch;
   VisionWeights w;
-  w.input_proj = loader.linear(at + "patch_embedder.input_proj.weight", {dim, pixels});
+  w.input_proj = load_pixel_matrix(loader, at + "patch_embedder.input_proj.weight", dim, c.patch, true);
   w.position_table = loader.table(at + "patch_embedder.position_embedding_table", {2, c.positions, dim});
   const std::vector<float> minus_one(static_cast<size_t>(pixels), -1.0f);
   w.centre = ops.upload(DType::f32, Shape{pixels}, std::as_bytes(std::span(minus_one)));
@@ -82,7 +96,8 @@ ConvWeights load_conv(Loader& loader, const std::string& at, int64_t in, int64_t
 
 /** [dim, 1, kernel] -> [kernel, dim]. */
 Tensor load_depthwise(Loader& loader, const std::string& name, const AudioConfig& c, Ops& ops) {
-  const std::vector<float> w = loader.floats(name, {c.dim, 1, c.kernel});
+  const std::vector<float> w =
+      loader.from_gguf() ? loader.floats(name, {c.dim, c.kernel}) : loader.floats(name, {c.dim, 1, c.kernel});
   const auto kernel = static_cast<size_t>(c.kernel), dim = static_cast<size_t>(c.dim);
   std::vector<float> turned(w.size());
   for (size_t i = 0; i < w.size(); ++i) turned[i % kernel * dim + i / kernel] = w[i];
@@ -96,7 +111,8 @@ Tensor load_q_scale(Loader& loader, const std::string& name, const AudioConfig& 
   std::vector<float> all;
   for (int64_t i = 0; !per_dim.empty() && i < c.dim; ++i) {
     const double x = double{per_dim[static_cast<size_t>(i % d)]};
-    all.push_back(static_cast<float>(scale * (std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))))));
+    const double softplus = std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+    all.push_back(static_cast<float>(scale * (loader.from_gguf() ? x : softplus)));  // there it is applied already
   }
   return upload(ops, all, Shape{c.dim});
 }
@@ -168,22 +184,34 @@ LayerNormWeights load_layer_norm(Loader& loader, const std::string& at, int64_t 
   return {loader.norm(at + ".weight", size), loader.vector(at + ".bias", size)};
 }
 
-PixelBlockWeights load_pixel_blocks(Loader& loader, const PixelBlockConfig& c, int64_t text_dim) {
+Tensor load_pixel_vector(Loader& loader, const std::string& name, int64_t side, Ops& ops) {
+  std::vector<float> values = loader.floats(name, {3 * side * side});
+  if (loader.from_gguf() && !values.empty()) {
+    const std::vector<float> stored = values;
+    const std::vector<int64_t> order = places_in_gguf(side);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = stored[static_cast<size_t>(order[i])];
+  }
+  return upload(ops, values, Shape{3 * side * side});
+}
+
+PixelBlockWeights load_pixel_blocks(Loader& loader, const PixelBlockConfig& c, int64_t text_dim, Ops& ops) {
   const std::string at = "vision_embedder.";
-  const int64_t pixels = 3 * int64_t{c.side} * c.side;
   PixelBlockWeights w;
-  w.patch_ln1 = load_layer_norm(loader, at + "patch_ln1", pixels);
-  w.patch_dense = loader.linear(at + "patch_dense.weight", {c.dim, pixels});
+  w.patch_ln1 = {load_pixel_vector(loader, at + "patch_ln1.weight", c.side, ops),
+                 load_pixel_vector(loader, at + "patch_ln1.bias", c.side, ops)};
+  w.patch_dense = load_pixel_matrix(loader, at + "patch_dense.weight", c.dim, c.side, false);
   w.patch_bias = loader.vector(at + "patch_dense.bias", c.dim);
   w.patch_ln2 = load_layer_norm(loader, at + "patch_ln2", c.dim);
-  w.position_table = loader.table(at + "pos_embedding", {c.positions, 2, c.dim});
+  w.by_axis = loader.from_gguf();
+  w.position_table = w.by_axis ? loader.table(at + "pos_embedding", {2, c.positions, c.dim})
+                               : loader.table(at + "pos_embedding", {c.positions, 2, c.dim});
   w.pos_norm = load_layer_norm(loader, at + "pos_norm", c.dim);
   w.projection = loader.linear("embed_vision.embedding_projection.weight", {text_dim, c.dim});
   return w;
 }
 
 void read(Encoders& e, Loader& loader, const Config& text, Ops& ops) {
-  if (e.config.pixel_blocks) e.pixel_blocks = load_pixel_blocks(loader, *e.config.pixel_blocks, text.dim);
+  if (e.config.pixel_blocks) e.pixel_blocks = load_pixel_blocks(loader, *e.config.pixel_blocks, text.dim, ops);
   if (const auto& frames = e.config.sample_frames) {
     e.sample_projection = loader.linear("embed_audio.embedding_projection.weight", {text.dim, frames->samples});
   }

@@ -85,11 +85,12 @@ struct PixelBlockWeights {
   LayerNormWeights patch_ln1, patch_ln2, pos_norm;  // [3 side^2], [dim], [dim]
   Linear patch_dense;                               // [dim, 3 side^2]
   Tensor patch_bias;
-  Tensor position_table;  // [2 positions, dim]: of column 0, of row 0, of column 1, ...
+  Tensor position_table;  // [2 positions, dim]
+  bool by_axis = false;   // whether the table has all columns' entries before the rows', or both of a place together
   Linear projection;      // [text dim, dim]
 
-  static int64_t column_entry(int64_t column) { return 2 * column; }
-  static int64_t row_entry(int64_t row) { return 2 * row + 1; }
+  int64_t column_entry(int64_t column) const { return by_axis ? column : 2 * column; }
+  int64_t row_entry(int64_t row) const { return by_axis ? position_table.rows() / 2 + row : 2 * row + 1; }
 };
 
 struct Encoders {

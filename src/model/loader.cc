@@ -54,6 +54,29 @@ Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shap
   });
 }
 
+Linear Loader::linear_reordered(std::string_view bare, std::initializer_list<int64_t> shape_in_file,
+                                std::span<const int64_t> order) {
+  const StoredTensor stored = find(bare, shape_in_file);
+  const bool plain = !is_quantized(stored.dtype) && !options_.weights.widen;
+  const DType type = plain ? stored.dtype : DType::f32;
+  const auto width = std::ssize(order), rows_a_row = width / stored.shape.cols();  // a row there may be several
+  const Shape shape{stored.shape.count() / width, width};
+  bytes_ += ops_.weight_bytes(type, shape);
+  if (options_.count_only) return {{}, std::string(bare)};
+  const auto read = [&](int64_t first, int64_t n, std::span<std::byte> out) {
+    std::vector<std::byte> raw(static_cast<size_t>(bytes_of(stored.dtype, n * width)));
+    stored.read_rows(file_, first * rows_a_row, n * rows_a_row, raw);
+    std::vector<float> values(static_cast<size_t>(n * width)), turned(values.size());
+    unpack(stored.dtype, raw, values);
+    for (int64_t i = 0; i < n * width; ++i) {
+      const int64_t from = i / width * width + order[static_cast<size_t>(i % width)];
+      turned[static_cast<size_t>(i)] = values[static_cast<size_t>(from)];
+    }
+    pack(type, turned, out);
+  };
+  return {ops_.load_weight(type, shape, read), std::string(bare)};
+}
+
 Tensor Loader::table(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
   bytes_ += stored.bytes();

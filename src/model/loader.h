@@ -29,6 +29,9 @@ class Loader {
   /** A matrix for linear, embed or moe, in the device's layout. Fails when missing or of another shape. */
   Tensor matrix(std::string_view bare, std::initializer_list<int64_t> shape);
   Linear linear(std::string_view bare, std::initializer_list<int64_t> shape);
+  /** A matrix [out, in] whose rows the file has in another order: value order[i] of a row there becomes value i. */
+  Linear linear_reordered(std::string_view bare, std::initializer_list<int64_t> shape_in_file,
+                          std::span<const int64_t> order);
   /** The rows of a table for embed, as files store them. */
   Tensor table(std::string_view bare, std::initializer_list<int64_t> shape);
   /** f32 values for element-wise ops, times `factor`. */
@@ -41,6 +44,8 @@ class Loader {
   Tensor norm(std::string_view bare, int64_t size);
   /** The record of a tensor that stays in the file. */
   const TensorRecord& record(std::string_view bare, std::initializer_list<int64_t> shape) const;
+  /** Whether the file is a GGUF, in which some tensors of encoders are arranged otherwise. */
+  bool from_gguf() const { return file_.format() == FileFormat::gguf; }
   bool has(std::string_view bare) const { return map_.find(bare).has_value(); }
 
   int64_t bytes() const { return bytes_; }

@@ -61,6 +61,7 @@ void read_gguf(const uint8_t* data, size_t size) {
   std::vector<std::unique_ptr<ByteSource>> sources;
   sources.push_back(memory_source("m.gguf", fuzz::bytes(data, size)));
   const ModelFile file = ModelFile::open(std::move(sources));
+  check(MediaConfig::from(file));
   const Config config = is_drafter(file) ? DrafterConfig::from(file).stack : Config::from(file);
   check(config);
   const TensorMap map(file, config);
