@@ -29,6 +29,9 @@ To .gguf, --type is one of
   q4_0                      4.5 bits, the fastest
 The type of each tensor is the one that llama.cpp's llama-quantize would choose.
 
+A model that sees or hears has encoders for that, which go to a second file beside DST: "mmproj-" and its name, or what
+--mmproj says ("none": no such file). Their weights are bf16, or f32, f16 and q8_0 where --type is that.
+
 To a folder, --type is f32, bf16 or f16; without it the smallest that loses nothing.
 
 Examples:
@@ -38,7 +41,7 @@ Examples:
   gemma4 convert model.gguf hf-folder --type bf16)";
 
 struct ConvertOptions {
-  std::string source, target, type;
+  std::string source, target, type, mmproj;
   bool force = false;
   int threads = 0;
 };
@@ -51,28 +54,30 @@ bool same_place(const fs::path& a, const fs::path& b) {
 }
 
 /** The target must not be what is read, nor something that would be lost. */
-void check_target(const ConvertOptions& o, const ModelFile& source) {
-  bool same = same_place(o.source, o.target);
-  for (int i = 0; i < source.sources(); ++i) same = same || same_place(source.source(i).name(), o.target);
-  if (same) fail(o.target, "is the source itself; give another name");
+void check_target(const ConvertOptions& o, const std::string& target, const ModelFile& source) {
+  bool same = same_place(o.source, target);
+  for (int i = 0; i < source.sources(); ++i) same = same || same_place(source.source(i).name(), target);
+  if (same) fail(target, "is the source itself; give another name");
   std::error_code error;
-  if (!fs::exists(o.target, error)) return;
-  const bool folder = fs::is_directory(o.target, error);
-  if (wants_gguf(o.target) == folder) {
-    fail(o.target, "is {} already, expected {}", folder ? "a folder" : "a file",
+  if (!fs::exists(target, error)) return;
+  const bool folder = fs::is_directory(target, error);
+  if (wants_gguf(target) == folder) {
+    fail(target, "is {} already, expected {}", folder ? "a folder" : "a file",
          folder ? "a file (or nothing) where the name ends in .gguf"
                 : "a folder (or nothing): only names in .gguf are files");
   }
-  if (!o.force) fail(o.target, "exists already (--force replaces it)");
+  if (!o.force) fail(target, "exists already (--force replaces it)");
+}
+
+FileType gguf_type(const ConvertOptions& o) {
+  if (o.type.empty()) fail_usage("--type", "needed where the target is a .gguf: one of {}", file_type_names());
+  const auto type = file_type_named(o.type);
+  if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
+  return *type;
 }
 
 Conversion plan(const ConvertOptions& o, const ModelFile& source) {
-  if (wants_gguf(o.target)) {
-    if (o.type.empty()) fail_usage("--type", "needed where the target is a .gguf: one of {}", file_type_names());
-    const auto type = file_type_named(o.type);
-    if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
-    return Conversion::to_gguf(source, *type);
-  }
+  if (wants_gguf(o.target)) return Conversion::to_gguf(source, gguf_type(o));
   if (o.type.empty()) return Conversion::to_folder(source, std::nullopt);
   if (o.type != "f32" && o.type != "bf16" && o.type != "f16") {
     fail_usage("--type", "expected f32, bf16 or f16 where the target is a folder, found '{}'", o.type);
@@ -80,28 +85,56 @@ Conversion plan(const ConvertOptions& o, const ModelFile& source) {
   return Conversion::to_folder(source, dtype_named(o.type));
 }
 
-void run(ConvertOptions o) {
-  while (o.target.size() > 1 && o.target.back() == '/') o.target.pop_back();
-  const auto start = Clock::now();
-  const ModelFile source = ModelFile::open(o.source);
-  check_target(o, source);
-  const Conversion conversion = plan(o, source);
+/** Where the encoders go. */
+std::string mmproj_target(const ConvertOptions& o) {
+  if (!o.mmproj.empty()) return o.mmproj;
+  const fs::path target = o.target;
+  return (target.parent_path() / ("mmproj-" + target.filename().string())).string();
+}
 
-  const InterruptGuard interrupt;
-  Progress progress("converting", conversion.bytes_to_read(), Progress::Unit::bytes);
+std::optional<Conversion> plan_mmproj(const ConvertOptions& o, const ModelFile& source) {
+  if (!o.mmproj.empty() && o.mmproj != "none" && (!wants_gguf(o.mmproj) || !wants_gguf(o.target))) {
+    fail_usage("--mmproj", "expected a name that ends in .gguf beside a DST that does, or none, found '{}'", o.mmproj);
+  }
+  if (!wants_gguf(o.target) || o.mmproj == "none" || is_drafter(source)) return std::nullopt;
+  auto mmproj = Conversion::to_mmproj(source, gguf_type(o));
+  if (!mmproj && !o.mmproj.empty()) fail(o.source, "has no encoders of pictures or sound for --mmproj");
+  if (mmproj && same_place(o.target, mmproj_target(o))) fail_usage("--mmproj", "expected another name than DST");
+  return mmproj;
+}
+
+/** False when it was interrupted. */
+bool write(const ConvertOptions& o, const Conversion& conversion, const std::string& target, const char* what) {
+  const auto start = Clock::now();
+  Progress progress(what, conversion.bytes_to_read(), Progress::Unit::bytes);
   StreamOptions options{o.threads, [&](int64_t bytes) { progress.add(bytes); },
                         [] { return InterruptGuard::interrupted(); }};
-  const auto written = conversion.run(o.target, options, o.force);
+  const auto written = conversion.run(target, options, o.force);
   progress.finish();
   if (!written) {
-    fmt::print(stderr, "gemma4: interrupted; nothing was written\n");
-    return set_exit_status(kInterrupted);
+    fmt::print(stderr, "gemma4: interrupted; {} was not written\n", target);
+    set_exit_status(kInterrupted);
+    return false;
   }
   for (const std::string& note : conversion.notes()) fmt::print(stderr, "gemma4: note: {}\n", note);
   const double seconds = seconds_since(start);
-  fmt::print(stderr, "{}: {} from {}, {:.1f} s ({}/s)\n", o.target, format_bytes(*written),
+  fmt::print(stderr, "{}: {} from {}, {:.1f} s ({}/s)\n", target, format_bytes(*written),
              format_bytes(conversion.bytes_to_read()), seconds,
              format_bytes(static_cast<int64_t>(static_cast<double>(conversion.bytes_to_read()) / seconds)));
+  return true;
+}
+
+void run(ConvertOptions o) {
+  while (o.target.size() > 1 && o.target.back() == '/') o.target.pop_back();
+  const ModelFile source = ModelFile::open(o.source);
+  check_target(o, o.target, source);
+  const Conversion conversion = plan(o, source);
+  const std::optional<Conversion> mmproj = plan_mmproj(o, source);
+  if (mmproj) check_target(o, mmproj_target(o), source);
+
+  const InterruptGuard interrupt;
+  if (!write(o, conversion, o.target, "converting")) return;
+  if (mmproj) write(o, *mmproj, mmproj_target(o), "encoders");
 }
 
 }  // namespace
@@ -113,6 +146,7 @@ void add_convert(CLI::App& app) {
   command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")->required();
   command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
   command->add_option("--type", options->type, "Type of the weights (see below)");
+  command->add_option("--mmproj", options->mmproj, "Name of the encoders' file, or none: no such file");
   command->add_flag("--force", options->force, "Replace what is there");
   add_threads_option(*command, options->threads);
   command->footer(kExamples);

@@ -10,6 +10,7 @@
 #include "convert/gguf_keys.h"
 #include "convert/hf_files.h"
 #include "convert/inventory.h"
+#include "convert/mmproj.h"
 #include "file/safetensors_writer.h"
 #include "tensor/pack.h"
 
@@ -126,7 +127,8 @@ void Conversion::plan_from_folder(FileType type) {
       notes_.push_back(fmt::format("tensor '{}' is not part of the model and is left out", name));
     }
   }
-  if (media > 0) {
+  const MediaConfig encoders = MediaConfig::from(*source_);
+  if (media > 0 && !encoders.sees() && !encoders.hears()) {
     notes_.push_back(
         fmt::format("{} of vision and audio left out: the result reads text only", plural(media, "tensor")));
   }
@@ -173,6 +175,16 @@ std::optional<int64_t> Conversion::run_gguf(const std::string& path, const Strea
   if (!whole) return std::nullopt;
   writer.finish();
   return writer.file_bytes();
+}
+
+std::optional<Conversion> Conversion::to_mmproj(const ModelFile& source, FileType type) {
+  const MediaConfig media = MediaConfig::from(source);
+  if (source.format() == FileFormat::gguf || (!media.sees() && !media.hears())) return std::nullopt;
+  Conversion c(source);
+  c.config_ = Config::from(source);
+  add_mmproj_keys(source, media, *c.config_, type, c.keys_);
+  c.outputs_ = mmproj_tensors(source, media, *c.config_, type);
+  return c;
 }
 
 // ---- to a folder ----

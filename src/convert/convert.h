@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A checkpoint in another form: to GGUF (from a Hugging Face folder or another GGUF), or from GGUF to a folder that
-// transformers loads. Text only: vision and audio tensors are left out (notes() says so).
+// transformers loads. A GGUF holds the text model; the encoders of pictures and sound go to a file of their own.
 //
 //   const Conversion c = Conversion::to_gguf(file, FileType::q4_k_m);
 //   c.run("model.gguf", {});
@@ -25,6 +25,8 @@ class Conversion {
  public:
   /** `source` outlives the conversion. Fails when the source is not a whole text model. */
   static Conversion to_gguf(const ModelFile& source, FileType type);
+  /** The encoders of pictures and sound of a Hugging Face folder; nullopt when it has none. */
+  static std::optional<Conversion> to_mmproj(const ModelFile& source, FileType type);
   /** dtype: f32, bf16 or f16; without one the smallest that loses nothing. */
   static Conversion to_folder(const ModelFile& source, std::optional<DType> dtype);
 

@@ -39,6 +39,23 @@ class Convert(ProgramTest):
                 self.convert(GOLDEN / shape, path, "--type", "f32")
                 self.assertEqual(self.logits(path), self.logits(GOLDEN / shape))
 
+    def test_encoders_go_to_a_file_of_their_own(self):
+        path, other = self.folder / "mixed.gguf", self.folder / "eyes.gguf"
+        said = self.convert(GOLDEN / "mixed", path, "--type", "q8_0")
+        self.assertEqual(self.names(), ["mixed.gguf", "mmproj-mixed.gguf"])
+        self.assertNotIn("left out", said)
+        self.assertIn("exists already", self.error("convert", GOLDEN / "mixed", path, "--type", "q8_0"))
+        self.convert(GOLDEN / "mixed", path, "--type", "bf16", "--mmproj", other, "--force")
+        self.convert(GOLDEN / "mixed", path, "--type", "bf16", "--mmproj", "none", "--force")
+        self.assertEqual(self.names(), ["eyes.gguf", "mixed.gguf", "mmproj-mixed.gguf"])
+        self.assertIn("not the model", self.error("info", other))
+        text = self.error("convert", GOLDEN / "e_text", self.folder / "t.gguf", "--type", "f32", "--mmproj", other)
+        self.assertIn("has no encoders", text)
+        text = self.error(
+            "convert", GOLDEN / "mixed", self.folder / "x.gguf", "--type", "f32", "--mmproj", "x.bin", status=2
+        )
+        self.assertIn("ends in .gguf", text)
+
     def test_every_type_there_and_back(self):
         for kind in TYPES:
             with self.subTest(kind):

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// An mmproj file for the encoders of a Hugging Face folder (spec/gguf.md): its keys and tensors, as llama.cpp reads
+// them.
+#pragma once
+
+#include <vector>
+
+#include "config/config.h"
+#include "config/media_config.h"
+#include "convert/file_type.h"
+#include "convert/stream.h"
+#include "file/metadata.h"
+
+namespace gemma {
+
+/** general.* and clip.*. Fails when these have no way to say what the config says. */
+void add_mmproj_keys(const ModelFile& source, const MediaConfig& media, const Config& text, FileType type,
+                     Metadata& keys);
+
+/** All tensors, in the order of the model. Matrices of layers are of the type that `type` is about, bf16 where that is
+ *  smaller than 8 bits or a row is not whole blocks; all else is f32. Fails when one is missing or has another shape
+ * than the config says. */
+std::vector<OutputTensor> mmproj_tensors(const ModelFile& source, const MediaConfig& media, const Config& text,
+                                         FileType type);
+
+}  // namespace gemma
