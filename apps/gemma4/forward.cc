@@ -2,6 +2,7 @@
 // gemma4 forward: the forward pass by itself, tensors in, tensors out. What parity with another implementation is
 // checked with; people use `run`.
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -26,12 +27,15 @@ namespace {
 
 constexpr const char* kAbout = R"(
 Inputs (safetensors): input_ids [tokens], i32 or i64; where wanted position_ids, mm_token_type_ids (0 text, 1 image,
-2 video, 3 audio) and the soft tokens of media: vision.soft_tokens, video.soft_tokens, audio.soft_tokens. Names may have
-a prefix, "PROMPT/input_ids": then every prompt is run, or the one that --prompt names.
+2 video, 3 audio) and the soft tokens of media: vision.soft_tokens, video.soft_tokens, audio.soft_tokens; or what the
+model's encoders make them of: imageN.patches or imageN.patches_u8 [patches, values] (f32 0 to 1, or bytes) with
+imageN.positions_xy, video.patches [frames, patches, values] with video.positions_xy, audioN.features [frames, values]
+with audioN.mask. Names may have a prefix, "PROMPT/input_ids": then every prompt is run, or the one that --prompt names.
 
 Outputs (safetensors): logits and final_norm of every row; with --greedy greedy_ids and greedy_logits; with --draft
 seed_token, seed_hidden, draft_ids, draft_logits and draft_state; and what --tap names, as hidden.3, layer.0.attn.q,
-layer.2.mlp.out, ple.combined, layer.1.router.index.
+layer.2.mlp.out, ple.combined, layer.1.router.index, vision.soft_tokens, audio.hidden.2. What passes several times, as
+of two pictures, is written with a number behind: vision.soft_tokens.1 is the second.
 
 Examples:
   gemma4 forward hf-folder --inputs in.safetensors --outputs out.safetensors --dtype f32
@@ -41,7 +45,8 @@ Examples:
 constexpr int64_t kLogitRows = 32;  // rows of logits in memory at a time
 
 struct ForwardOptions {
-  std::string model, inputs, outputs, dtype = "model", kv, prompt, drafter, config, masks = "window";
+  std::string model, inputs, outputs, dtype = "model", kv, prompt, drafter, config, masks = "window", mmproj;
+  std::string audio_window = "trained";
   std::vector<std::string> taps;
   int greedy = 0, drafts = 5;
   MachineOptions machine;
@@ -75,6 +80,7 @@ class Forward {
     const ModelFile inputs = ModelFile::open(options_.inputs);
     std::vector<Outcome> outcomes;
     for (ForwardPrompt& prompt : read_prompts(inputs, options_.prompt, model_->config)) {
+      if (!prompt.pending.empty() && encoders_ == nullptr) load_encoders();
       outcomes.push_back(run_prompt(std::move(prompt), inputs.name()));
     }
     write(outcomes);
@@ -103,14 +109,39 @@ class Forward {
     Outcome out{std::move(prompt.prefix), {}, {}};
     {
       Trace trace(*ops_, [this](std::string_view name) { return wants(name); });
+      encode_media(prompt, where);
       out.state = sequence.feed(std::move(prompt.batch));
       out.tensors = std::move(trace.tensors());
     }
+    number_repeated(out.tensors);
     for (const std::string& name : options_.taps) check_tapped(name, out.tensors);
     const Tensor last = ops_->gather_rows(out.state, std::vector<int32_t>{static_cast<int32_t>(rows) - 1});
     if (drafter_) add_drafts(out.tensors, sequence, last, next);
     if (options_.greedy > 0) add_greedy(out.tensors, sequence, last, next);
     return out;
+  }
+
+  void load_encoders() {
+    const ModelFile file = ModelFile::open(options_.mmproj.empty() ? options_.model : options_.mmproj);
+    MediaConfig media = MediaConfig::from(file);
+    if (media.audio && options_.audio_window == "reference") media.audio->window = media.audio->distances - 1;
+    encoders_ = Encoders::load(file, std::move(media), model_->config, *ops_, {.widen = options_.dtype == "f32"});
+  }
+
+  void encode_media(ForwardPrompt& prompt, const std::string& where) const {
+    size_t next = 0;
+    for (MediaRows& media : prompt.batch.media) {
+      if (media.embedding.defined()) continue;
+      media.embedding = encode(*ops_, *encoders_, prompt.pending[next++], media.rows, where);
+    }
+  }
+
+  /** Names of outputs are unique. */
+  static void number_repeated(Named& tensors) {
+    std::map<std::string, int> seen;
+    for (auto& [name, tensor] : tensors) {
+      if (const int n = seen[name]++; n > 0) name += fmt::format(".{}", n);
+    }
   }
 
   bool wants(std::string_view name) const {
@@ -204,6 +235,7 @@ class Forward {
   std::unique_ptr<Ops> ops_;
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const Drafter> drafter_;
+  std::shared_ptr<const Encoders> encoders_;  // when a prompt has something for them
   KvOptions kv_;
 };
 
@@ -228,6 +260,10 @@ void add_forward(CLI::App& app) {
   command->add_option("--config", options->config, "Read this instead of the model's config.json");
   command->add_option("--media-masks", options->masks, "overlay: pictures are seen whole on every layer")
       ->check(CLI::IsMember({"window", "overlay"}))
+      ->capture_default_str();
+  command->add_option("--mmproj", options->mmproj, "The encoders' file, where they are not in the model's folder");
+  command->add_option("--audio-window", options->audio_window, "trained: sound sees 13 frames back; reference: 12")
+      ->check(CLI::IsMember({"trained", "reference"}))
       ->capture_default_str();
   add_machine_options(*command, options->machine);
   command->footer(kAbout);

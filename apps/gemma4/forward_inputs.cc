@@ -2,9 +2,9 @@
 #include "gemma4/forward_inputs.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 
@@ -12,8 +12,6 @@ namespace gemma::app {
 namespace {
 
 constexpr std::string_view kIds = "input_ids";
-enum TokenType : int32_t { kText = 0, kImage = 1, kVideo = 2, kAudio = 3 };
-constexpr std::array<std::string_view, 4> kTypeNames{"text", "image", "video", "audio"};
 
 class Reader {
  public:
@@ -21,6 +19,7 @@ class Reader {
 
   bool has(std::string_view name) const { return file_.find(full(name)) != nullptr; }
   std::string full(std::string_view name) const { return prefix_ + std::string(name); }
+  const std::string& prefix() const { return prefix_; }
 
   /** Whole numbers of one dimension (a leading dimension of 1 is taken off), from `low` to `high`. */
   std::vector<int32_t> integers(std::string_view name, int64_t low, int64_t high) const {
@@ -118,31 +117,63 @@ std::string soft_name(const Reader& reader, int32_t type, bool has_images) {
   return "vision.soft_tokens";
 }
 
-/** A picture or frame is a run of tokens of its type: what bounds it is text. Pictures are seen whole, sound is not. */
-std::vector<MediaRows> media_of(const Reader& reader, const std::vector<int32_t>& types, int64_t width) {
-  std::vector<MediaRows> media;
-  const bool has_images = std::find(types.begin(), types.end(), int32_t{kImage}) != types.end();
-  for (int32_t type : {int32_t{kImage}, int32_t{kVideo}, int32_t{kAudio}}) {
-    if (std::find(types.begin(), types.end(), type) == types.end()) continue;
+/** Where the soft tokens of one kind come from: as they are, or from what encoders read. */
+class MediaOfKind {
+ public:
+  MediaOfKind(const Reader& reader, EncoderInputs& inputs, TokenType type, bool has_images, int64_t width)
+      : inputs_(inputs), type_(type) {
     const std::string name = soft_name(reader, type, has_images);
-    if (!reader.has(name)) {
-      fail(reader.file().name(), "{} rows need their soft tokens in '{}': encoders of media are not built yet",
+    if (reader.has(name)) {
+      stored_.emplace(reader, name, width);
+    } else if (!inputs.has(type)) {
+      fail(reader.file().name(), "{} rows need their soft tokens in '{}', or what is encoded to them",
            kTypeNames[static_cast<size_t>(type)], reader.full(name));
     }
-    SoftTokens soft(reader, name, width);
+  }
+
+  void add(int64_t first, int64_t rows, ForwardPrompt& prompt, const Reader& reader) {
+    prompt.batch.media.push_back({first, rows, type_ != kAudio, stored_ ? stored_->next(rows) : Tensor(), 0});
+    if (stored_) return;
+    if (!inputs_.has(type_)) {
+      fail(reader.file().name(), "tensor '{}': {} rows from {} on have nothing that is encoded to them",
+           reader.full("mm_token_type_ids"), kTypeNames[static_cast<size_t>(type_)], first);
+    }
+    prompt.pending.push_back(inputs_.next(type_));
+    prompt.pending.back().first_row = first;
+  }
+
+  void check_used(const Reader& reader) const {
+    if (stored_) return stored_->check_used();
+    if (inputs_.has(type_)) {
+      fail(reader.file().name(), "tensor '{}': more {} inputs than places", reader.full("mm_token_type_ids"),
+           kTypeNames[static_cast<size_t>(type_)]);
+    }
+  }
+
+ private:
+  EncoderInputs& inputs_;
+  TokenType type_;
+  std::optional<SoftTokens> stored_;
+};
+
+/** A picture or frame is a run of tokens of its type: what bounds it is text. Pictures are seen whole, sound is not. */
+void add_media(const Reader& reader, const std::vector<int32_t>& types, int64_t width, ForwardPrompt& prompt) {
+  EncoderInputs inputs(reader.file(), reader.prefix());
+  const bool has_images = std::find(types.begin(), types.end(), int32_t{kImage}) != types.end();
+  for (TokenType type : {kImage, kVideo, kAudio}) {
+    if (std::find(types.begin(), types.end(), int32_t{type}) == types.end()) continue;
+    MediaOfKind media(reader, inputs, type, has_images, width);
     for (size_t i = 0; i < types.size();) {
       size_t end = i;
       while (end < types.size() && types[end] == type) ++end;
-      if (end > i) {
-        const auto rows = static_cast<int64_t>(end - i);
-        media.push_back({static_cast<int64_t>(i), rows, type != kAudio, soft.next(rows)});
-      }
+      if (end > i) media.add(static_cast<int64_t>(i), static_cast<int64_t>(end - i), prompt, reader);
       i = std::max(end, i + 1);
     }
-    soft.check_used();
+    media.check_used(reader);
   }
-  std::sort(media.begin(), media.end(), [](const auto& a, const auto& b) { return a.first_row < b.first_row; });
-  return media;
+  const auto earlier = [](const auto& a, const auto& b) { return a.first_row < b.first_row; };
+  std::sort(prompt.batch.media.begin(), prompt.batch.media.end(), earlier);
+  std::sort(prompt.pending.begin(), prompt.pending.end(), earlier);
 }
 
 ForwardPrompt read_prompt(const Reader& reader, std::string prefix, const Config& config) {
@@ -159,7 +190,7 @@ ForwardPrompt read_prompt(const Reader& reader, std::string prefix, const Config
   batch.wanted = counting;
   batch.positions = reader.per_token("position_ids", std::numeric_limits<int32_t>::max() / 2, counting);
   const std::vector<int32_t> text(batch.tokens.size(), kText);
-  batch.media = media_of(reader, reader.per_token("mm_token_type_ids", kAudio, text), config.dim);
+  add_media(reader, reader.per_token("mm_token_type_ids", kAudio, text), config.dim, prompt);
   return prompt;
 }
 

@@ -7,13 +7,15 @@
 
 #include "config/config.h"
 #include "file/model_file.h"
+#include "gemma4/forward_media.h"
 #include "kv/batch.h"
 
 namespace gemma::app {
 
 struct ForwardPrompt {
-  std::string prefix;  // of output names: "" or "p_long/"
-  Batch batch;         // all rows wanted; no segments yet
+  std::string prefix;             // of output names: "" or "p_long/"
+  Batch batch;                    // all rows wanted; no segments yet
+  std::vector<ToEncode> pending;  // of media rows without an embedding, in their order
 };
 
 /** `prompt` not empty: the tensors "PROMPT/input_ids", .., with outputs unprefixed. Else "input_ids", .., or, where the

@@ -118,6 +118,72 @@ class Forward(ProgramTest):
         self.assertEqual(list(hidden[2 * 64 : 4 * 64]), [0.5] * 128)
         self.assertNotEqual(list(hidden[64:128]), [0.5] * 64)
 
+    def media(self, case, prompt, drop=(), **more):
+        """Inputs of a golden prompt with all that its encoders read; their outputs."""
+        kinds = {code: kind for kind, code in CODES.items()}
+        golden = {
+            n.split("/", 1)[1]: t
+            for n, t in load(GOLDEN / case / "vectors.safetensors").items()
+            if n.startswith(prompt)
+        }
+        names = ("input_ids", "mm_token_type_ids", ".patches_u8", ".positions_xy", ".features", ".mask")
+        inputs = {n: t for n, t in golden.items() if n.endswith(names) and not n.startswith("layer") and n not in drop}
+        save(self.inputs, {n: (kinds[t[1].typecode], t[0], t[1]) for n, t in inputs.items()} | more)
+        return golden
+
+    def tail(self, found, golden):
+        rows, vocab = golden["logits_tail"][0]
+        self.near(([rows, vocab], found["logits"][1][-rows * vocab :]), golden["logits_tail"])
+
+    def test_encoders_make_soft_tokens(self):
+        options = ("--dtype", "f32", "--audio-window", "reference", "--greedy", "32")
+        for case in ("mixed", "unified_mixed"):
+            golden = self.media(case, "video_audio_image")
+            found = self.forward(case, *options, "--tap", "vision.soft_tokens", "--tap", "audio.soft_tokens")
+            self.tail(found, golden)
+            self.assertEqual(found["greedy_ids"], golden["greedy_ids"])
+            self.near(found["audio.soft_tokens"], golden["audio.soft_tokens"])
+            self.assertIn("vision.soft_tokens.2", found)  # two frames and a picture
+            self.out("convert", GOLDEN / case, self.folder / "m.gguf", "--type", "f32", "--force")
+            mmproj = self.folder / "mmproj-m.gguf"
+            again = self.forward(self.folder / "m.gguf", "--mmproj", mmproj, *options)
+            self.tail(again, golden)
+            self.assertIn("no encoder of", self.wrong(case=self.folder / "m.gguf"))
+
+    def test_what_encoders_cannot_read(self):
+        self.media("mixed", "image_audio", drop=("image0.positions_xy",))
+        self.assertIn("tensor 'image0.positions_xy' is missing", self.wrong(case="mixed"))
+        for name, value, expected in (
+            (
+                "image0.positions_xy",
+                ("I32", [540, 2], [0, 1] * 540),
+                "the places of a grid, row by row, found (0, 1) at 0",
+            ),
+            ("image0.patches_u8", ("U8", [540, 47], [0] * 540 * 47), "at most 160 a side, found 30 x 18 of 47"),
+            ("image0.patches_u8", ("F32", [540, 48], [0] * 540 * 48), None),
+            (
+                "image0.patches_u8",
+                ("I32", [540, 48], [0] * 540 * 48),
+                "expected u8 or f32 [patches, values], found i32",
+            ),
+            ("image1.patches_u8", ("U8", [540, 48], [0] * 540 * 48), "more image inputs than places"),
+            ("audio0.features", ("F32", [75, 64], [0] * 75 * 64), "expected frames of 128 values, found [74, 64]"),
+            ("audio0.features", ("F32", [70, 128], [0] * 70 * 128), "audio0.mask': expected u8 [70], found u8 [75]"),
+            ("audio0.mask", ("U8", [75], [0, 1] * 37 + [0]), "expected padding behind the sound alone"),
+            (
+                "audio0.mask",
+                ("U8", [75], [1] * 70 + [0] * 5),
+                "expected 19 soft tokens of it, as many as places, found 18",
+            ),
+            ("audio0.mask", ("U8", [75], [0] * 75), "expected frames of 128 values, found [0, 128]"),
+        ):
+            with self.subTest(name=name, expected=expected):
+                self.media("mixed", "image_audio", **{name: value})
+                if expected is None:
+                    self.forward("mixed")
+                else:
+                    self.assertIn(expected, self.wrong(case="mixed"))
+
     def test_wrong_inputs(self):
         self.assertIn("in.safetensors", self.wrong())
         self.ids([1, 512])
@@ -142,7 +208,7 @@ class Forward(ProgramTest):
     def test_wrong_media(self):
         types = ("I32", [3], [0, 1, 1])
         self.ids([1, 2, 3], mm_token_type_ids=types)
-        self.assertIn("image rows need their soft tokens in 'vision.soft_tokens'", self.wrong())
+        self.assertIn("image rows need their soft tokens in 'vision.soft_tokens', or what is encoded", self.wrong())
         self.ids([1, 2, 3], mm_token_type_ids=types, **{"vision.soft_tokens": ("F32", [1, 64], [0] * 64)})
         self.assertIn("more places than its 1 soft tokens", self.wrong())
         self.ids([1, 2, 3], mm_token_type_ids=types, **{"vision.soft_tokens": ("F32", [3, 64], [0] * 192)})
