@@ -32,7 +32,7 @@ function(gemma_find header)
 endfunction()
 
 set(found)
-foreach(need "jpeglib.h jpeg" "png.h png" "webp/demux.h webp webpdemux")
+foreach(need "jpeglib.h jpeg" "png.h png" "webp/demux.h webp webpdemux" "sndfile.h sndfile" "soxr.h soxr")
   separate_arguments(need)
   gemma_find(${need})
   if(missing)

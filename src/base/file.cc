@@ -47,14 +47,18 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 File File::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // so that a FIFO without a writer is refused
   if (fd < 0) fail_system(path, "open");
+  return adopt(fd, path);
+}
+
+File File::adopt(int descriptor, std::string name) {
   struct stat status = {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
-    fail(path, "cannot read: expected a regular file{}", S_ISDIR(status.st_mode) ? ", found a folder" : "");
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    fail(name, "cannot read: expected a regular file{}", S_ISDIR(status.st_mode) ? ", found a folder" : "");
   }
-  return File(path, fd, status.st_size, written_at(status));
+  return File(std::move(name), descriptor, status.st_size, written_at(status));
 }
 
 File::File(std::string path, int fd, int64_t size, int64_t written)

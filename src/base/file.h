@@ -15,6 +15,8 @@ class File {
  public:
   /** Fails with the system's reason ("model.gguf: cannot open: No such file or directory"). */
   static File open(const std::string& path);
+  /** Takes over a descriptor that is open for reading; `name` is what messages call it. */
+  static File adopt(int descriptor, std::string name);
   File(File&&) noexcept;
   File& operator=(File&&) noexcept;
   ~File();

@@ -23,7 +23,7 @@ class MappedStorage final : public Storage {
 
 class FileSource final : public ByteSource {
  public:
-  explicit FileSource(const std::string& path) : file_(File::open(path)) {}
+  explicit FileSource(File file) : file_(std::move(file)) {}
   int64_t size() const override { return file_.size(); }
   const std::string& name() const override { return file_.path(); }
   void read(int64_t offset, std::span<std::byte> out) const override { file_.read(offset, out); }
@@ -61,7 +61,9 @@ class MemorySource final : public ByteSource {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> file_source(const std::string& path) { return std::make_unique<FileSource>(path); }
+std::unique_ptr<ByteSource> file_source(const std::string& path) { return file_source(File::open(path)); }
+
+std::unique_ptr<ByteSource> file_source(File file) { return std::make_unique<FileSource>(std::move(file)); }
 
 std::unique_ptr<ByteSource> memory_source(std::string name, std::vector<std::byte> bytes) {
   return std::make_unique<MemorySource>(std::move(name), std::move(bytes));

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "file/metadata.h"
 #include "tensor/tensor.h"
@@ -39,6 +40,7 @@ class ByteSource {
 };
 
 std::unique_ptr<ByteSource> file_source(const std::string& path);
+std::unique_ptr<ByteSource> file_source(File file);
 std::unique_ptr<ByteSource> memory_source(std::string name, std::vector<std::byte> bytes);
 
 struct TensorRecord {

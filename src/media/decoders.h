@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decoders of picture formats, a file each. Inside the module only: the face is media/image.h.
+// The decoders of formats, a file each. Inside the module only: the faces are media/image.h and media/sound.h.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "media/file_bytes.h"
 #include "media/image.h"
+#include "media/sound.h"
 
 namespace gemma::media {
 
@@ -38,6 +40,11 @@ RawImage decode_webp(const ImageFile& file);
 RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format);
 /** AVIF, HEIC. */
 RawImage decode_heif(const ImageFile& file);
+
+/** Whether the first bytes are those of a container that FFmpeg is asked to read. */
+bool is_film(std::span<const std::byte> bytes);
+/** The sound of such a file. */
+Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions& options);
 
 /** The memory for a picture, once its sizes are known to be within the limit. */
 RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int channels);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -12,11 +11,6 @@
 
 namespace gemma::media {
 namespace {
-
-std::string_view text_at(std::span<const std::byte> bytes, size_t at, size_t n) {
-  if (bytes.size() < at + n) return {};
-  return {reinterpret_cast<const char*>(bytes.data()) + at, n};
-}
 
 /** Both are boxes of the ISO base media format; which they are is in the brands of the first box. */
 std::optional<ImageFormat> recognise_heif(std::span<const std::byte> bytes) {
@@ -77,26 +71,6 @@ RawImage decode(const ImageFile& file, ImageFormat format) {
   }
 }
 
-/** What people give by mistake, by its first bytes. */
-std::string_view what_else(std::span<const std::byte> bytes) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kKinds{{{"%PDF", "a PDF"},
-                                                                                 {"<svg", "an SVG"},
-                                                                                 {"<?xml", "an XML or SVG"},
-                                                                                 {"<!DOCTYPE", "a web page"},
-                                                                                 {"<html", "a web page"},
-                                                                                 {"GGUF", "a GGUF model"},
-                                                                                 {"8BPS", "a Photoshop document"},
-                                                                                 {"fLaC", "a sound file (FLAC)"},
-                                                                                 {"OggS", "a sound file (Ogg)"}}};
-  for (const auto& [start, kind] : kKinds) {
-    if (text_at(bytes, 0, start.size()) == start) return kind;
-  }
-  if (text_at(bytes, 0, 4) == "RIFF" && text_at(bytes, 8, 4) == "WAVE") return "a sound file (WAV)";
-  if (text_at(bytes, 4, 4) == "ftyp") return "a film (MP4)";
-  if (text_at(bytes, 0, 4) == "\x1a\x45\xdf\xa3") return "a film (WebM, Matroska)";
-  return "none of these";
-}
-
 }  // namespace
 
 std::string_view name_of(ImageFormat format) {
@@ -127,18 +101,14 @@ RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int cha
 }
 
 Image decode_image(const ByteSource& source, const ImageOptions& options) {
-  const std::string& name = source.name();
-  if (source.size() == 0) fail(name, "expected a picture, found an empty file");
-  if (source.size() > options.max_bytes) {
-    fail(name, "a picture file of {} bytes: expected at most {} (--max-bytes)", source.size(), options.max_bytes);
-  }
-  std::vector<std::byte> bytes(static_cast<size_t>(source.size()));
-  source.read(0, bytes);
-  const std::optional<ImageFormat> format = recognise_image(bytes);
+  const FileBytes file(source, "a picture file", options.max_bytes);
+  const std::optional<ImageFormat> format = recognise_image(file.bytes());
   if (!format) {
-    fail(name, "expected a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC), found {}", what_else(bytes));
+    fail(file.name(), "expected a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC), found {}",
+         what_it_is(file.bytes()));
   }
-  RawImage raw = decode({name, bytes, options.max_pixels}, *format);
+  RawImage raw = decode({file.name(), file.bytes(), options.max_pixels}, *format);
+  file.check();
   Image image{{}, *format, raw.orientation};
   image.pixels = to_pixels(std::move(raw), options.alpha);
   if (options.turn) image.pixels = turned(std::move(image.pixels), image.orientation);

@@ -111,7 +111,7 @@ TEST(Image, IsKnownByItsContent) {
   EXPECT_THAT(refusal("hello"), HasSubstr("found none of these"));
   EXPECT_THAT(refusal("%PDF-1.7 ..."), HasSubstr("found a PDF"));
   EXPECT_THAT(refusal("RIFF\0\0\0\0WAVEfmt "s), HasSubstr("a sound file (WAV)"));
-  EXPECT_THAT(refusal("\0\0\0\x18"s + "ftypisom" + std::string(30, 0)), HasSubstr("a film (MP4)"));
+  EXPECT_THAT(refusal("\0\0\0\x18"s + "ftypisom" + std::string(30, 0)), HasSubstr("a film or sound file (MP4)"));
 }
 
 TEST(Image, EveryFormatCutShortIsRefusedInOneLine) {

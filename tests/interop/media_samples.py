@@ -1,19 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/media/images: a small picture in every format that is read, and beside each what Pillow makes of
-it: NAME.rgb (composited on white as the reference's image processor does), NAME.drop.rgb (alpha dropped) and
-NAME.turned.rgb (as its orientation tag says), raw bytes.
+"""Writes tests/golden/media.
 
-    python tests/interop/media_samples.py       needs pillow (with AVIF), pillow-heif, numpy
+images/: a small picture in every format that is read, and beside each what Pillow makes of it: NAME.rgb (composited on
+white as the reference's image processor does), NAME.drop.rgb (alpha dropped) and NAME.turned.rgb (as its orientation
+tag says), raw bytes. resize.json: check sums of Pillow's resizes. sounds/: half a second in every format, and what soxr
+makes of it at 16 kHz. films/: a second in every container.
+
+    python tests/interop/media_samples.py
+needs pillow (with AVIF), pillow-heif, numpy, soundfile, soxr, av, safetensors.
 """
 
+import fractions
 import json
 import pathlib
 import struct
 
+import av
 import numpy as np
 import pillow_heif
+import soundfile
+import soxr
 from PIL import Image, ImageOps
+from safetensors.numpy import save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "golden" / "media" / "images"
 WIDTH, HEIGHT = 23, 17
@@ -173,9 +182,98 @@ def resizes():
     (OUT.parent / "resize.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
 
 
+def tones(rate, seconds=0.5):
+    t = np.arange(int(rate * seconds)) / rate
+    return (0.4 * np.sin(2 * np.pi * 440 * t) + 0.2 * np.sin(2 * np.pi * 1234 * t + 1)).astype(np.float32)
+
+
+def encode_sound(path, codec, rate, samples):
+    """By FFmpeg, for what libsndfile does not write."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=rate, layout="mono")
+        frame_size = 960 if codec == "libopus" else 1024
+        for at in range(0, len(samples), frame_size):
+            frame = av.AudioFrame.from_ndarray(samples[None, at : at + frame_size], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, at, fractions.Fraction(1, rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def sounds():
+    folder = OUT.parent / "sounds"
+    folder.mkdir(exist_ok=True)
+    rows, tensors = [], {}
+    for name, rate, subtype in (
+        ("tones_8000.wav", 8000, "PCM_16"),
+        ("tones_44100.flac", 44100, "PCM_16"),
+        ("tones_48000.flac", 48000, "PCM_24"),
+        ("tones_768000.wav", 768000, "PCM_16"),
+        ("tones_22050.aiff", 22050, "PCM_16"),
+        ("tones_44100.ogg", 44100, "VORBIS"),
+        ("tones_48000.opus", 48000, "OPUS"),
+        ("tones_44100.mp3", 44100, "MPEG_LAYER_III"),
+    ):
+        samples = tones(rate, 0.05 if rate > 100000 else 0.5)
+        kind = "OGG" if name.endswith(("ogg", "opus")) else None
+        soundfile.write(folder / name, samples, rate, subtype=subtype, format=kind)
+        decoded = soundfile.read(folder / name, dtype="float32")[0]
+        tensors[name] = soxr.resample(decoded, rate, 16000, quality="HQ")
+        rows.append({"file": name, "rate": rate, "channels": 1})
+    many = np.stack([tones(48000, 0.02) * (i + 1) / 64 for i in range(64)], 1)
+    soundfile.write(folder / "channels_64.wav", many, 48000, subtype="PCM_16")
+    mean = soundfile.read(folder / "channels_64.wav", dtype="float32")[0].mean(1)
+    tensors["channels_64.wav"] = soxr.resample(mean, 48000, 16000, quality="HQ")
+    rows.append({"file": "channels_64.wav", "rate": 48000, "channels": 64})
+    for name, codec, rate in (
+        ("tones.m4a", "aac", 44100),
+        ("tones.webm", "libopus", 48000),
+        ("tones.aac", "aac", 16000),
+    ):
+        encode_sound(folder / name, codec, rate, tones(rate))
+        rows.append({"file": name, "rate": rate, "channels": 1})
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, str(folder / "sounds.safetensors"))
+    (folder / "sounds.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def film_frame(i, width=64, height=48):
+    """Flat, of a brightness that says which frame it is."""
+    return np.full((height, width, 3), 16 + 8 * i, np.uint8)
+
+
+def encode_film(path, codec, rate, frames, sound=None, pts=None):
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(codec, rate=rate)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = out.add_stream(sound, rate=48000, layout="mono") if sound else None
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(film_frame(i), format="rgb24")
+            frame.pts, frame.time_base = (pts[i] if pts else i), fractions.Fraction(1, rate)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio:
+            samples = tones(48000, frames / rate)
+            for at in range(0, len(samples), 960):
+                block = av.AudioFrame.from_ndarray(samples[None, at : at + 960], format="fltp", layout="mono")
+                block.sample_rate, block.pts, block.time_base = 48000, at, fractions.Fraction(1, 48000)
+                out.mux(audio.encode(block))
+            out.mux(audio.encode(None))
+
+
+def films():
+    folder = OUT.parent / "films"
+    folder.mkdir(exist_ok=True)
+    encode_film(folder / "h264_aac.mp4", "libx264", 24, 24, "aac")
+    encode_film(folder / "vp9_opus.webm", "libvpx-vp9", 24, 24, "libopus")
+    encode_film(folder / "mpeg4.avi", "mpeg4", 24, 24)
+    encode_film(folder / "h264.mkv", "libx264", 24, 24, "libopus")
+    encode_film(folder / "h264.ts", "libx264", 24, 24, "aac")
+    times = [0, 1, 2, 3, 12, 13, 14, 15, 40, 41, 42, 47]
+    encode_film(folder / "variable.mp4", "libx264", 24, 12, pts=times)
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
-    for old in OUT.iterdir():
+    for old in [path for path in OUT.parent.rglob("*") if path.is_file()]:
         old.unlink()
     names = []
 
@@ -205,6 +303,8 @@ def main():
             (OUT / f"{name}.drop.rgb").write_bytes(dropped.tobytes())
         rows.append(row)
     resizes()
+    sounds()
+    films()
     (OUT / "images.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 

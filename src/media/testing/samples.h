@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "file/model_file.h"
@@ -46,8 +47,34 @@ inline double mean_difference(std::span<const uint8_t> a, std::span<const uint8_
   return sum / static_cast<double>(std::max<size_t>(a.size(), 1));
 }
 
+/** FNV-1a, as tests/interop/media_samples.py reckons it. */
+inline std::string checksum(const Pixels& pixels) {
+  uint64_t sum = 14695981039346656037u;
+  for (const uint8_t value : pixels.rgb) sum = (sum ^ value) * 1099511628211u;
+  return fmt::format("{:016x}", sum);
+}
+
 inline std::span<const uint8_t> bytes_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+/** A tensor of a safetensors file as numbers of its own type. */
+template <class T>
+std::vector<T> tensor(const ModelFile& file, std::string_view name) {
+  const TensorRecord* record = file.find(name);
+  GEMMA_CHECK(record != nullptr && record->bytes % static_cast<int64_t>(sizeof(T)) == 0, "a tensor of the goldens");
+  std::vector<T> out(static_cast<size_t>(record->bytes) / sizeof(T));
+  file.read(*record, std::as_writable_bytes(std::span(out)));
+  return out;
+}
+
+/** The largest |a - b|; 1e9 when they are not as many. */
+inline double largest_error(std::span<const float> a, std::span<const float> b) {
+  double largest = a.size() == b.size() ? 0 : 1e9;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return largest;
 }
 
 }  // namespace gemma::media::testing

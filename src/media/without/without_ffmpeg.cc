@@ -12,4 +12,9 @@ RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format) {
        name_of(format));
 }
 
+Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions&) {
+  fail(file.name(), "{}: this program was built without FFmpeg (GEMMA4_FFMPEG); save its sound as WAV, FLAC or MP3",
+       what_it_is(file.bytes()));
+}
+
 }  // namespace gemma::media
