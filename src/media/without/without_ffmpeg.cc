@@ -2,6 +2,7 @@
 // Stands in for ffmpeg/ where the program is built without FFmpeg.
 #include "base/error.h"
 #include "media/decoders.h"
+#include "media/film.h"
 
 namespace gemma::media {
 
@@ -15,6 +16,10 @@ RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format) {
 Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions&) {
   fail(file.name(), "{}: this program was built without FFmpeg (GEMMA4_FFMPEG); save its sound as WAV, FLAC or MP3",
        what_it_is(file.bytes()));
+}
+
+Film decode_film(const ByteSource& source, const FilmOptions&) {
+  fail(source.name(), "a film: this program was built without FFmpeg (GEMMA4_FFMPEG)");
 }
 
 }  // namespace gemma::media

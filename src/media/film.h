@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Films to frames of one size, with their times, and the sound that belongs to each.
+//
+//   Film film = decode_film(*file_source("goal.mp4"), {});
+//   for (const TimedFrame& frame : film.frames) use(time_stamp(frame.seconds), frame.pixels);
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "media/image.h"
+#include "media/image_size.h"
+#include "media/resize.h"
+#include "media/sound.h"
+
+namespace gemma::media {
+
+/** Which frames are looked at. */
+struct FrameRule {
+  int max_frames = 32;  // spread evenly, the reference's rule; all of them where there are fewer
+  double fps = 0;       // above 0: so many a second, and spread evenly where these are more than max_frames
+};
+
+struct FilmOptions {
+  FrameRule rule;
+  int budget = kDefaultFrameBudget;  // soft tokens of a frame
+  Grid grid;
+  ResizeRule resize = ResizeRule::torch;
+  int64_t max_bytes = 64'000'000'000;  // of the file
+  int64_t max_pixels = 50'000'000;     // of a frame as it is stored
+  double max_seconds = 14400;
+};
+
+struct TimedFrame {
+  int64_t index = 0;   // among all frames of the film
+  double seconds = 0;  // from its beginning
+  Pixels pixels;       // turned and resized
+};
+
+struct Film {
+  std::vector<TimedFrame> frames;
+  std::string format;         // "MP4"
+  int64_t total_frames = 0;   // of the film
+  double fps = 0;             // its mean
+  double seconds = 0;         // its length
+  int width = 0, height = 0;  // as it is seen, before resizing
+  TargetSize size;            // of each frame
+};
+
+/** Fails with the file's name and one line; so for files without pictures. */
+Film decode_film(const ByteSource& source, const FilmOptions& options);
+
+/** floor(i * total / n) for i below n; the reference's own refusal when n is more than there are. */
+Result<std::vector<int64_t>> spread_frames(int64_t total, int n);
+/** Indices of the frames to look at, given when each is shown (rising). */
+std::vector<int64_t> choose_frames(std::span<const double> times, double length, const FrameRule& rule);
+
+/** "mm:ss", as it stands before a frame in the prompt: whole seconds, two digits or more each. */
+std::string time_stamp(double seconds);
+
+/** Which samples belong to each of the frames shown at `times`: from its time to the next one's, for the first from the
+ *  beginning, for the last to the end. As many as frames; none overlap and nothing is left out. */
+struct SoundPiece {
+  int64_t begin = 0, end = 0;
+};
+std::vector<SoundPiece> cut_sound(int64_t samples, std::span<const double> times);
+
+}  // namespace gemma::media
