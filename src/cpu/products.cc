@@ -24,6 +24,8 @@ namespace {
 
 // Multiply-adds that pay for waking another thread, by 8-bit or bf16 kernels and by others.
 constexpr int64_t kPackedShare = 262144, kShare = 65536;
+// Rows from which on it pays to widen a panel first.
+constexpr int64_t kWideRows = 8 * kTileRows;
 // Bytes of activations that are rounded at once by a thread.
 constexpr int64_t kSmallRows = 16384;
 
@@ -45,7 +47,7 @@ void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n
 
 /** A panel's results go to y, or by way of a small array where the matrix ends within the panel. */
 template <class Product>
-void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, Product product) {
+void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, const Product& product) {
   if (width == kPanelRows) return product(y, y_stride);
   float part[kTileRows * kPanelRows];
   product(part, kPanelRows);
@@ -157,16 +159,25 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   });
 }
 
-void Operand::multiply_tile(const Weight& w, const std::byte* panel, int64_t row, int64_t rows, bool prefetch, float* y,
+Operand::Panel Operand::ready(const Weight& w, const std::byte* panel, int64_t rows, Scratch& scratch) const {
+  if (w.type == DType::bf16 || rows < kWideRows) return {panel, false};
+  const int64_t blocks = n_ / kBlock;
+  std::byte* wide = scratch.bytes(blocks * kWideBytes);
+  kernels_.widen[static_cast<size_t>(w.type)](panel, blocks, wide);
+  return {wide, true};
+}
+
+void Operand::multiply_tile(const Weight& w, const Panel& panel, int64_t row, int64_t rows, bool prefetch, float* y,
                             int64_t y_stride) const {
   if (w.type == DType::bf16) {
     const int64_t pairs = (n_ + 1) / 2;
-    kernels_.packed_product_bf16(panel, pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
-  } else {
-    const int64_t blocks = n_ / kBlock;
-    kernels_.packed_product[static_cast<size_t>(w.type)](panel, blocks, blocks_ + row * blocks, rows, prefetch, y,
-                                                         y_stride);
+    return kernels_.packed_product_bf16(panel.bytes, pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
   }
+  const int64_t blocks = n_ / kBlock;
+  const ActivationBlock* x = blocks_ + row * blocks;
+  const auto type = static_cast<size_t>(w.type);
+  if (panel.wide) return kernels_.wide_product[type](panel.bytes, blocks, x, rows, y, y_stride);
+  kernels_.packed_product[type](panel.bytes, blocks, x, rows, prefetch, y, y_stride);
 }
 
 void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group,
@@ -181,7 +192,9 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
   }
   for (int64_t p = first_panel; p < first_panel + count; ++p) {
     const int64_t panel = matrix * w.panels + p;
-    const std::byte* bytes = w.layout == Layout::packed ? w.panel(panel) : pack_now(w, matrix, p);
+    static thread_local Scratch scratch;
+    const Panel bytes =
+        ready(w, w.layout == Layout::packed ? w.panel(panel) : pack_now(w, matrix, p), group.rows, scratch);
     multiply_tiles(w, panel, group, y + p * kPanelRows, y_stride,
                    [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                      multiply_tile(w, bytes, row, rows, row == group.first, to, stride);
@@ -191,11 +204,14 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
 
 void Operand::multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
                              int64_t y_stride) const {
+  static thread_local Scratch of_gate, of_up;
+  const Panel gates = ready(gate, gate.panel(panel), group.rows, of_gate);
+  const Panel ups = ready(up, up.panel(panel), group.rows, of_up);
   multiply_tiles(gate, panel, group, y + panel * kPanelRows, y_stride,
                  [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                    float g[kTileRows * kPanelRows], u[kTileRows * kPanelRows];
-                   multiply_tile(gate, gate.panel(panel), row, rows, row == group.first, g, kPanelRows);
-                   multiply_tile(up, up.panel(panel), row, rows, row == group.first, u, kPanelRows);
+                   multiply_tile(gate, gates, row, rows, row == group.first, g, kPanelRows);
+                   multiply_tile(up, ups, row, rows, row == group.first, u, kPanelRows);
                    kernels_.gated_gelu(g, u, rows * kPanelRows, g);
                    for (int64_t r = 0; r < rows; ++r) std::copy_n(g + r * kPanelRows, kPanelRows, to + r * stride);
                  });

@@ -15,6 +15,7 @@
 namespace gemma::cpu {
 
 class BufferPool;
+class Scratch;
 
 /** A weight [..., rows, n]: one matrix or several of the same shape, each of whole panels. */
 struct Weight {
@@ -62,8 +63,14 @@ class Operand {
                       int64_t y_stride) const;
 
  private:
+  /** A packed panel as products take it: itself, or widened. */
+  struct Panel {
+    const std::byte* bytes;
+    bool wide;
+  };
+  Panel ready(const Weight& w, const std::byte* panel, int64_t rows, Scratch& scratch) const;
   /** A tile of rows with one packed panel. */
-  void multiply_tile(const Weight& w, const std::byte* panel, int64_t row, int64_t rows, bool prefetch, float* y,
+  void multiply_tile(const Weight& w, const Panel& panel, int64_t row, int64_t rows, bool prefetch, float* y,
                      int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);

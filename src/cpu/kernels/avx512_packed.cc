@@ -2,6 +2,7 @@
 // Products with packed weights on AVX-512 with VNNI and BF16.
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -24,6 +25,7 @@ struct Packed512 {
   static constexpr bool kSignedDot = false;
 
   static Codes load(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static void store_codes(std::byte* p, Codes c) { _mm512_storeu_si512(p, c); }
   static Codes low(Codes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
   static Codes high(Codes c) { return _mm512_and_si512(_mm512_srli_epi16(c, 4), _mm512_set1_epi8(15)); }
   template <int shift, int mask>
@@ -97,20 +99,27 @@ struct Packed512 {
   }
 };
 
+int sum_of(__m128i bytes) {
+  const __m128i sums = _mm_dpbusd_epi32(_mm_setzero_si128(), _mm_set1_epi8(1), bytes);
+  const __m128i two = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
+  return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
+}
+
 void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
-  const __m512 zero = _mm512_setzero_ps();
   for (int64_t i = 0; i < n; i += kBlock, x += kBlock, out += stride) {
     const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
-    const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-    const bool finite = (_mm512_cmp_ps_mask(_mm512_mul_ps(a, zero), zero, _CMP_NEQ_UQ) |
-                         _mm512_cmp_ps_mask(_mm512_mul_ps(b, zero), zero, _CMP_NEQ_UQ)) == 0;
-    const bool usable = finite && largest >= kLeastActivation;
+    // As integers, NaN are larger than infinity and infinity than all else.
+    const __m512i both = _mm512_max_epi32(_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
+    const int bits = _mm512_reduce_max_epi32(both);
+    const auto largest = std::bit_cast<float>(bits);
+    const bool finite = bits < 0x7f800000, usable = finite && largest >= kLeastActivation;
     const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / largest : 0.0f);
-    const __m512i qa = usable ? _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)) : _mm512_setzero_si512();
-    const __m512i qb = usable ? _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse)) : _mm512_setzero_si512();
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q), _mm512_cvtepi32_epi8(qa));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q + 16), _mm512_cvtepi32_epi8(qb));
-    const int half_sum = _mm512_reduce_add_epi32(qa), sum = half_sum + _mm512_reduce_add_epi32(qb);
+    const __mmask16 used = usable ? 0xffff : 0;
+    const __m128i qa = _mm512_cvtepi32_epi8(_mm512_maskz_cvtps_epi32(used, _mm512_mul_ps(a, inverse)));
+    const __m128i qb = _mm512_cvtepi32_epi8(_mm512_maskz_cvtps_epi32(used, _mm512_mul_ps(b, inverse)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q), qa);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out->q + 16), qb);
+    const int half_sum = sum_of(qa), sum = half_sum + sum_of(qb);
     set_scale<Packed512>(out, finite, usable, largest, sum, half_sum);
   }
 }

@@ -6,13 +6,13 @@
 //   kLanes                     rows
 //   kMaxRows                   how many activation rows go together, kParts<rows>: and how many vectors of weight rows
 //                              with so many of them, so that all sums stay in registers
-//   load, low, high            codes as they lie; low nibbles; high nibbles
+//   load, low, high            codes as they lie; low nibbles; high nibbles; store_codes: back to where they lie
 //   with_bits<shift, mask>     codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
 //   dot                        I + the products of four codes with four signed bytes, the same for every row
 //   kSignedDot                 whether codes of zero 128 are multiplied as signed numbers instead, by dot_signed
 //   broadcast<n>               the integer at p, times 2^n (exactly), in every lane
-//   halves, bytes, unsigned_bytes  kLanes f16, int8, uint8 as F
+//   halves, bytes, unsigned_bytes, floats  kLanes f16, int8, uint8, f32 as F
 //
 // What multiplies a block of weights with a tile of activations is a RowTile, or another type of the same functions.
 //
@@ -31,6 +31,16 @@
 
 namespace gemma::cpu {
 
+/** d and -dmin of the kLanes rows from `row` on, which all blocks of a unit share. */
+template <class V, DType type>
+struct UnitHeader {
+  typename V::F d, minus_dmin;
+  [[gnu::always_inline]] void read(const std::byte* unit, int row) {
+    if constexpr (kPackedFormats[static_cast<size_t>(type)].super) d = V::halves(unit + 2 * row);
+    if constexpr (PackedBlock<type>::kHeader == 128) minus_dmin = V::minus(V::halves(unit + 64 + 2 * row));
+  }
+};
+
 /** A block of kLanes rows of a panel. */
 template <class V, DType type>
 struct WeightBlock {
@@ -42,17 +52,40 @@ struct WeightBlock {
   Codes codes[8];  // four values each
   F scales[kFormat.groups], minima[kFormat.groups];
 
-  /** The rows from `row` on; d and -dmin: of their super-block. */
-  [[gnu::always_inline]] void read(const std::byte* block, int row, F d, F minus_dmin) {
+  /** The rows from `row` on. */
+  [[gnu::always_inline]] void read(const std::byte* block, int row, const UnitHeader<V, type>& header) {
     read_codes(block, row);
 #pragma GCC unroll 2
     for (int g = 0; g < kFormat.groups; ++g) {
-      scales[g] = scale(block, row, g, d);
-      if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, minus_dmin);
+      scales[g] = scale(block, row, g, header.d);
+      if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, header.minus_dmin);
+    }
+  }
+
+  [[gnu::always_inline]] void read_wide(const std::byte* block, int row) {
+    load_bytes<V>(block + place(row), codes);
+    const auto* numbers = reinterpret_cast<const float*>(block + W::kScales) + row;
+#pragma GCC unroll 2
+    for (int g = 0; g < kFormat.groups; ++g) {
+      scales[g] = V::floats(numbers + kPanelRows * g);
+      if constexpr (kFormat.minimum) minima[g] = V::floats(numbers + kPanelRows * (kFormat.groups + g));
+    }
+  }
+  [[gnu::always_inline]] void write_wide(std::byte* block, int row) const {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) V::store_codes(block + place(row) + 64 * j, codes[j]);
+    auto* numbers = reinterpret_cast<float*>(block + W::kScales) + row;
+#pragma GCC unroll 2
+    for (int g = 0; g < kFormat.groups; ++g) {
+      V::store(numbers + kPanelRows * g, scales[g]);
+      if constexpr (kFormat.minimum) V::store(numbers + kPanelRows * (kFormat.groups + g), minima[g]);
     }
   }
 
  private:
+  using W = WideBlock<type>;
+  static int place(int row) { return row / 16 * 512 + row % 16 * 4; }
+
   [[gnu::always_inline]] void read_codes(const std::byte* block, int row) {
     const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
     const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
@@ -165,8 +198,6 @@ class RowTile {
 template <class V, DType type, template <class, DType, int> class Tile>
 class PackedProduct {
   using B = PackedBlock<type>;
-  using F = typename V::F;
-  static constexpr PackedFormat kFormat = B::kFormat;
 
   /** kParts vectors of weight rows from `first` on times kRows rows of a tile of `tile_rows`. */
   template <int kRows, int kParts>
@@ -176,14 +207,9 @@ class PackedProduct {
 #pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) tiles[p].clear();
     for (int64_t unit = 0; unit < blocks / B::kBlocks; ++unit) {
-      F d[kParts], minus_dmin[kParts];
-      if constexpr (kFormat.super) {
+      UnitHeader<V, type> header[kParts];
 #pragma GCC unroll 4
-        for (int p = 0; p < kParts; ++p) {
-          d[p] = V::halves(panel + 2 * (first + p * V::kLanes));
-          if constexpr (kFormat.minimum) minus_dmin[p] = V::minus(V::halves(panel + 64 + 2 * (first + p * V::kLanes)));
-        }
-      }
+      for (int p = 0; p < kParts; ++p) header[p].read(panel, first + p * V::kLanes);
       const std::byte* block = panel + B::kHeader;
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
         if (prefetch) {
@@ -193,7 +219,7 @@ class PackedProduct {
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
           WeightBlock<V, type> w;
-          w.read(block, first + p * V::kLanes, d[p], minus_dmin[p]);
+          w.read(block, first + p * V::kLanes, header[p]);
           tiles[p].add(w, x);
         }
       }
@@ -212,6 +238,32 @@ class PackedProduct {
     }
   }
 
+  template <int kRows>
+  static void rows_of_wide(const std::byte* wide, int first, int64_t blocks, const ActivationBlock* x,
+                           int64_t tile_rows, float* y, int64_t y_stride) {
+    Tile<V, type, kRows> tile;
+    tile.clear();
+    for (int64_t b = 0; b < blocks; ++b, wide += WideBlock<type>::kBytes, x += tile_rows) {
+      WeightBlock<V, type> w;
+      w.read_wide(wide, first);
+      tile.add(w, x);
+    }
+    tile.store(y + first, y_stride);
+  }
+  template <int kRows>
+  static void whole_wide(const std::byte* wide, int64_t blocks, const ActivationBlock* x, int64_t tile_rows, float* y,
+                         int64_t y_stride) {
+    for (int first = 0; first < kPanelRows; first += V::kLanes) {
+      rows_of_wide<kRows>(wide, first, blocks, x, tile_rows, y, y_stride);
+    }
+  }
+
+  template <int... rows>
+  static void choose_wide(std::integer_sequence<int, rows...>, int64_t count, const std::byte* wide, int64_t blocks,
+                          const ActivationBlock* x, int64_t tile_rows, float* y, int64_t y_stride) {
+    ((count == rows + 1 ? whole_wide<rows + 1>(wide, blocks, x, tile_rows, y, y_stride) : void()), ...);
+  }
+
   template <int... rows>
   static void choose(std::integer_sequence<int, rows...>, int64_t count, const std::byte* panel, int64_t blocks,
                      const ActivationBlock* x, int64_t tile_rows, bool prefetch, float* y, int64_t y_stride) {
@@ -225,6 +277,33 @@ class PackedProduct {
     for (int64_t r = 0; r < x_rows; r += V::kMaxRows) {
       choose(std::make_integer_sequence<int, V::kMaxRows>(), std::min<int64_t>(V::kMaxRows, x_rows - r), panel, blocks,
              x + r, x_rows, prefetch && r == 0, y + r * y_stride, y_stride);
+    }
+  }
+
+  /** Kernels::widen. */
+  static void widen(const std::byte* panel, int64_t blocks, std::byte* wide) {
+    for (int64_t unit = 0; unit < blocks / B::kBlocks; ++unit, panel += B::kUnit) {
+      const std::byte* block = panel + B::kHeader;
+      for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, wide += WideBlock<type>::kBytes) {
+#pragma GCC unroll 20
+        for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
+        for (int row = 0; row < kPanelRows; row += V::kLanes) {
+          UnitHeader<V, type> header;
+          header.read(panel, row);
+          WeightBlock<V, type> w;
+          w.read(block, row, header);
+          w.write_wide(wide, row);
+        }
+      }
+    }
+  }
+
+  /** Kernels::wide_product. */
+  static void run_wide(const std::byte* wide, int64_t blocks, const ActivationBlock* x, int64_t x_rows, float* y,
+                       int64_t y_stride) {
+    for (int64_t r = 0; r < x_rows; r += V::kMaxRows) {
+      choose_wide(std::make_integer_sequence<int, V::kMaxRows>(), std::min<int64_t>(V::kMaxRows, x_rows - r), wide,
+                  blocks, x + r, x_rows, y + r * y_stride, y_stride);
     }
   }
 };
@@ -242,6 +321,8 @@ template <class V, template <class, DType, int> class Tile = RowTile>
 void fill_packed(Kernels& table) {
   const auto set = [&]<DType... types>() {
     ((table.packed_product[static_cast<size_t>(types)] = PackedProduct<V, types, Tile>::run), ...);
+    ((table.widen[static_cast<size_t>(types)] = PackedProduct<V, types, Tile>::widen), ...);
+    ((table.wide_product[static_cast<size_t>(types)] = PackedProduct<V, wide_type(types), Tile>::run_wide), ...);
   };
   set.template operator()<DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k, DType::q3_k,
                           DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs>();

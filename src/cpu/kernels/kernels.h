@@ -60,7 +60,12 @@ struct Kernels {
    *  the panel comes from memory, and the next one lies behind it. */
   void (*packed_product[kDTypes])(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows,
                                   bool prefetch, float* y, int64_t y_stride) = {};
-  /** The same for bf16. */
+  /** A panel as one of `blocks` wide blocks (packed.h), and products with it: the same to the bit, cheaper for a tile,
+   *  worth the work where there are several. */
+  void (*widen[kDTypes])(const std::byte* panel, int64_t blocks, std::byte* wide) = {};
+  void (*wide_product[kDTypes])(const std::byte* wide, int64_t blocks, const ActivationBlock* x, int64_t x_rows,
+                                float* y, int64_t y_stride) = {};
+  /** packed_product for bf16. */
   void (*packed_product_bf16)(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch,
                               float* y, int64_t y_stride) = nullptr;
 

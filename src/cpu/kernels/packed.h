@@ -13,6 +13,9 @@
 // and a super-block of 8 blocks begins with 32 f16 of d, then of dmin. A value is scale * (code - zero) + minimum, to
 // the bit what unpack (tensor/pack.h) says. Missing rows of the last panel have codes and scales of zero.
 //
+// Where a panel meets many tiles, it is widened first: blocks of 8-bit codes (of codebooks: kCodebookBytes), f32 scales
+// of 32 rows for each group, then as many f32 minima (WideBlock).
+//
 // bf16 weights: for each pair of values along k, the pairs of 32 rows one after another; an odd k is filled with zero.
 //
 // Activations meet quantized weights as 8-bit integers with a scale for 32 values (ActivationBlock), bf16 ones rounded
@@ -107,5 +110,28 @@ struct PackedBlock {
   static constexpr int kHeader = kFormat.super ? (kFormat.minimum ? 128 : 64) : 0;
   static constexpr int kUnit = kHeader + kBlocks * kBytes;  // header and its blocks
 };
+
+/** The same of a widened panel. */
+template <DType type>
+struct WideBlock {
+  static constexpr PackedFormat kFormat = kPackedFormats[static_cast<size_t>(type)];
+  static constexpr int kScales = 1024;
+  static constexpr int kMinima = kScales + kFormat.groups * kPanelRows * 4;
+  static constexpr int kBytes = kMinima + (kFormat.minimum ? kFormat.groups * kPanelRows * 4 : 0);
+};
+/** Room for a block of any type. */
+inline constexpr int kWideBytes = WideBlock<DType::q2_k>::kBytes;
+
+/** The first of the types whose products with widened panels are the same. */
+consteval DType wide_type(DType type) {
+  const PackedFormat& wanted = kPackedFormats[static_cast<size_t>(type)];
+  size_t i = 0;
+  while (true) {
+    const PackedFormat& f = kPackedFormats[i];
+    if (f.bits > 0 && f.zero == wanted.zero && f.minimum == wanted.minimum && f.groups == wanted.groups) break;
+    ++i;
+  }
+  return static_cast<DType>(i);
+}
 
 }  // namespace gemma::cpu

@@ -25,6 +25,7 @@ struct PackedAvx2 {
   static constexpr int kParts = rows == 1 ? 2 : 1;
 
   static Codes load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static void store_codes(std::byte* p, Codes c) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), c); }
   static Codes low(Codes c) { return _mm256_and_si256(c, _mm256_set1_epi8(15)); }
   static Codes high(Codes c) { return _mm256_and_si256(_mm256_srli_epi16(c, 4), _mm256_set1_epi8(15)); }
   template <int shift, int mask>

@@ -28,6 +28,7 @@ struct PackedNeon {
                                             : 1;
 
   static Codes load(const std::byte* p) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
+  static void store_codes(std::byte* p, Codes c) { vst1q_u8(reinterpret_cast<uint8_t*>(p), c); }
   static Codes low(Codes c) { return vandq_u8(c, vdupq_n_u8(15)); }
   static Codes high(Codes c) { return vshrq_n_u8(c, 4); }
   template <int shift, int mask>

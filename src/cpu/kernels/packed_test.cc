@@ -103,6 +103,26 @@ TEST_P(PackedTable, ProductsEqualTheScalarOnesToTheBitInEveryTile) {
   }
 }
 
+TEST_P(PackedTable, ProductsWithWidenedPanelsAreTheSameToTheBit) {
+  for (DType type : kTypes) {
+    const int64_t n = 2 * 256;
+    const auto t = static_cast<size_t>(type);
+    const auto panel = packed(type, random_rows(type, n * kPanelRows, 11), kPanelRows, n);
+    std::vector<std::byte> wide(static_cast<size_t>(n / kBlock * kWideBytes));
+    k_.widen[t](panel.data(), n / kBlock, wide.data());
+    for (int64_t rows = 1; rows <= kTileRows; ++rows) {
+      auto values = random_activations(n * rows, static_cast<int>(rows));
+      if (rows > 6) values[static_cast<size_t>(n + 3)] = kNan;
+      const auto tile = arranged(k_, quantized(k_, values, n), rows);
+      const int64_t stride = 33;
+      std::vector<float> y(static_cast<size_t>(rows * stride), 7.0f), expected = y;
+      k_.wide_product[t](wide.data(), n / kBlock, tile.data(), rows, y.data(), stride);
+      k_.packed_product[t](panel.data(), n / kBlock, tile.data(), rows, false, expected.data(), stride);
+      for (size_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(y[i], expected[i])) << info(type).name << rows << ' ' << i;
+    }
+  }
+}
+
 TEST_P(PackedTable, ProductsAreThoseOfTheQuantizedActivations) {
   for (DType type : kTypes) {
     const int64_t n = 512, rows = 5, height = 19;

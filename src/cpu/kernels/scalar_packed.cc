@@ -29,6 +29,7 @@ struct Scalar {
     std::memcpy(&c, p, sizeof c);
     return c;
   }
+  static void store_codes(std::byte* p, Codes c) { std::memcpy(p, &c, sizeof c); }
   static Codes low(Codes c) { return c & 0x0f0f0f0fu; }
   static Codes high(Codes c) { return c >> 4 & 0x0f0f0f0fu; }
   template <int shift, int mask>
