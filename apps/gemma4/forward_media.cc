@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "model/encoding.h"
 
 namespace gemma::app {
 
@@ -74,7 +73,7 @@ ToEncode EncoderInputs::picture(TokenType type) {
     pixels = std::move(scaled);
   }
   const std::string places = name.substr(0, name.find('.')) + ".positions_xy";
-  return {prefix_ + name, 0, {std::move(pixels), columns_of(places, frame, squares)}, {}};
+  return {prefix_ + name, 0, {{std::move(pixels), columns_of(places, frame, squares)}, {}}};
 }
 
 ToEncode EncoderInputs::clip() {
@@ -99,46 +98,18 @@ ToEncode EncoderInputs::clip() {
     }
     frames = frames.slice(0, end - bits.begin());
   }
-  return {prefix_ + name, 0, {}, std::move(frames)};
+  return {prefix_ + name, 0, {{}, std::move(frames)}};
 }
-
-namespace {
-
-Encoding begin_sound(Ops& ops, const Encoders& encoders, const ToEncode& input, const std::string& where) {
-  const MediaConfig& c = encoders.config;
-  if (!c.hears()) fail(where, "tensor '{}': this model has no encoder of sound", input.name);
-  const int64_t width = c.audio ? c.audio->mel_bins : c.sample_frames->samples;
-  if (input.sound.cols() != width || input.sound.rows() == 0) {
-    fail(where, "tensor '{}': expected frames of {} values, found {}", input.name, width, input.sound.shape().str());
-  }
-  return Encoding::sound(ops, encoders, input.sound);
-}
-
-Encoding begin_picture(Ops& ops, const Encoders& encoders, const ToEncode& input, const std::string& where) {
-  const MediaConfig& c = encoders.config;
-  if (!c.sees()) fail(where, "tensor '{}': this model has no encoder of pictures", input.name);
-  const int64_t side = c.vision ? c.vision->patch : c.pixel_blocks->side;
-  const int64_t cell = c.vision ? c.vision->pool : 1, most = c.vision ? c.vision->positions : c.pixel_blocks->positions;
-  if (input.picture.pixels.cols() != 3 * side * side || !input.picture.fits(cell, most)) {
-    fail(
-        where,
-        "tensor '{}': expected a grid of cells of {} x {} squares of {} values, at most {} a side, found {} x {} of {}",
-        input.name, cell, cell, 3 * side * side, most, input.picture.columns, input.picture.rows(),
-        input.picture.pixels.cols());
-  }
-  return Encoding::picture(ops, encoders, input.picture);
-}
-
-}  // namespace
 
 Tensor encode(Ops& ops, const Encoders& encoders, const ToEncode& input, int64_t places, const std::string& where) {
-  Encoding encoding =
-      input.sound.defined() ? begin_sound(ops, encoders, input, where) : begin_picture(ops, encoders, input, where);
-  while (!encoding.done()) encoding.advance();
-  if (encoding.soft_tokens().rows() != places) {
+  const Result<int64_t> count = soft_tokens_of(encoders, input.media);
+  if (!count) fail(where, "tensor '{}': {}", input.name, count.failure().reason);
+  if (count.value() != places) {
     fail(where, "tensor '{}': expected {} soft tokens of it, as many as places, found {}", input.name, places,
-         encoding.soft_tokens().rows());
+         count.value());
   }
+  Encoding encoding = Encoding::of(ops, encoders, input.media);
+  while (!encoding.done()) encoding.advance();
   return encoding.soft_tokens();
 }
 

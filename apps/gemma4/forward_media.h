@@ -7,8 +7,7 @@
 #include <string_view>
 
 #include "file/model_file.h"
-#include "model/encoder_weights.h"
-#include "model/patches.h"
+#include "model/encoding.h"
 
 namespace gemma::app {
 
@@ -20,8 +19,7 @@ inline constexpr std::array<std::string_view, 4> kTypeNames{"text", "image", "vi
 struct ToEncode {
   std::string name;       // of its tensor, for messages
   int64_t first_row = 0;  // of the prompt, where its soft tokens go
-  Patches picture;        // of a picture or frame
-  Tensor sound;           // else: frames of features or samples
+  MediaInput media;
 };
 
 /** Hands out the pictures, frames and clips of a prompt, in order. */

@@ -47,6 +47,7 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
       ops(o),
       options(resolved(model->config, opt)),
       cache(model->config, options.kv, ops),
+      encoded(options.encoded_bytes),
       never(never_sampled(model->config, tokenizer.get())),
       context{ops, model->config, model->weights, cache},
       mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}

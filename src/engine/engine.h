@@ -20,6 +20,7 @@
 
 #include "engine/sampler.h"
 #include "model/drafter.h"
+#include "model/encoding.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
@@ -48,7 +49,8 @@ std::string_view name_of(Finish);
 
 struct Request {
   std::vector<int32_t> prompt;
-  std::vector<MediaRows> media;  // first_row counts in the prompt; rising
+  std::vector<MediaRows> media;    // first_row counts in the prompt; rising
+  std::vector<MediaInput> inputs;  // of media[i] without an embedding inputs[i] is encoded; else may be fewer or empty
   Sampling sampling;
   int max_tokens = 0;  // 0: up to the context
   /** Strings that end the answer, across token borders; not part of it. One that is the name of a control piece
@@ -90,13 +92,17 @@ struct EngineOptions {
   int batch_tokens = 512;  // rows of one step; a picture that must be seen whole may take more
   int queue_limit = 256;   // requests that wait
   Speculation speculation = {};
+  std::shared_ptr<const Encoders> encoders = {};  // of requests' inputs
+  int64_t encoded_bytes = int64_t{64} << 20;      // soft tokens that are kept to be found again
   KvOptions kv;  // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 
 struct EngineStats {
   int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, steps = 0, preemptions = 0;
   int64_t drafted_tokens = 0, accepted_tokens = 0;
+  int64_t media_encoded = 0, media_found = 0;  // pictures, frames and clips; found: encoded before
   double prompt_seconds = 0, generate_seconds = 0, draft_seconds = 0;  // draft: making of a drafter's tokens
+  double encode_seconds = 0;
 };
 
 using Ticket = int64_t;  // 0: the queue was full

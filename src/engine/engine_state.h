@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, step.cc:
-// the scheduler, speculation.cc: guesses, answer.cc: from logits to events).
+// What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, encode.cc:
+// their pictures and sound, step.cc: the scheduler, speculation.cc: guesses, answer.cc: from logits to events).
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 
 #include "base/channel.h"
 #include "engine/answer_text.h"
+#include "engine/encoded_media.h"
 #include "engine/engine.h"
 #include "engine/loop_detector.h"
 #include "engine/speculation.h"
@@ -31,9 +32,10 @@ struct Task {
   LoopDetector loop;
   Guessing guessing;
   std::vector<float> prompt_logprobs;
-  bool started = false;            // the first event is out
-  std::optional<Finish> finished;  // the last event is out
-  std::optional<SeqId> sequence;   // while it runs
+  bool started = false;              // the first event is out
+  std::optional<Finish> finished;    // the last event is out
+  std::optional<SeqId> sequence;     // while it runs
+  std::optional<Encoding> encoding;  // of its next picture or clip
 
   int64_t prompt_size() const { return static_cast<int64_t>(request.prompt.size()); }
   int64_t answer_size() const { return static_cast<int64_t>(tokens.size()) - prompt_size(); }
@@ -67,6 +69,7 @@ struct Engine::State {
   Ops& ops;
   const EngineOptions options;  // resolved: context and byte limit are numbers
   KvCache cache;
+  EncodedMedia encoded;
   const std::vector<int32_t> never;
   Context context;  // of every step, so that its lists are allocated once
   EngineStats stats;
@@ -91,6 +94,12 @@ struct Engine::State {
   void accept(std::unique_ptr<Task> task);
   std::optional<Failure> problem_with(const Request& request) const;
   void cancel(Ticket ticket);
+
+  // encode.cc
+  bool encode();
+  MediaRows* next_to_encode(Task& task) const;
+  int64_t ready(Task& task) const;
+  std::optional<Failure> problem_with_media(const MediaRows& media, const MediaInput* input, int64_t prompt) const;
 
   // step.cc
   void admit();

@@ -56,10 +56,9 @@ std::optional<Failure> Engine::State::problem_with(const Request& r) const {
       return Failure{"media", fmt::format("rows {} to {}: expected rising runs inside of the prompt's {} tokens",
                                           media.first_row, media.first_row + media.rows, size)};
     }
-    if (media.embedding.dtype() != DType::f32 || !(media.embedding.shape() == Shape{media.rows, config.dim})) {
-      return Failure{"media", fmt::format("expected an embedding of [{}, {}], found {}", media.rows, config.dim,
-                                          media.embedding.shape().str())};
-    }
+    const auto at = static_cast<size_t>(&media - r.media.data());
+    const MediaInput* input = at < r.inputs.size() ? &r.inputs[at] : nullptr;
+    if (auto failure = problem_with_media(media, input, size)) return failure;
     end = media.first_row + media.rows;
   }
   if (r.max_tokens < 0) return Failure{"max_tokens", fmt::format("expected 0 or more, found {}", r.max_tokens)};

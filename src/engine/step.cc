@@ -39,11 +39,12 @@ bool Engine::step() {
   const bool news = s.receive();
   s.retire();  // what was cancelled makes room
   s.admit();
+  const bool encoded = s.encode();
   s.guess();
   const bool planned = s.plan(s.current);
   if (planned) s.run(s.current);
   s.retire();
-  return news || planned;
+  return news || encoded || planned;
 }
 
 void Engine::State::admit() {
@@ -66,6 +67,7 @@ void Engine::State::admit() {
 bool Engine::State::plan(Work& work) {
   for (int64_t rows = options.batch_tokens; !running.empty();) {
     plan_rows(work, rows);
+    if (work.batch.tokens.empty()) return false;  // all wait for their pictures
     if (cache.reserve(work.batch)) return true;
     if (give_up_guesses()) continue;  // before anybody gives up what is certain
     if (running.size() > 1) {
@@ -92,8 +94,9 @@ void Engine::State::plan_rows(Work& work, int64_t rows) const {
   for (const auto& task : running) {
     const int64_t budget = rows - static_cast<int64_t>(work.batch.tokens.size());
     if (left(*task) == 1 || budget <= 0) continue;
-    const int64_t begin = fed(*task);
-    const int64_t end = chunk_end(*task, begin, begin + std::min(budget, left(*task)));
+    const int64_t begin = fed(*task), until = ready(*task);
+    if (begin == until) continue;
+    const int64_t end = chunk_end(*task, begin, begin + std::min(budget, until - begin));
     // A block that is longer than what is left for prompts has the next step to itself, longer than any though it be.
     if (end - begin > budget && work.prompt_rows > 0) continue;
     work.prompt_rows += end - begin;

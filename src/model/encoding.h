@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // A picture, frame or clip on its way to soft tokens, by whatever its model has for that.
 //
-//   Encoding encoding = Encoding::picture(ops, encoders, patches);
+//   Encoding encoding = Encoding::of(ops, encoders, {patches, {}});
 //   while (!encoding.done()) encoding.advance();   // others may be served in between
 //   encoding.soft_tokens();
 #pragma once
 
 #include <variant>
 
+#include "base/error.h"
 #include "model/audio.h"
 #include "model/vision.h"
 
 namespace gemma {
 
+/** What soft tokens are made of: a picture or frame, or a clip. */
+struct MediaInput {
+  Patches picture;
+  Tensor sound;  // frames: of mel features for a tower, of samples for the 12B; undefined for a picture
+};
+
+/** How many soft tokens `encoders` make of it, or why they cannot. */
+Result<int64_t> soft_tokens_of(const Encoders& encoders, const MediaInput& input);
+
 class Encoding {
  public:
-  /** `encoders` sees, and outlives this; it has places for the picture's grid. */
-  static Encoding picture(Ops& ops, const Encoders& encoders, const Patches& picture);
-  /** `encoders` hears. frames: of mel features for a tower, of samples for the 12B; at least one. */
-  static Encoding sound(Ops& ops, const Encoders& encoders, const Tensor& frames);
+  /** `encoders` can encode it (soft_tokens_of), and outlives this. */
+  static Encoding of(Ops& ops, const Encoders& encoders, const MediaInput& input);
 
   bool done() const;
   /** One layer more. */

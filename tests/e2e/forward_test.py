@@ -148,7 +148,7 @@ class Forward(ProgramTest):
             mmproj = self.folder / "mmproj-m.gguf"
             again = self.forward(self.folder / "m.gguf", "--mmproj", mmproj, *options)
             self.tail(again, golden)
-            self.assertIn("no encoder of", self.wrong(case=self.folder / "m.gguf"))
+            self.assertIn("no encoder for it", self.wrong(case=self.folder / "m.gguf"))
 
     def test_what_encoders_cannot_read(self):
         self.media("mixed", "image_audio", drop=("image0.positions_xy",))

@@ -72,19 +72,28 @@ MediaModel load_media(const std::string& folder, const std::string& config, bool
   return model;
 }
 
-SoftTokens encode(const MediaModel& model, const Case& c, const std::string& prompt) {
-  SoftTokens soft;
+MediaInputs media_inputs(const Case& c, const std::string& prompt) {
+  MediaInputs inputs;
   for (const Kind kind : {Kind::image, Kind::video}) {
-    for (const Patches& picture : pictures(c, prompt, kind))
-      soft[kind].push_back(whole(Encoding::picture(cpu_ops(), *model.encoders, picture)));
+    for (const Patches& picture : pictures(c, prompt, kind)) inputs[kind].push_back({picture, {}});
   }
   for (int i = 0;; ++i) {
     const Tensor features = c.tensor(fmt::format("{}/audio{}.features", prompt, i));
-    if (!features.defined()) return soft;
+    if (!features.defined()) return inputs;
     const Tensor mask = c.tensor(fmt::format("{}/audio{}.mask", prompt, i));
-    const Tensor sound = mask.defined() ? sound_alone(features, mask) : features;  // of samples every frame counts
-    soft[Kind::audio].push_back(whole(Encoding::sound(cpu_ops(), *model.encoders, sound)));
+    // Of samples every frame counts.
+    inputs[Kind::audio].push_back({{}, mask.defined() ? sound_alone(features, mask) : features});
   }
+}
+
+SoftTokens encode(const MediaModel& model, const Case& c, const std::string& prompt) {
+  SoftTokens soft;
+  for (const auto& [kind, inputs] : media_inputs(c, prompt)) {
+    for (const MediaInput& input : inputs) {
+      soft[kind].push_back(whole(Encoding::of(cpu_ops(), *model.encoders, input)));
+    }
+  }
+  return soft;
 }
 
 Batch media_batch(const Case& c, const std::string& prompt, const SoftTokens& soft) {

@@ -34,6 +34,10 @@ enum class Kind : int32_t { text = 0, image = 1, video = 2, audio = 3 };
 /** Soft tokens of a prompt by kind, one tensor for each picture, frame or clip, in order. */
 using SoftTokens = std::map<Kind, std::vector<Tensor>>;
 
+/** What encoders read for a prompt, by kind, in order. */
+using MediaInputs = std::map<Kind, std::vector<MediaInput>>;
+MediaInputs media_inputs(const Case& golden_case, const std::string& prompt);
+
 /** What the encoders of `model` make of a prompt's pictures, frames and clips. */
 SoftTokens encode(const MediaModel& model, const Case& golden_case, const std::string& prompt);
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures and sound of requests become soft tokens between steps, a layer at a time, so that answers go on meanwhile.
+#include "base/clock.h"
+#include "engine/engine_state.h"
+
+namespace gemma {
+
+/** The next run of media rows that is to be fed and has no soft tokens yet; null when there is none. */
+MediaRows* Engine::State::next_to_encode(Task& task) const {
+  const int64_t fed = task.sequence ? cache.length(*task.sequence) : 0;
+  for (MediaRows& media : task.request.media) {
+    if (!media.embedding.defined() && media.first_row + media.rows > fed) return &media;
+  }
+  return nullptr;
+}
+
+/** How many of a task's tokens can be fed: those before what is not encoded. */
+int64_t Engine::State::ready(Task& task) const {
+  const MediaRows* media = next_to_encode(task);
+  return media != nullptr ? media->first_row : static_cast<int64_t>(task.tokens.size());
+}
+
+/** One layer of the oldest request's next picture or clip. False when nobody waits for one. */
+bool Engine::State::encode() {
+  const auto start = Clock::now();
+  for (const auto& task : running) {
+    MediaRows* media = task->finished ? nullptr : next_to_encode(*task);
+    if (media == nullptr) continue;
+    MediaInput& input = task->request.inputs[static_cast<size_t>(media - task->request.media.data())];
+    if (!task->encoding) {
+      media->embedding = encoded.find(media->content);
+      if (media->embedding.defined()) {
+        ++stats.media_found;
+      } else {
+        task->encoding.emplace(Encoding::of(ops, *options.encoders, input));
+      }
+    }
+    if (task->encoding && !task->encoding->done()) task->encoding->advance();
+    if (task->encoding && task->encoding->done()) {
+      media->embedding = task->encoding->soft_tokens();
+      encoded.add(media->content, media->embedding);
+      task->encoding.reset();
+      ++stats.media_encoded;
+    }
+    if (media->embedding.defined()) input = {};  // its pixels are of no more use
+    stats.encode_seconds += seconds_since(start);
+    return true;
+  }
+  return false;
+}
+
+/** What is wrong with a run of media rows; `input`: what they are made of where they have no embedding. */
+std::optional<Failure> Engine::State::problem_with_media(const MediaRows& media, const MediaInput* input,
+                                                         int64_t prompt) const {
+  const Shape expected{media.rows, model->config.dim};
+  if (media.embedding.defined()) {
+    if (media.embedding.dtype() == DType::f32 && media.embedding.shape() == expected) return std::nullopt;
+    return Failure{"media", fmt::format("expected an embedding of [{}, {}], found {}", media.rows, model->config.dim,
+                                        media.embedding.shape().str())};
+  }
+  if (input == nullptr || options.encoders == nullptr) {
+    return Failure{"media", fmt::format("rows {} to {}: expected an embedding, or an input and encoders for it",
+                                        media.first_row, media.first_row + media.rows)};
+  }
+  const Result<int64_t> count = soft_tokens_of(*options.encoders, *input);
+  if (!count) return count.failure();
+  if (count.value() != media.rows) {
+    return Failure{"media", fmt::format("rows {} to {}: the input makes {} soft tokens", media.first_row,
+                                        media.first_row + media.rows, count.value())};
+  }
+  if (media.first_row + media.rows < prompt) return std::nullopt;
+  return Failure{"media", "expected a token behind the last picture or clip"};
+}
+
+}  // namespace gemma
