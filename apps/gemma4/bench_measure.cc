@@ -50,12 +50,30 @@ bool has_tokenizer(const ModelFile& file) {
   return file.metadata().string("tokenizer.ggml.model").value_or("none") != "none";
 }
 
+EngineOptions engine_options(const BenchOptions& o, std::shared_ptr<const Drafter> drafter) {
+  EngineOptions e;
+  e.max_sequences = o.batch;
+  e.batch_tokens = kBenchBatchTokens;
+  e.kv = bench_kv_options(o);
+  // Sequences answer already while the prompts of others are fed.
+  const int steps = o.batch * (o.prompt / kBenchBatchTokens + 2);
+  e.context = o.depth + o.prompt + o.gen + steps + 1;
+  e.speculation = {speculation_length(o.speculate), std::move(drafter)};
+  if (e.speculation.length != 0) e.context += Speculation::kMost * (steps + 1);
+  return e;
+}
+
+/** A sequence that had to wait for another's pages would be no sequence that answers together with it. */
+int64_t bytes_beside_weights(const Config& config, const BenchOptions& o, const EngineOptions& e) {
+  return activation_bytes(config, e) + o.batch * KvCache::bytes_for(config, e.kv, e.context, kBenchBatchTokens);
+}
+
 }  // namespace
 
 void check_bench_model(const BenchOptions& options, Ops& ops) {
   const std::shared_ptr<const ModelFile> file = open_file(options);
   require_memory(file->name(), "weights",
-                 Weights::bytes_for(file, Config::from(*file), ops, {.map = options.machine.mmap}));
+                 Weights::bytes_for(file, Config::from(*file), ops, weight_options(options.machine, 0)));
 }
 
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
@@ -65,8 +83,9 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   if (has_tokenizer(*out.file)) out.tokenizer = Tokenizer::from(*out.file);
   Config config = Config::from(*out.file);
   config.special.eos.clear();  // an answer is as long as it is asked to be
-  out.model = Model::load(out.file, std::move(config), ops, {.map = options.machine.mmap});
-  out.drafter = load_drafter(options, out.model->config, ops);
+  out.drafter = load_drafter(options, config, ops);
+  const int64_t leave = bytes_beside_weights(config, options, engine_options(options, out.drafter));
+  out.model = Model::load(out.file, std::move(config), ops, weight_options(options.machine, leave));
   out.load_seconds = seconds_since(start);
   return out;
 }
@@ -88,21 +107,10 @@ struct Answering {
 
 struct Bencher::State {
   State(const BenchModel& model, const BenchOptions& o, Ops& ops) : options(o), vocab(model.model->config.vocab) {
-    EngineOptions e;
-    e.max_sequences = o.batch;
-    e.batch_tokens = kBenchBatchTokens;
-    e.kv = bench_kv_options(o);
-    // Sequences answer already while the prompts of others are fed.
-    const int steps = o.batch * (o.prompt / kBenchBatchTokens + 2);
-    e.context = o.depth + o.prompt + o.gen + steps + 1;
-    e.speculation = {speculation_length(o.speculate), model.drafter};
-    if (e.speculation.length != 0) e.context += Speculation::kMost * (steps + 1);
+    const EngineOptions e = engine_options(o, model.drafter);
     engine.emplace(model.model, model.tokenizer, ops, e);
-    const Config& config = model.model->config;
-    // A sequence that had to wait for another's pages would be no sequence that answers together with it.
-    require_memory(
-        model.file->name(), fmt::format("{} times {} tokens", o.batch, e.context),
-        activation_bytes(config, e) + o.batch * KvCache::bytes_for(config, e.kv, e.context, kBenchBatchTokens));
+    require_memory(model.file->name(), fmt::format("{} times {} tokens", o.batch, e.context),
+                   bytes_beside_weights(model.model->config, o, e));
   }
 
   /** The ids that sequence `i` has before those of a repetition. */

@@ -68,21 +68,23 @@ class Forward {
     auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
-    model_ = Model::load(std::move(file), std::move(config), *ops_, {.map = options.machine.mmap, .widen = widen});
-    if (!options.drafter.empty()) {
-      drafter_ = Drafter::load(options.drafter, model_->config, *ops_, {.widen = widen});
-    }
     kv_.types = cache_types("--kv", !options.kv.empty() ? options.kv : widen ? "f32" : "bf16");
     kv_.media_overlay = options.masks == "overlay";
+    if (!options.drafter.empty()) drafter_ = Drafter::load(options.drafter, config, *ops_, {.widen = widen});
+    prompts_ = read_prompts(ModelFile::open(options.inputs), options.prompt, config);
+    int64_t leave = 0;
+    for (const ForwardPrompt& prompt : prompts_) {
+      leave = std::max(leave, bytes_beside_weights(config, prompt));
+      if (!prompt.pending.empty() && encoders_ == nullptr) load_encoders(config);
+    }
+    WeightOptions weights = weight_options(options.machine, leave);
+    weights.widen = widen;
+    model_ = Model::load(std::move(file), std::move(config), *ops_, weights);
   }
 
   void run() {
-    const ModelFile inputs = ModelFile::open(options_.inputs);
     std::vector<Outcome> outcomes;
-    for (ForwardPrompt& prompt : read_prompts(inputs, options_.prompt, model_->config)) {
-      if (!prompt.pending.empty() && encoders_ == nullptr) load_encoders();
-      outcomes.push_back(run_prompt(std::move(prompt), inputs.name()));
-    }
+    for (ForwardPrompt& prompt : prompts_) outcomes.push_back(run_prompt(std::move(prompt)));
     write(outcomes);
   }
 
@@ -93,23 +95,27 @@ class Forward {
     return Config::from_json(options_.config, config, generation ? &*generation : nullptr);
   }
 
-  Outcome run_prompt(ForwardPrompt prompt, const std::string& where) {
+  int64_t bytes_beside_weights(const Config& config, const ForwardPrompt& prompt) const {
+    EngineOptions step;
+    step.batch_tokens = static_cast<int>(prompt.batch.tokens.size());
+    return activation_bytes(config, step) +
+           KvCache::bytes_for(config, kv_, step.batch_tokens + options_.greedy, step.batch_tokens);
+  }
+
+  Outcome run_prompt(ForwardPrompt prompt) {
     const auto rows = static_cast<int64_t>(prompt.batch.tokens.size());
     if (rows + options_.greedy > model_->config.context) {
-      fail(where, "{} tokens and {} more: expected at most the model's context of {}", rows, options_.greedy,
+      fail(options_.inputs, "{} tokens and {} more: expected at most the model's context of {}", rows, options_.greedy,
            model_->config.context);
     }
-    EngineOptions step;
-    step.batch_tokens = static_cast<int>(rows);
     require_memory(options_.model, fmt::format("{} tokens", rows + options_.greedy),
-                   activation_bytes(model_->config, step) +
-                       KvCache::bytes_for(model_->config, kv_, rows + options_.greedy, static_cast<int>(rows)));
+                   bytes_beside_weights(model_->config, prompt));
     const int32_t next = prompt.batch.positions.back() + 1;
     SingleSequence sequence(*model_, *ops_, kv_);
     Outcome out{std::move(prompt.prefix), {}, {}};
     {
       Trace trace(*ops_, [this](std::string_view name) { return wants(name); });
-      encode_media(prompt, where);
+      encode_media(prompt);
       out.state = sequence.feed(std::move(prompt.batch));
       out.tensors = std::move(trace.tensors());
     }
@@ -121,18 +127,18 @@ class Forward {
     return out;
   }
 
-  void load_encoders() {
+  void load_encoders(const Config& text) {
     const ModelFile file = ModelFile::open(options_.mmproj.empty() ? options_.model : options_.mmproj);
     MediaConfig media = MediaConfig::from(file);
     if (media.audio && options_.audio_window == "reference") media.audio->window = media.audio->distances - 1;
-    encoders_ = Encoders::load(file, std::move(media), model_->config, *ops_, {.widen = options_.dtype == "f32"});
+    encoders_ = Encoders::load(file, std::move(media), text, *ops_, {.widen = options_.dtype == "f32"});
   }
 
-  void encode_media(ForwardPrompt& prompt, const std::string& where) const {
+  void encode_media(ForwardPrompt& prompt) const {
     size_t next = 0;
     for (MediaRows& media : prompt.batch.media) {
       if (media.embedding.defined()) continue;
-      media.embedding = encode(*ops_, *encoders_, prompt.pending[next++], media.rows, where);
+      media.embedding = encode(*ops_, *encoders_, prompt.pending[next++], media.rows, options_.inputs);
     }
   }
 
@@ -237,6 +243,7 @@ class Forward {
   std::shared_ptr<const Drafter> drafter_;
   std::shared_ptr<const Encoders> encoders_;  // when a prompt has something for them
   KvOptions kv_;
+  std::vector<ForwardPrompt> prompts_;
 };
 
 }  // namespace

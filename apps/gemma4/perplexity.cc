@@ -64,9 +64,10 @@ struct PerplexityOptions {
   bool json = false;
 };
 
-struct LoadedSide {
+struct OpenSide {
   std::shared_ptr<const ModelFile> file;
-  std::shared_ptr<const Model> model;
+  Config config;
+  std::shared_ptr<const Model> model;  // last of all, when it is known what memory the rest takes
   KvOptions kv;
   MeasuredSide name;
 };
@@ -80,10 +81,11 @@ class Perplexity {
     if (!options_.against.empty()) against_ = std::make_unique<LogitsReader>(file_source(options_.against));
     const WindowOptions windows = window_options();
     std::string text = read_text();
-    load_sides();
+    open_sides();
     report_.text = options_.text, report_.text_bytes = static_cast<int64_t>(text.size());
     plan_text(std::move(text), windows);
     if (against_) check_against();
+    load_models();
     run_plan();
   }
 
@@ -109,12 +111,12 @@ class Perplexity {
     return text;
   }
 
-  void load_sides() {
-    sides_.push_back(load(options_.model));
+  void open_sides() {
+    sides_.push_back(open(options_.model));
     SideOptions reference = options_.reference;
     if (!reference.model.empty() || !reference.dtype.empty() || !reference.kv.empty()) {
       if (reference.model.empty()) reference.model = options_.model.model;
-      sides_.push_back(load(reference));
+      sides_.push_back(open(reference));
       check_vocabulary(sides_[1]);
       report_.reference = sides_[1].name;
     }
@@ -122,33 +124,52 @@ class Perplexity {
     report_.side = sides_[0].name;
   }
 
-  LoadedSide load(const SideOptions& side) {
+  OpenSide open(const SideOptions& side) const {
     const bool widen = side.dtype == "f32";
-    LoadedSide out;
+    OpenSide out;
     out.name = {side.model, widen ? "f32" : "model", !side.kv.empty() ? side.kv : widen ? "f32" : "bf16"};
     out.kv.types = cache_types("--kv", out.name.kv);
     out.kv.remembered = 0;
-    for (const LoadedSide& other : sides_) {  // what is there already, with another cache
-      if (other.name.model != out.name.model || other.name.dtype != out.name.dtype) continue;
-      out.file = other.file, out.model = other.model;
-      return out;
+    for (const OpenSide& other : sides_) {
+      if (other.name.model == out.name.model) out.file = other.file;
     }
-    out.file = std::make_shared<const ModelFile>(ModelFile::open(side.model));
-    out.model = Model::load(out.file, *ops_, {.map = options_.machine.mmap, .widen = widen});
+    if (out.file == nullptr) out.file = std::make_shared<const ModelFile>(ModelFile::open(side.model));
+    out.config = Config::from(*out.file);
     return out;
   }
 
-  void check_vocabulary(const LoadedSide& other) const {
-    const int expected = sides_[0].model->config.vocab, found = other.model->config.vocab;
+  int64_t bytes_beside_weights() const {
+    int64_t sum = 0;
+    for (const OpenSide& side : sides_) sum += bytes_of_side(plan_.options, side.config, side.kv, options_.batch);
+    return sum;
+  }
+
+  void load_models() {
+    const OpenSide &side = sides_.front(), &other = sides_.back();
+    const bool one = side.file == other.file && side.name.dtype == other.name.dtype;
+    int64_t leave = bytes_beside_weights();
+    if (!one) leave += std::max<int64_t>(0, available_memory() - leave) / 2;  // half for the other's weights
+    sides_.front().model = load(side, leave);
+    if (sides_.size() > 1) sides_.back().model = one ? side.model : load(other, bytes_beside_weights());
+  }
+
+  std::shared_ptr<const Model> load(const OpenSide& side, int64_t leave) const {
+    WeightOptions weights = weight_options(options_.machine, leave);
+    weights.widen = side.name.dtype == "f32";
+    return Model::load(side.file, side.config, *ops_, weights);
+  }
+
+  void check_vocabulary(const OpenSide& other) const {
+    const int expected = sides_[0].config.vocab, found = other.config.vocab;
     if (expected != found) {
       fail(other.name.model, "vocabulary: expected {} ids as in {}, found {}", expected, sides_[0].name.model, found);
     }
   }
 
   void plan_text(std::string text, const WindowOptions& windows) {
-    const Config& config = sides_[0].model->config;
-    for (const LoadedSide& side : sides_) {
-      const int most = side.model->config.context;
+    const Config& config = sides_[0].config;
+    for (const OpenSide& side : sides_) {
+      const int most = side.config.context;
       if (most > 0 && windows.context > most) {
         fail("--context", "expected at most {}, the context of {}, found {}", most, side.name.model, windows.context);
       }
@@ -169,7 +190,7 @@ class Perplexity {
   /** Ids must mean something to the model, and the same to its reference. */
   void check_ids(const Tokenizer& tokenizer, std::span<const int32_t> ids) const {
     const std::set<int32_t> used(ids.begin(), ids.end());
-    const int vocab = sides_[0].model->config.vocab;
+    const int vocab = sides_[0].config.vocab;
     if (!used.empty() && *used.rbegin() >= vocab) {
       fail(sides_[0].name.model, "the tokenizer gives id {}, the model has {} ids", *used.rbegin(), vocab);
     }
@@ -184,8 +205,8 @@ class Perplexity {
 
   void check_against() const {
     const std::string& where = against_->name();
-    if (against_->vocab() != sides_[0].model->config.vocab) {
-      fail(where, "vocabulary: expected {} ids as in {}, found {}", sides_[0].model->config.vocab, sides_[0].name.model,
+    if (against_->vocab() != sides_[0].config.vocab) {
+      fail(where, "vocabulary: expected {} ids as in {}, found {}", sides_[0].config.vocab, sides_[0].name.model,
            against_->vocab());
     }
     const std::vector<int32_t>&ours = plan_.tokens, &theirs = against_->plan().tokens;
@@ -198,12 +219,11 @@ class Perplexity {
 
   void run_plan() {
     std::vector<Side> sides;
-    for (const LoadedSide& side : sides_) sides.push_back({side.model.get(), side.kv});
-    require_memory(options_.model.model, "keys, values and activations",
-                   bytes_of_run(plan_.options, sides, options_.batch));
+    for (const OpenSide& side : sides_) sides.push_back({side.model.get(), side.kv});
+    require_memory(options_.model.model, "keys, values and activations", bytes_beside_weights());
     std::unique_ptr<LogitsWriter> save;
     if (!options_.save.empty()) {
-      save = std::make_unique<LogitsWriter>(options_.save, plan_, sides_[0].model->config.vocab);
+      save = std::make_unique<LogitsWriter>(options_.save, plan_, sides_[0].config.vocab);
     }
     const InterruptGuard interrupt;
     const auto start = Clock::now();
@@ -239,7 +259,7 @@ class Perplexity {
   ThreadPool pool_;
   std::unique_ptr<Ops> ops_;
   std::unique_ptr<LogitsReader> against_;
-  std::vector<LoadedSide> sides_;
+  std::vector<OpenSide> sides_;
   WindowPlan plan_;
   std::vector<int32_t> token_bytes_;
   PerplexityReport report_;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include "base/clock.h"
 #include "cpu/cpu_ops.h"
+#include "engine/memory_plan.h"
 #include "gemma4/cache_types.h"
 
 namespace gemma::app {
@@ -55,15 +56,17 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  session->model = Model::load(session->file, *session->ops, {.map = options.machine.mmap});
+  Config config = Config::from(*session->file);
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
   engine.kv.types = cache_types("--kv", options.kv);
   engine.speculation.length = speculation_length(options.speculate);
   if (!options.drafter.empty()) {
-    engine.speculation.drafter = Drafter::load(options.drafter, session->model->config, *session->ops, {});
+    engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
   }
+  const WeightOptions weights = weight_options(options.machine, usual_bytes(config, engine));
+  session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
   const int context = session->engine->context(), most = session->model->config.context;
   if (!options.machine.memory.empty() && options.context == 0 && context < most) {

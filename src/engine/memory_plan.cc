@@ -15,6 +15,12 @@ constexpr int kLeastRows = 32;         // of a step
 // Scratch of threads, copies of logits, and the like, which do not grow with anything.
 constexpr int64_t kSmallThings = 16'000'000;
 
+int longest_context(const Config& config) { return config.context > 0 ? config.context : kUnknownContext; }
+
+int usual_context(const Config& config, const EngineOptions& options) {
+  return options.context > 0 ? options.context : std::min(kUsualContext, longest_context(config));
+}
+
 }  // namespace
 
 int64_t activation_bytes(const Config& config, const EngineOptions& options) {
@@ -33,8 +39,13 @@ int logit_rows(const EngineOptions& options) {
   return std::clamp(options.max_sequences * (guesses ? 1 + Speculation::kMost : 1), 4, 16);
 }
 
+int64_t usual_bytes(const Config& config, const EngineOptions& options) {
+  return activation_bytes(config, options) +
+         KvCache::bytes_for(config, options.kv, usual_context(config, options), options.batch_tokens);
+}
+
 MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64_t available) {
-  const int most = config.context > 0 ? config.context : kUnknownContext;
+  const int most = longest_context(config);
   if (options.context > most) {
     fail("context", "expected at most {} tokens (what the model was made for), found {}", most, options.context);
   }
@@ -52,7 +63,7 @@ MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64
   int context = options.context > 0 ? options.context : most;
   const int least = options.context > 0 ? options.context : std::min(kLeastContext, most);
   // Shorter steps are slower at prompts, take less, and give the same results.
-  const int usual = options.context > 0 ? options.context : std::min(kUsualContext, most);
+  const int usual = usual_context(config, options);
   while (!has_room(usual) && fitting.batch_tokens / 2 >= std::max(kLeastRows, options.max_sequences)) {
     fitting.batch_tokens /= 2;
   }

@@ -15,6 +15,10 @@ int logit_rows(const EngineOptions& options);
  *  both halves of the MLP, logits). */
 int64_t activation_bytes(const Config& config, const EngineOptions& options);
 
+/** What keys, values and a step take for options.context tokens, or for a context of usual length where that is 0: what
+ *  weights that may stay in their file leave free. */
+int64_t usual_bytes(const Config& config, const EngineOptions& options);
+
 struct MemoryPlan {
   int context = 0;
   int batch_tokens = 0;  // options.batch_tokens, or fewer where their activations would not fit

@@ -44,6 +44,13 @@ TEST(MemoryPlan, TheModelsContextWhereItFits) {
   EXPECT_LT(plan.kv_bytes, 10 * kGigabyte);  // a step needs some, too
 }
 
+TEST(MemoryPlan, WhatWeightsInTheFileLeaveFreeIsEnoughForAUsualContext) {
+  EngineOptions options;
+  EXPECT_EQ(plan_memory(big_config(), options, usual_bytes(big_config(), options)).context, 4096);
+  options.context = 9000;
+  EXPECT_EQ(plan_memory(big_config(), options, usual_bytes(big_config(), options)).batch_tokens, 512);
+}
+
 TEST(MemoryPlan, TheLongestContextThatFits) {
   EngineOptions options;
   options.kv.byte_limit = 100'000'000;

@@ -126,21 +126,16 @@ bool run_windows(const WindowPlan& plan, std::span<const Side> sides, Ops& ops, 
   return Runner(plan, sides, ops, how).run();
 }
 
-int64_t bytes_of_run(const WindowOptions& windows, std::span<const Side> sides, int batch) {
+int64_t bytes_of_side(const WindowOptions& windows, const Config& config, const KvOptions& kv, int batch) {
   const int64_t at_once = std::max(1, batch / windows.context);
   const int64_t rows = batch < windows.context ? batch : at_once * windows.context;
-  int64_t sum = 0;
-  for (const Side& side : sides) {
-    const Config& config = side.model->config;
-    int64_t widest = 0;
-    for (const LayerConfig& layer : config.layers) {
-      widest = std::max({widest, int64_t{3} * layer.heads * layer.head_dim, int64_t{4} * layer.mlp_width});
-    }
-    const int64_t per_layer = int64_t{3} * static_cast<int64_t>(config.layers.size()) * config.per_layer_dim;
-    sum += at_once * KvCache::bytes_for(config, side.kv, windows.context, std::min(batch, windows.context));
-    sum += 4 * (rows * (int64_t{6} * config.dim + widest + per_layer) + int64_t{2} * kLogitRows * config.vocab);
+  int64_t widest = 0;
+  for (const LayerConfig& layer : config.layers) {
+    widest = std::max({widest, int64_t{3} * layer.heads * layer.head_dim, int64_t{4} * layer.mlp_width});
   }
-  return sum;
+  const int64_t per_layer = int64_t{3} * static_cast<int64_t>(config.layers.size()) * config.per_layer_dim;
+  return at_once * KvCache::bytes_for(config, kv, windows.context, std::min(batch, windows.context)) +
+         4 * (rows * (int64_t{6} * config.dim + widest + per_layer) + int64_t{2} * kLogitRows * config.vocab);
 }
 
 }  // namespace gemma

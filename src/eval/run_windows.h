@@ -42,7 +42,7 @@ struct RunWindows {
 /** Whether all windows were run. The sides have one vocabulary. */
 bool run_windows(const WindowPlan& plan, std::span<const Side> sides, Ops& ops, const RunWindows& how);
 
-/** The memory that a run takes beside the weights, in bytes. */
-int64_t bytes_of_run(const WindowOptions& windows, std::span<const Side> sides, int batch);
+/** The memory that a side takes beside its weights, in bytes. */
+int64_t bytes_of_side(const WindowOptions& windows, const Config& config, const KvOptions& kv, int batch);
 
 }  // namespace gemma

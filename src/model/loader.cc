@@ -35,10 +35,9 @@ StoredTensor Loader::find(std::string_view bare, std::initializer_list<int64_t> 
 Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shape) {
   const StoredTensor stored = find(bare, shape);
   const DType type = options_.weights.widen ? DType::f32 : stored.dtype;
-  if (options_.weights.map && type == stored.dtype && stored.pieces.size() == 1) {
-    const Piece& piece = stored.pieces.front();
-    const Tensor mapped = file_.map_rows(*piece.record, piece.first_row, piece.rows);
-    if (mapped.defined()) return mapped.view(stored.shape);
+  if (options_.weights.map && type == stored.dtype) {
+    const Tensor mapped = map(stored);
+    if (mapped.defined()) return mapped;
   }
   bytes_ += ops_.weight_bytes(type, stored.shape);
   if (options_.count_only) return {};
@@ -85,6 +84,22 @@ Tensor Loader::table(std::string_view bare, std::initializer_list<int64_t> shape
   return ops_.load_rows(stored.dtype, rows, [&](int64_t first, int64_t n, std::span<std::byte> out) {
     stored.read_rows(file_, first, n, out);
   });
+}
+
+Tensor Loader::map(const StoredTensor& stored) {
+  if (stored.pieces.size() != 1) return {};
+  const Piece& piece = stored.pieces.front();
+  const Tensor mapped = file_.map_rows(*piece.record, piece.first_row, piece.rows);
+  if (!mapped.defined()) return {};
+  const bool experts = stored.shape.rank == 3;
+  const int64_t bytes = ops_.weight_bytes(stored.dtype, stored.shape);
+  int64_t& room = experts ? options_.hold.experts : options_.hold.others;
+  if (bytes <= room) {
+    room -= bytes;
+    return {};
+  }
+  (experts ? mapped_.experts : mapped_.others) += bytes;
+  return mapped.view(stored.shape);
 }
 
 Linear Loader::linear(std::string_view bare, std::initializer_list<int64_t> shape) {

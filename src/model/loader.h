@@ -19,8 +19,14 @@ namespace gemma {
 
 class Loader {
  public:
+  /** Bytes of matrices that may stay in the file, those that lie in one piece. A token reads a few experts and all
+   *  else: experts are the last to be held. */
+  struct Mappable {
+    int64_t experts = 0, others = 0;
+  };
   struct Options {
-    WeightOptions weights;    // map: matrices that lie in one piece
+    WeightOptions weights;
+    Mappable hold = {};       // with map: so much is held; a matrix that is larger than what is left stays in the file
     bool count_only = false;  // reads nothing and returns undefined tensors: bytes() is what loading will take
   };
 
@@ -49,9 +55,13 @@ class Loader {
   bool has(std::string_view bare) const { return map_.find(bare).has_value(); }
 
   int64_t bytes() const { return bytes_; }
+  /** What was left in the file. */
+  const Mappable& mapped() const { return mapped_; }
 
  private:
   StoredTensor find(std::string_view bare, std::initializer_list<int64_t> shape) const;
+  /** The matrix in the file; undefined where it is to be held. */
+  Tensor map(const StoredTensor& stored);
   Tensor values(std::string_view bare, int64_t size, float factor, float offset);
 
   const ModelFile& file_;
@@ -60,6 +70,7 @@ class Loader {
   TensorMap map_;
   Options options_;
   int64_t bytes_ = 0;
+  Mappable mapped_;
 };
 
 /** One decoder layer; `index` is its number in the file. */

@@ -54,6 +54,15 @@ Weights read(Loader& loader, std::shared_ptr<const ModelFile> file, const Config
   return w;
 }
 
+/** What of the matrices that may stay in the file is held: what there is room for once the rest is loaded. Where that
+ *  is not all, a part is left to the system, for pages of the file. */
+Loader::Mappable room_for(const Loader::Mappable& all, int64_t loaded, const WeightOptions& options) {
+  int64_t room = std::max<int64_t>(0, available_memory() - options.leave - loaded);
+  if (room < all.experts + all.others) room -= room / 16;
+  room = std::min(room, options.most);
+  return {.experts = std::max<int64_t>(0, room - all.others), .others = room};
+}
+
 }  // namespace
 
 LayerWeights load_layer(Loader& loader, const Config& c, int index) {
@@ -110,11 +119,14 @@ int64_t Weights::bytes_for(std::shared_ptr<const ModelFile> file, const Config& 
 
 Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
                       const WeightOptions& options) {
-  require_memory(file->name(), "weights", bytes_for(file, config, ops, options));
-  Loader loader(*file, config, ops, {.weights = options});
+  Loader counter(*file, config, ops, {.weights = options, .count_only = true});
+  read(counter, file, config);
+  require_memory(file->name(), "weights", counter.bytes());
+  const Loader::Mappable hold = room_for(counter.mapped(), counter.bytes(), options);
+  Loader loader(*file, config, ops, {.weights = options, .hold = hold});
   Weights w = read(loader, file, config);
   balance_keys(w, config, ops);
-  if (options.map) w.mapped = std::move(file);
+  if (loader.mapped().experts + loader.mapped().others > 0) w.mapped = std::move(file);
   return w;
 }
 

@@ -3,6 +3,8 @@
 // likes; the per-layer embedding table alone stays in the file (RowSource).
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -71,8 +73,10 @@ class RowSource {
 };
 
 struct WeightOptions {
-  bool map = false;    // matrices stay in the file, as files store them, and are packed as they are used
   bool widen = false;  // every weight as f32
+  bool map = false;    // matrices that memory has no room for stay in the file and are packed as they are used
+  int64_t leave = 0;   // with map: so much memory is not room
+  int64_t most = std::numeric_limits<int64_t>::max();  // with map: bytes of matrices that are held all the same
 };
 
 struct Weights {
@@ -93,7 +97,7 @@ struct Weights {
   /** Fails with name, expected and found shape; before anything is read when memory does not suffice. */
   static Weights load(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
                       const WeightOptions& options = {});
-  /** The memory that load takes, in bytes; fails as it does, and reads no weight. */
+  /** The memory that load takes, with map at least, in bytes; fails as it does, and reads no weight. */
   static int64_t bytes_for(std::shared_ptr<const ModelFile> file, const Config& config, Ops& ops,
                            const WeightOptions& options = {});
 };

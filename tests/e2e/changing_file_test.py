@@ -43,7 +43,7 @@ class ChangingFileTest(ProgramTest):
         for size in 1000, 700_000, 0:  # within a page; within weights; all of it
             with self.subTest(size=size):
                 shutil.copy(GOLDEN / "e_text" / "model.safetensors", self.file)
-                terminal = self.talk("--mmap")
+                terminal = self.talk("--mmap=0")
                 os.truncate(self.file, size)
                 self.check_refused(terminal, f"expected [0-9]+ bytes, found {size}")
 

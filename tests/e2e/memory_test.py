@@ -6,7 +6,7 @@ import os
 import unittest
 
 from forward_test import save
-from support import GOLDEN, MODEL, PROGRAM, SANITIZED, SOURCE, ProgramTest
+from support import GOLDEN, MODEL, PROGRAM, SANITIZED, ProgramTest
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 150
 
@@ -39,8 +39,10 @@ class LimitsTest(ProgramTest):
         self.assertEqual(free.stdout, limited.stdout)
 
     def test_what_does_not_fit_is_refused_with_both_numbers(self):
-        text = SOURCE / "tests" / "golden" / "README.md"
-        inputs = self.folder / "none"
+        text = self.folder / "text"
+        text.write_text(TEXT)
+        inputs = self.folder / "in.safetensors"
+        save(inputs, {"input_ids": ("I32", [1], [2])})
         for args, part in [
             (["run", MODEL, "hi", "--memory", "100MB"], r"weights: needed \d+ MB, found \d+ MB \(--memory 100MB, less"),
             (["run", MODEL, "hi", "--memory", "330MB", "--context", 32768], r"32768 tokens need \d+ MB .* found \d+"),
@@ -57,9 +59,21 @@ class LimitsTest(ProgramTest):
     def test_mapped_weights_are_no_memory_of_the_programs_own(self):
         bench = "bench", MODEL, "--prompt", 40, "--gen", 2, "--repeat", 1, "--no-roofs", "--json"
         read = json.loads(self.out(*bench))["memory"]
-        mapped = json.loads(self.out(*bench, "--mmap", "--memory", "200MB"))["memory"]
+        mapped = json.loads(self.out(*bench, "--mmap=0"))["memory"]
         self.assertLess(mapped["own_bytes"], read["own_bytes"] - 200e6)
         self.assertGreater(mapped["file_bytes"], 200e6)
+
+    def test_weights_are_held_while_there_is_room(self):
+        bench = "bench", MODEL, "--prompt", 40, "--gen", 2, "--repeat", 1, "--no-roofs", "--json"
+        read = json.loads(self.out(*bench))["memory"]
+        self.assertAlmostEqual(
+            json.loads(self.out(*bench, "--mmap"))["memory"]["own_bytes"], read["own_bytes"], None, "", 5e6
+        )
+        nothing = json.loads(self.out(*bench, "--mmap=0"))["memory"]["own_bytes"]
+        for memory in 180e6, 240e6:
+            own = json.loads(self.out(*bench, "--mmap", "--memory", f"{memory:.0f}"))["memory"]["own_bytes"]
+            self.assertLess(own, memory)
+            self.assertGreater(own, nothing + 40e6)
 
     def test_activations_that_do_not_fit(self):
         text = self.folder / "text"
@@ -74,9 +88,11 @@ class MachineOptionsTest(ProgramTest):
         save(inputs, {"input_ids": ("I32", [20], [2, *range(100, 119)])})
         for model in GOLDEN / "e_text", GOLDEN / "moe_text", GOLDEN / "gemma3_text", MODEL:
             read, mapped = self.folder / "read.safetensors", self.folder / "mapped.safetensors"
-            for outputs, options in (read, []), (mapped, ["--mmap"]):
-                self.out("forward", model, "--inputs", inputs, "--outputs", outputs, "--greedy", 3, *options)
-            self.assertEqual(read.read_bytes(), mapped.read_bytes(), model)
+            forward = "forward", model, "--inputs", inputs, "--greedy", 3, "--outputs"
+            self.out(*forward, read)
+            for held in "", "=0", "=100kB", "=200MB":
+                self.out(*forward, mapped, "--mmap" + held)
+                self.assertEqual(read.read_bytes(), mapped.read_bytes(), f"{model}, --mmap{held}")
 
     def test_the_settings_of_a_person(self):
         config = self.folder / ".config" / "gemma4"
@@ -103,6 +119,8 @@ class MachineOptionsTest(ProgramTest):
                 text = self.error(*command, option, value, status=2)
                 self.assertIn(part, text)
                 self.assertEqual(text.count("\n"), 0, text)
+        for value in "lots", "120%", "-1":
+            self.assertIn("3GB", self.error("run", MODEL, "hi", f"--mmap={value}", status=2))
         text = self.error("convert", MODEL, "x.gguf", "--type", "q4_0", "--threads", 0, status=2)
         self.assertIn("cores", text)
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/memory.h"
 #include "golden.h"
 #include "model/encoder_weights.h"
 #include "model/model.h"
@@ -70,6 +71,45 @@ TEST(Weights, TensorsOfEncodersAreNamed) {
   EXPECT_THAT(encoder_error("unified_mixed", [](MediaConfig& m, Config&) { m.sample_frames->samples = 320; }),
               HasSubstr("tensor 'model.embed_audio.embedding_projection.weight': expected shape [48, 320]"));
   EXPECT_EQ(encoder_error("e_text", [](MediaConfig&, Config&) {}), "no error");  // it has none
+}
+
+TEST(Weights, MatricesThatThereIsNoRoomForStayInTheFile) {
+  const auto file = open(golden("moe_text"));
+  const Config config = Config::from(*file);
+  const auto in_file = [&](const Tensor& w) {
+    for (int i = 0; i < file->sources(); ++i) {
+      if (w.storage()->bytes() == file->source(i).size()) return true;
+    }
+    return false;
+  };
+  const int64_t all =
+      Weights::bytes_for(file, config, cpu_ops(), {}) - Weights::bytes_for(file, config, cpu_ops(), {.map = true});
+  int64_t experts = 0;
+  const Weights read = Weights::load(file, config, cpu_ops(), {.map = true});
+  EXPECT_EQ(read.mapped, nullptr);  // there is room for all
+  for (const LayerWeights& layer : read.layers) {
+    for (const Tensor* w : {&layer.moe->gate_up, &layer.moe->down}) {
+      EXPECT_FALSE(in_file(*w));
+      experts += w->bytes();
+    }
+  }
+  const MoeWeights& first = *read.layers[0].moe;
+  const int64_t most = all - experts + first.gate_up.bytes() + first.down.bytes();
+  const Weights some = Weights::load(file, config, cpu_ops(), {.map = true, .most = most});
+  EXPECT_EQ(some.mapped, file);
+  EXPECT_FALSE(in_file(some.embedding));
+  for (size_t i = 0; i < some.layers.size(); ++i) {
+    EXPECT_FALSE(in_file(some.layers[i].mlp.down.w));  // what every token reads comes before experts
+    EXPECT_EQ(in_file(some.layers[i].moe->gate_up), i > 0);
+  }
+  for (const WeightOptions& nothing :
+       {WeightOptions{.map = true, .most = 0}, WeightOptions{.map = true, .leave = available_memory() * 2}}) {
+    const Weights none = Weights::load(file, config, cpu_ops(), nothing);
+    EXPECT_TRUE(in_file(none.embedding));
+    EXPECT_TRUE(in_file(none.layers[2].attention.q.w));
+    EXPECT_TRUE(in_file(none.layers[0].moe->down));
+    EXPECT_FALSE(in_file(none.norm));
+  }
 }
 
 TEST(Weights, SharedLayersHaveNoKeysOfTheirOwn) {
