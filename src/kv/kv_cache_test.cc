@@ -52,12 +52,15 @@ class CacheOps final : public Ops {
   Tensor columns(const Tensor&, int64_t, int64_t) override { return none(); }
   Tensor concat_columns(const Tensor&, const Tensor&) override { return none(); }
   Tensor rms_norm(const Tensor&, const Tensor*, float, int64_t) override { return none(); }
+  Tensor layer_norm(const Tensor&, const Tensor&, const Tensor*, float) override { return none(); }
   Tensor add(const Tensor&, const Tensor&) override { return none(); }
   Tensor add_norm(const Tensor&, const Tensor&, const Tensor&, float) override { return none(); }
   Tensor mul(const Tensor&, const Tensor&) override { return none(); }
   Tensor scale(const Tensor&, float) override { return none(); }
   Tensor scale(const Tensor&, const Tensor&) override { return none(); }
   Tensor gated_gelu(const Tensor&, const Tensor&) override { return none(); }
+  Tensor gated_sigmoid(const Tensor&, const Tensor&) override { return none(); }
+  Tensor clamp(const Tensor&, float, float) override { return none(); }
   Tensor softcap(const Tensor&, float) override { return none(); }
   Tensor softmax(const Tensor&) override { return none(); }
   Tensor embed(const Tensor&, std::span<const int32_t>, float) override { return none(); }
@@ -65,6 +68,14 @@ class CacheOps final : public Ops {
   void route(const Tensor&, int, const Tensor&, Routing&) override { none(); }
   Tensor moe(const Tensor&, const Routing&, const Tensor&, const Tensor&) override { return none(); }
   Tensor rope(const Tensor&, std::span<const int32_t>, std::span<const float>, int64_t) override { return none(); }
+  Tensor rope_2d(const Tensor&, int64_t, std::span<const float>, int64_t) override { return none(); }
+  Tensor attention_dense(const Tensor&, const Tensor&, const Tensor&, int64_t) override { return none(); }
+  Tensor pool(const Tensor&, int64_t, int64_t, float) override { return none(); }
+  Tensor conv2d(const Tensor&, const Tensor&) override { return none(); }
+  Tensor depthwise_conv1d(const Tensor&, const Tensor&) override { return none(); }
+  Tensor audio_attention(const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, float) override {
+    return none();
+  }
   void write_kv(const AttentionPlan&, const Tensor&, const Tensor&) override { none(); }
   Tensor attention(const Tensor&, const AttentionPlan&) override { return none(); }
   std::vector<Candidates> candidates(const Tensor&, std::span<const uint32_t>, int) override {

@@ -15,7 +15,7 @@ ModelFile open(std::vector<std::byte> bytes, std::map<std::string, std::string, 
   return ModelFile::open(std::move(sources), std::move(side_files));
 }
 
-void read_file(std::vector<std::byte> input) {
+void read_tensors(std::vector<std::byte> input) {
   const ModelFile file = open(std::move(input));
   std::vector<std::byte> bytes;
   int64_t total = 0;
@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size > 0 && data[0] == '{') {
       gemma::read_side_files(gemma::fuzz::text(data, size));
     } else {
-      gemma::read_file(gemma::fuzz::bytes(data, size));
+      gemma::read_tensors(gemma::fuzz::bytes(data, size));
     }
   });
 }
