@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the module media links. libjpeg-turbo, libpng, libwebp, libsndfile and soxr are needed; FFmpeg (GIF, BMP, TIFF,
-# film, sound of m4a and webm) and libheif (AVIF, HEIC) are used where they are found. Sets
+# What the module media links. libjpeg-turbo, libpng, libwebp, libsndfile, soxr and libseccomp are needed; FFmpeg (GIF,
+# BMP, TIFF, film, sound of m4a and webm) and libheif (AVIF, HEIC) are used where they are found. Sets
 #   GEMMA4_MEDIA_LIBRARIES   to link
 #   GEMMA4_MEDIA_LEFT_OUT    expressions of files that this build has no use for
 option(GEMMA4_FFMPEG "Film, m4a and webm sound, GIF, BMP and TIFF, by FFmpeg" ON)
@@ -32,7 +32,8 @@ function(gemma_find header)
 endfunction()
 
 set(found)
-foreach(need "jpeglib.h jpeg" "png.h png" "webp/demux.h webp webpdemux" "sndfile.h sndfile" "soxr.h soxr")
+foreach(need "jpeglib.h jpeg" "png.h png" "webp/demux.h webp webpdemux" "sndfile.h sndfile" "soxr.h soxr"
+    "seccomp.h seccomp")
   separate_arguments(need)
   gemma_find(${need})
   if(missing)

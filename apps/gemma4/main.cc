@@ -26,9 +26,11 @@ void add_commands(CLI::App& app) {
   add_chat_format(app);
   add_forward(app);
   add_perplexity(app);
+  add_preprocess(app);
   add_random(app);
   add_bench(app);
   add_completion(app);
+  add_media_worker(app);
 }
 
 }  // namespace

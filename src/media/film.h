@@ -47,7 +47,8 @@ struct Film {
   double fps = 0;             // its mean
   double seconds = 0;         // its length
   int width = 0, height = 0;  // as it is seen, before resizing
-  TargetSize size;            // of each frame
+  bool has_sound = false;
+  TargetSize size;  // of each frame
 };
 
 /** Fails with the file's name and one line; so for files without pictures. */

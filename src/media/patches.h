@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pixels as a model takes them in: rows of values in [0, 1], a row a square of the picture.
+// Pixels as a model takes them in, a row a square of the picture. They stay bytes here: the model's numbers are
+// value * (1/255) in f32.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace gemma::media {
 
 struct Patches {
   int rows = 0, columns = 0, side = 0;
-  std::vector<float> values;       // [rows * columns][side * side * 3]: row, column, channel of the square
+  std::vector<uint8_t> values;     // [rows * columns][side * side * 3]: row, column, channel of the square
   std::vector<int32_t> positions;  // [rows * columns][2]: column and row of the square
 
   int64_t count() const { return int64_t{rows} * columns; }

@@ -212,7 +212,10 @@ class Usage(ProgramTest):
     def test_help_and_version(self):
         self.assertIn("Examples:", self.out("--help"))
         self.assertRegex(self.out("--version"), r"^gemma4 \d+\.\d+\.\d+\n$")
-        for command in ("run", "info", "convert", "tokenize", "chat-format", "forward", "perplexity", "completion"):
+        for command in (
+            *("run", "info", "convert", "tokenize", "chat-format", "forward", "perplexity", "completion"),
+            *("preprocess", "media-worker"),
+        ):
             with self.subTest(command):
                 self.assertRegex(self.out(command, "--help"), "Examples?:")
 

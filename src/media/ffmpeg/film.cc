@@ -102,6 +102,7 @@ class FrameReader {
         frame_(av_frame_alloc()) {}
 
   const char* kind() const { return container_.kind(); }
+  bool has_sound() { return av_find_best_stream(&container_.format(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0) >= 0; }
 
   /** Decodes frame `index`, which is behind all taken before, and puts it into the film. */
   void take(int64_t index) {
@@ -190,6 +191,7 @@ Film decode_film(const ByteSource& source, const FilmOptions& options) {
   FrameReader reader(file, contents, options, film);
   for (const int64_t index : choose_frames(times, contents.length, options.rule)) reader.take(index);
   film.format = reader.kind();
+  film.has_sound = reader.has_sound();
   file.check();
   return film;
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/media_options.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+namespace gemma::app {
+namespace {
+
+using media::Kind;
+
+template <class T>
+void add_choice(CLI::App& command, const char* name, T& value, std::map<std::string, T> choices, const char* help) {
+  std::string names, chosen;
+  for (const auto& [word, choice] : choices) {
+    names += (names.empty() ? "" : "|") + word;
+    if (choice == value) chosen = word;
+  }
+  command.add_option(name, value, help)
+      ->transform(CLI::CheckedTransformer(std::move(choices)).description(""))
+      ->type_name(names)
+      ->default_str(chosen);
+}
+
+std::string fault_in_size(const std::string& text) {
+  return parse_bytes(text) ? "" : fmt::format("expected a size such as 3GB or 800MB, found '{}'", text);
+}
+
+void add_size(CLI::App& command, const char* name, std::string& value, const char* help) {
+  command.add_option(name, value, help)->type_name("SIZE")->check(CLI::Validator(fault_in_size, ""));
+}
+
+void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
+  const bool film = o.kind == Kind::video;
+  command
+      .add_option("--budget", o.budget,
+                  film ? "Soft tokens of a frame at most; default 70" : "Soft tokens at most; default 280")
+      ->check(CLI::IsMember(std::vector<int>(media::kImageBudgets.begin(), media::kImageBudgets.end())));
+  add_choice<media::ResizeRule>(command, "--resize", o.resize,
+                                {{"torch", media::ResizeRule::torch},
+                                 {"pillow", media::ResizeRule::pillow},
+                                 {"pillow-down-first", media::ResizeRule::pillow_down_first}},
+                                "Whose rounding");
+  command.add_option("--max-pixels", o.max_pixels, film ? "Of a frame at most" : "At most, before resizing")
+      ->check(CLI::PositiveNumber);
+}
+
+void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
+  add_choice<media::FrontEnd>(command, "--front-end", o.front_end,
+                              {{"transformers", media::FrontEnd::transformers}, {"jax", media::FrontEnd::jax}},
+                              "Whose mel features (docs/media.md)");
+  command.add_option("--max-seconds", o.max_seconds, "Of sound or film at most")->check(CLI::PositiveNumber);
+}
+
+void add_film_options(CLI::App& command, media::PrepareOptions& o) {
+  command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
+      ->check(CLI::Range(0.0001, 1000.0));
+  add_choice<media::FilmSound>(
+      command, "--sound", o.sound,
+      {{"aligned", media::FilmSound::aligned}, {"after", media::FilmSound::after}, {"none", media::FilmSound::none}},
+      "The sound track: beside the frames it belongs to, behind them, or left out");
+}
+
+void add_limits(CLI::App& command, MediaOptions& options) {
+  add_size(command, "--max-bytes", options.max_bytes, "Of the file at most");
+  add_size(command, "--max-memory", options.max_memory, "For decoding it at most; default 6GB");
+  command.add_option("--max-cpu", options.worker.cpu_seconds, "Seconds of processor time for decoding it at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+/** What comes through a pipe, as a file without a name. */
+File standard_input(int64_t limit) {
+  const int fd = memfd_create("standard input", MFD_CLOEXEC);
+  if (fd < 0) fail("standard input", "no memory for it: {}", std::strerror(errno));
+  File closes = File::adopt(fd, "standard input");
+  std::array<char, 65536> block{};
+  int64_t size = 0;
+  while (true) {
+    const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("standard input", "cannot read: {}", std::strerror(errno));
+    if (got == 0) break;
+    size += got;
+    if (size > limit) fail("standard input", "more than {} bytes (--max-bytes)", limit);
+    for (ssize_t at = 0; at < got;) {
+      const ssize_t wrote = ::write(fd, block.data() + at, static_cast<size_t>(got - at));
+      if (wrote < 0 && errno != EINTR) fail("standard input", "no memory for it: {}", std::strerror(errno));
+      if (wrote > 0) at += wrote;
+    }
+  }
+  return File::adopt(fcntl(fd, F_DUPFD_CLOEXEC, 0), "standard input");
+}
+
+}  // namespace
+
+void add_media_options(CLI::App& command, MediaOptions& options) {
+  media::PrepareOptions& o = options.prepare;
+  add_choice<media::Form>(command, "--form", o.form,
+                          {{"towers", media::Form::towers}, {"unified", media::Form::unified}},
+                          "For models with towers, or the 12B, which has none");
+  if (o.kind != Kind::audio) add_picture_options(command, o);
+  if (o.kind == Kind::image) {
+    add_choice<media::Alpha>(command, "--alpha", o.alpha,
+                             {{"white", media::Alpha::white}, {"drop", media::Alpha::drop}},
+                             "What is transparent: on white, or its colours as stored");
+    command.add_flag("!--as-stored", o.turn, "Do not turn the picture by its orientation tag");
+  }
+  if (o.kind != Kind::image) add_sound_options(command, o);
+  if (o.kind == Kind::video) add_film_options(command, o);
+  add_limits(command, options);
+}
+
+media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {
+  if (path.find("://") != std::string::npos) fail(path, "expected a file of this machine, found an address");
+  media::PrepareOptions prepare = options.prepare;
+  media::WorkerOptions worker = options.worker;
+  if (!options.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.max_bytes);
+  if (!options.max_memory.empty()) worker.memory = *parse_bytes(options.max_memory);
+  const int64_t most = prepare.max_bytes > 0 ? prepare.max_bytes : 4'000'000'000;
+  const File file = path == "-" ? standard_input(most) : File::open(path);
+  return media::prepare_apart(file, prepare, worker);
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemma4 preprocess: what a model's encoders see of a picture, sound or film, as a file of tensors and in words.
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "base/json.h"
+#include "file/safetensors_writer.h"
+#include "gemma4/command.h"
+#include "gemma4/media_options.h"
+
+namespace gemma::app {
+namespace {
+
+using media::Kind;
+
+constexpr const char* kExamples = R"(Examples:
+  gemma4 preprocess image bike.jpg                         sizes and soft tokens
+  gemma4 preprocess image page.png --budget 1120 --out page.safetensors
+  gemma4 preprocess audio talk.mp3 --json
+  gemma4 preprocess video goal.mp4 --fps 1 --max-frames 60 --out goal.safetensors
+  cat bike.jpg | gemma4 preprocess image - --form unified --out bike.safetensors)";
+
+struct PreprocessOptions {
+  std::string file, out;
+  bool json = false;
+  MediaOptions media;
+};
+
+void write_arrays(const std::string& path, const std::vector<media::Array>& arrays) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const media::Array& array : arrays) {
+    Tensor tensor = Tensor::host(array.dtype, array.shape);
+    std::memcpy(tensor.raw_mutable().data(), array.bytes.data(), array.bytes.size());
+    tensors.emplace_back(array.name, std::move(tensor));
+  }
+  write_safetensors(path, tensors);
+}
+
+double number(const json::object& facts, std::string_view key) { return facts.at(key).to_number<double>(); }
+std::string text(const json::object& facts, std::string_view key) { return std::string(facts.at(key).as_string()); }
+
+std::string image_text(const json::object& facts) {
+  const json::object& resized = facts.at("resized").as_object();
+  std::string out = fmt::format("{}, {} x {}", text(facts, "format"), number(facts, "width"), number(facts, "height"));
+  if (number(facts, "orientation") != 1) out += fmt::format(", orientation tag {}", number(facts, "orientation"));
+  return out + fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", number(resized, "width"),
+                           number(resized, "height"), number(facts, "soft_tokens"), number(facts, "budget"));
+}
+
+std::string sound_text(const json::object& facts) {
+  std::string out =
+      fmt::format("{}, {} Hz, {} channel{}, {:.2f} s, peak {:.1f} dB, mean {:.1f} dB\n", text(facts, "format"),
+                  number(facts, "rate"), number(facts, "channels"), number(facts, "channels") == 1 ? "" : "s",
+                  number(facts, "seconds"), number(facts, "peak_db"), number(facts, "rms_db"));
+  if (facts.at("silent").as_bool()) out += "silent: nothing in it reaches -60 dB\n";
+  for (const json::value& value : facts.at("clips").as_array()) {
+    const json::object& clip = value.as_object();
+    out += fmt::format("{:>9.2f} s to {:.2f} s: {} soft tokens", number(clip, "begin"), number(clip, "end"),
+                       number(clip, "soft_tokens"));
+    if (clip.contains("frame")) out += fmt::format(", with frame {}", number(clip, "frame"));
+    out += "\n";
+  }
+  return out;
+}
+
+std::string film_text(const json::object& facts) {
+  const json::object& resized = facts.at("resized").as_object();
+  std::string out = fmt::format("{}, {} x {}, {:.2f} s, {} frames at {:.4g} a second\n", text(facts, "format"),
+                                number(facts, "width"), number(facts, "height"), number(facts, "seconds"),
+                                number(facts, "total_frames"), number(facts, "fps"));
+  const json::array& frames = facts.at("frames").as_array();
+  out += fmt::format("{} of them resized to {} x {}: {} soft tokens each, {} in all\nframes:", frames.size(),
+                     number(resized, "width"), number(resized, "height"), number(facts, "soft_tokens_per_frame"),
+                     number(facts, "soft_tokens"));
+  for (const json::value& frame : frames) {
+    out += fmt::format(" {} ({})", number(frame.as_object(), "index"), text(frame.as_object(), "stamp"));
+  }
+  out += "\n";
+  if (const json::value* sound = facts.if_contains("sound")) out += "sound: " + sound_text(sound->as_object());
+  return out;
+}
+
+std::string describe(Kind kind, const json::object& facts) {
+  return kind == Kind::image ? image_text(facts) : kind == Kind::audio ? sound_text(facts) : film_text(facts);
+}
+
+void run(const PreprocessOptions& options) {
+  media::Prepared prepared = prepare_file(options.file, options.media);
+  if (!options.out.empty()) write_arrays(options.out, prepared.arrays);
+  std::string out;
+  if (options.json) {
+    json::array arrays;
+    for (const media::Array& array : prepared.arrays) {
+      json::array shape;
+      for (int i = 0; i < array.shape.rank; ++i) shape.emplace_back(array.shape[i]);
+      arrays.push_back(json::object{{"name", array.name}, {"dtype", info(array.dtype).name}, {"shape", shape}});
+    }
+    json::object whole{{"file", options.file}};
+    for (const auto& [key, value] : prepared.facts) whole[key] = value;
+    whole["arrays"] = std::move(arrays);
+    out = write_json(whole, 2) + "\n";
+  } else {
+    out = describe(options.media.prepare.kind, prepared.facts);
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fflush(stdout);
+}
+
+void add_kind(CLI::App& preprocess, const char* name, Kind kind, const char* help) {
+  auto options = std::make_shared<PreprocessOptions>();
+  options->media.prepare.kind = kind;
+  CLI::App* command = preprocess.add_subcommand(name, help);
+  command->add_option("FILE", options->file, "The file; - is standard input")->required();
+  command->add_option("--out", options->out, "Write the tensors to this file")->type_name("OUT.safetensors");
+  command->add_flag("--json", options->json, "What is known of it, as JSON");
+  add_media_options(*command, options->media);
+  command->footer(kExamples);
+  command->callback([options] {
+    if (!options->out.empty() && !options->out.ends_with(".safetensors")) {
+      fail_usage("--out", "expected a name that ends in .safetensors, found '{}'", options->out);
+    }
+    run(*options);
+  });
+}
+
+}  // namespace
+
+void add_preprocess(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("preprocess", "Show what a model sees of a picture, sound or film");
+  command->require_subcommand(1);
+  command->footer(kExamples);
+  add_kind(*command, "image", Kind::image, "A picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC");
+  add_kind(*command, "audio", Kind::audio, "Sound: WAV, AIFF, FLAC, Ogg, Opus, MP3, m4a, AAC, WebM, of films too");
+  add_kind(*command, "video", Kind::video, "A film: MP4, QuickTime, WebM, Matroska, AVI, MPEG-TS");
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A process that decodes what strangers made gives up everything it does not need for that, before it reads a byte.
+#pragma once
+
+#include <cstdint>
+
+namespace gemma::media {
+
+struct Confinement {
+  int64_t memory = 0;       // bytes of address space, beside what the program takes before it begins
+  int64_t cpu_seconds = 0;  // of processor time; four times as long by the clock
+  int last_descriptor = 2;  // all above are closed
+};
+
+/** From here on this process, for good: has these limits; cannot gain privileges, be traced or leave a core; can open
+ *  nothing, make no socket and no process, map nothing executable. What it asks for beside memory, threads and its open
+ *  descriptors ends it; opening is refused instead, for libraries try it and go on without. */
+void confine(const Confinement& confinement);
+
+}  // namespace gemma::media

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// A media file made ready for a model: decoded, resized or resampled, cut into what encoders take in. What a worker
+// process does (media/worker.h), as one function of a file and settings.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "file/model_file.h"
+#include "media/film.h"
+#include "media/image.h"
+#include "media/image_size.h"
+#include "media/mel.h"
+#include "media/resize.h"
+#include "media/sound.h"
+#include "tensor/tensor.h"
+
+namespace gemma::media {
+
+enum class Kind : uint8_t { image, audio, video };
+/** What the model has. towers: patches of 16 pixels, mel features. unified: whole cells, raw frames (12B). */
+enum class Form : uint8_t { towers, unified };
+/** Where a film's sound goes. aligned: cut at the times of its frames. after: the whole, behind the frames, as the
+ *  reference has it. none: left out. */
+enum class FilmSound : uint8_t { aligned, after, none };
+
+struct PrepareOptions {
+  Kind kind = Kind::image;
+  Form form = Form::towers;
+  int budget = 0;  // of soft tokens for a picture or frame; 0: the default of its kind
+  Grid grid;
+  Alpha alpha = Alpha::white;
+  bool turn = true;
+  ResizeRule resize = ResizeRule::torch;
+  FrontEnd front_end = FrontEnd::transformers;
+  FrameRule frames;
+  FilmSound sound = FilmSound::aligned;
+  // 0: the default of the kind.
+  int64_t max_bytes = 0, max_pixels = 0;
+  double max_seconds = 0;
+};
+
+/** Names as in the goldens: image0.patches_u8, image0.positions_xy; video.patches_u8 [frames, …]; audioN.features,
+ *  audioN.mask, and audioN.wave of a sound file. */
+struct Array {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  std::vector<std::byte> bytes;
+};
+
+struct Prepared {
+  json::object facts;  // format, sizes, soft tokens, times: docs/media.md
+  std::vector<Array> arrays;
+};
+
+Prepared prepare(const ByteSource& source, const PrepareOptions& options);
+
+/** Settings as a worker is told them, and back; reading checks every field. */
+json::object to_json(const PrepareOptions& options);
+PrepareOptions options_from(const json::object& object);
+
+}  // namespace gemma::media

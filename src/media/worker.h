@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Preparing a media file in a process of its own: the program started anew, which confines itself (media/confine.h)
+// before it looks at the file. Whatever a decoder does there, here it is arrays or one line.
+//
+//   Prepared picture = prepare_apart(File::open("bike.jpg"), options, {});
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "media/prepare.h"
+
+namespace gemma::media {
+
+struct WorkerOptions {
+  int64_t memory = 6'000'000'000;  // of address space, beside the file
+  int64_t cpu_seconds = 600;
+  /** What is started; the program itself where it is empty. Tests start one that misbehaves. */
+  std::vector<std::string> command;
+};
+
+/** Fails with the file's name and one line: what the worker says, or how it ended. Descriptors are all that the worker
+ *  gets: request, answer, complaint and arrays are memory without a name, the file is open already. */
+Prepared prepare_apart(const File& file, const PrepareOptions& options, const WorkerOptions& worker);
+
+/** What a worker does, from start to end; `gemma4 media-worker` calls it. */
+void serve_as_worker();
+
+}  // namespace gemma::media

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gemma4 preprocess`: files of every kind through the confined worker, what is written, and what bad files end in."""
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import unittest
+import wave
+import zlib
+
+from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest
+
+MEDIA = GOLDEN / "media"
+
+
+def tensors(path):
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    header.pop("__metadata__", None)
+    body = data[8 + size :]
+    return {name: (t["dtype"], t["shape"], body[slice(*t["data_offsets"])]) for name, t in header.items()}
+
+
+def png(width, height, data=b""):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer reserves more address space than a worker may have")
+class Preprocess(ProgramTest):
+    def facts(self, kind, *args):
+        return json.loads(self.out("preprocess", kind, *args, "--json"))
+
+    def test_pictures(self):
+        out = self.folder / "out.safetensors"
+        facts = self.facts("image", GOLDEN / "preprocess" / "images" / "odd_33x57.png", "--budget", 70, "--out", out)
+        self.assertEqual((facts["format"], facts["soft_tokens"]), ("PNG", 60))
+        self.assertEqual(facts["resized"], {"width": 480, "height": 288})
+        golden = tensors(GOLDEN / "preprocess" / "patches.safetensors")
+        found = tensors(out)
+        for name in ("patches_u8", "positions_xy"):
+            self.assertEqual(found["image0." + name], golden["odd_33x57.70." + name])
+        facts = self.facts("image", MEDIA / "images" / "exif6.jpg", "--form", "unified", "--out", out)
+        self.assertEqual((facts["width"], facts["height"], facts["orientation"]), (17, 23, 6))
+        self.assertEqual(tensors(out)["image0.patches_u8"][1], [facts["soft_tokens"], 6912])
+        facts = self.facts("image", MEDIA / "images" / "exif6.jpg", "--as-stored")
+        self.assertEqual((facts["width"], facts["height"]), (23, 17))
+
+    def test_every_sample(self):
+        for path in sorted((MEDIA / "images").iterdir()):
+            if path.suffix not in (".rgb", ".json"):
+                self.assertRegex(self.out("preprocess", "image", path), r"resized to .* soft tokens")
+        for path in sorted((MEDIA / "sounds").iterdir()):
+            if path.suffix not in (".safetensors", ".json"):
+                self.assertRegex(self.out("preprocess", "audio", path), r"soft tokens")
+        for path in sorted((MEDIA / "films").iterdir()):
+            self.assertRegex(self.out("preprocess", "video", path, "--fps", 4), r"63 soft tokens each, .*\nframes: 0")
+
+    def test_sound(self):
+        out = self.folder / "out.safetensors"
+        name = "chirp_20800_12"
+        facts = self.facts("audio", GOLDEN / "preprocess" / "audio" / f"{name}.wav", "--out", out)
+        golden = tensors(GOLDEN / "preprocess" / "audio.safetensors")
+        found = tensors(out)
+        self.assertEqual(found["audio0.mask"][2], golden[f"{name}.mask"][2])
+        self.assertEqual(found["audio0.features"][1], golden[f"{name}.features"][1])
+        self.assertEqual((facts["soft_tokens"], facts["silent"]), (33, False))
+        unified = self.facts(
+            "audio", GOLDEN / "preprocess" / "audio" / f"{name}.wav", "--form", "unified", "--out", out
+        )
+        self.assertEqual(unified["soft_tokens"], 33)  # 20800 / 640, rounded up
+        self.assertEqual(tensors(out)["audio0.features"][1], [33, 640])
+        long = self.folder / "long.wav"
+        with wave.open(str(long), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * 16000 * 70))
+        facts = self.facts("audio", long)
+        self.assertTrue(facts["silent"])
+        self.assertEqual([clip["array"] for clip in facts["clips"]], ["audio0", "audio1", "audio2"])
+        self.assertEqual(facts["clips"][2]["end"], 70)
+
+    def test_films(self):
+        out = self.folder / "out.safetensors"
+        film = MEDIA / "films" / "h264_aac.mp4"
+        facts = self.facts("video", film, "--fps", 4, "--out", out)
+        self.assertEqual([frame["index"] for frame in facts["frames"]], [0, 6, 12, 18])
+        self.assertEqual([clip["frame"] for clip in facts["sound"]["clips"]], [0, 1, 2, 3])
+        self.assertEqual(tensors(out)["video.patches_u8"][1], [4, 567, 768])
+        self.assertEqual(len(self.facts("video", film, "--sound", "after")["sound"]["clips"]), 1)
+        self.assertNotIn("sound", self.facts("video", film, "--sound", "none"))
+        self.assertNotIn("sound", self.facts("video", MEDIA / "films" / "mpeg4.avi"))
+
+    def test_pipes_names_and_places(self):
+        picture = (MEDIA / "images" / "rgb.png").read_bytes()
+        self.assertIn("PNG, 23 x 17", self.out("preprocess", "image", "-", stdin=picture))
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        self.assertIn("expected a regular file", self.error("preprocess", "image", fifo))
+        self.assertIn("expected a regular file", self.error("preprocess", "image", "/dev/zero"))
+        self.assertIn("found a folder", self.error("preprocess", "image", self.folder))
+        self.assertIn("found an address", self.error("preprocess", "image", "https://example.org/a.png"))
+        self.assertIn("No such file", self.error("preprocess", "image", "none.png"))
+        self.error("preprocess", status=2)
+        self.error("preprocess", "image", fifo, "--budget", 71, status=2)
+        self.error("preprocess", "image", fifo, "--out", "a.bin", status=2)
+        self.assertIn("started by other commands", self.error("media-worker"))
+
+    def test_bad_files(self):
+        bad = self.folder / "bad"
+        for data, message in (
+            (b"", "empty file"),
+            (png(60000, 60000), "60000 x 60000 pixels: expected at most"),
+            (png(12000, 12000), "cannot decode this PNG"),
+            (png(0, 5), "not a PNG that can be read"),
+            ((MEDIA / "images" / "baseline.jpg").read_bytes()[:300], "JPEG"),
+            (b"MZ" + bytes(1000), "found none of these"),
+        ):
+            bad.write_bytes(data)
+            self.assertIn(message, self.error("preprocess", "image", bad))
+        bad.write_bytes(png(1, 10000, b"\0\1\2\3" * 10000))
+        self.assertIn("resized to 48 x 13440: 280 soft tokens", self.out("preprocess", "image", bad))
+        bad.write_bytes(png(1, 1, b"\0\1\2\3"))
+        self.assertIn("256 soft tokens", self.out("preprocess", "image", bad))
+        bad.write_text("#EXTM3U\nhttp://example.org/a.ts\n")
+        self.assertIn("found a playlist", self.error("preprocess", "video", bad))
+        with wave.open(str(bad), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(bytes(2))
+        self.assertIn("too short for a single soft token", self.error("preprocess", "audio", bad))
+        self.assertIn("1 soft tokens", self.out("preprocess", "audio", bad, "--form", "unified"))
+        self.assertIn("expected at most", self.error("preprocess", "audio", bad, "--max-seconds", "0.00001"))
+        picture = MEDIA / "images" / "rgb.png"
+        self.assertIn("(--max-memory)", self.error("preprocess", "image", picture, "--max-memory", "1MB"))
+        self.assertIn("(--max-bytes)", self.error("preprocess", "image", picture, "--max-bytes", "100"))
+        self.assertIn("(--max-pixels)", self.error("preprocess", "image", picture, "--max-pixels", "100"))
+
+    def test_a_worker_opens_nothing_once_it_has_begun(self):
+        strace = shutil.which("strace")
+        self.assertIsNotNone(strace, "./bootstrap --test installs strace")
+        log = self.folder / "trace"
+        for kind, path in (
+            *(("image", MEDIA / "images" / name) for name in ("baseline.jpg", "rgb.png", "lossy.webp", "animated.gif")),
+            *(("image", MEDIA / "images" / name) for name in ("lzw.tif", "plain.avif", "plain.heic")),
+            *(("audio", MEDIA / "sounds" / name) for name in ("tones_44100.mp3", "tones_48000.opus", "tones.m4a")),
+            ("video", MEDIA / "films" / "vp9_opus.webm"),
+        ):
+            command = [strace, "-f", "-o", str(log), PROGRAM, "preprocess", kind, str(path)]
+            done = subprocess.run(command, capture_output=True, env=self.env, cwd=self.folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            calls = log.read_text().splitlines()
+            begin = next(i for i, call in enumerate(calls) if re.search(r"SECCOMP_SET_MODE_FILTER, 0, .* = 0", call))
+            worker = calls[begin].split()[0]
+            threads = {worker} | set(re.findall(rf"clone.* = (\d+)$", "\n".join(calls[begin:]), re.M))
+            after = [call for call in calls[begin + 1 :] if call.split()[0] in threads]
+            self.assertGreater(len(after), 5)
+            opened = [call for call in after if re.search(r"^\d+ +(open|socket|connect|execve|fork|vfork)", call)]
+            granted = [call for call in opened if not re.search(r"= -1 EPERM", call)]
+            self.assertEqual(granted, [], path)
+            # Decoders of AV1 and HEVC ask how many processors there are, libsndfile looks for forks of an MP3.
+            if path.suffix not in (".avif", ".heic", ".mp3"):
+                self.assertEqual(opened, [], path)
+
+
+if __name__ == "__main__":
+    unittest.main()

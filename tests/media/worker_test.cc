@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a decoder that was taken over can do to us: nothing but one line.
+#include "media/worker.h"
+
+#include <gmock/gmock.h>
+
+#include "media/worker_wire.h"
+
+namespace gemma::media {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const std::string kPicture = std::string(GEMMA4_GOLDEN) + "/media/images/rgb.png";
+
+std::string ending_of(const std::string& misdeed) {
+  WorkerOptions worker;
+  worker.cpu_seconds = 1;
+  worker.command = {GEMMA4_ROGUE, misdeed};
+  try {
+    prepare_apart(File::open(kPicture), {}, worker);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), StartsWith(kPicture + ": "));
+    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Worker, AWriteOutOfBoundsIsOneLine) { EXPECT_THAT(ending_of("write"), HasSubstr("Segmentation fault")); }
+
+TEST(Worker, OpensNothing) { EXPECT_THAT(ending_of("open"), HasSubstr("refused")); }
+
+TEST(Worker, MakesNoSocketProcessOrCode) {
+  for (const std::string misdeed : {"socket", "fork", "exec", "code"}) {
+    EXPECT_THAT(ending_of(misdeed), HasSubstr("tried what it may not do")) << misdeed;
+  }
+}
+
+TEST(Worker, TakesNoMoreMemoryAndTimeThanItMay) {
+  EXPECT_THAT(ending_of("memory"), HasSubstr("signal"));  // its exception has nobody to catch it
+  EXPECT_THAT(ending_of("spin"), HasSubstr("more than 1 seconds (--max-cpu)"));
+  EXPECT_THAT(ending_of("sleep"), HasSubstr("tried what it may not do"));
+}
+
+TEST(Worker, ItsAnswersAreNotBelieved) {
+  EXPECT_THAT(ending_of("nonsense"), HasSubstr("makes no sense"));
+  EXPECT_THAT(ending_of("outside"), HasSubstr("makes no sense"));
+  EXPECT_THAT(ending_of("overflow"), HasSubstr("makes no sense"));
+}
+
+TEST(Worker, RequestsAndAnswersKeepEveryField) {
+  WorkerRequest request{"a.png", 5, 7, {}};
+  request.options.kind = Kind::video;
+  request.options.form = Form::unified;
+  request.options.budget = 560;
+  request.options.grid = {4, 2};
+  request.options.alpha = Alpha::drop;
+  request.options.turn = false;
+  request.options.resize = ResizeRule::pillow;
+  request.options.front_end = FrontEnd::jax;
+  request.options.frames = {9, 0.25};
+  request.options.sound = FilmSound::after;
+  request.options.max_bytes = 11;
+  request.options.max_pixels = 12;
+  request.options.max_seconds = 13.5;
+  const std::string text = write_json(to_json(request));
+  EXPECT_EQ(write_json(to_json(request_from(text))), text);
+  const WorkerAnswer answer{{{"a", 1}}, {{"x", DType::f32, Shape{2, 3}, 8, 24}}};
+  const Result<WorkerAnswer> again = answer_from(write_json(to_json(answer)), 32);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again.value().arrays[0].bytes, 24);
+  EXPECT_FALSE(answer_from(write_json(to_json(answer)), 31).ok());
+}
+
+}  // namespace
+}  // namespace gemma::media
