@@ -155,6 +155,10 @@ void TimedOps::linear(const Tensor& x, std::span<const Tensor* const> weights, s
   timed(found == names_.end() ? "linear" : found->second, [&] { inner_.linear(x, weights, results); });
 }
 
+Tensor TimedOps::clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bounds) {
+  return timed("clipped_linear", [&] { return inner_.clipped_linear(x, w, bounds); });
+}
+
 Tensor TimedOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
   return timed("linear gate, up", [&] { return inner_.gated_linear(x, gate, up); });
 }

@@ -53,6 +53,7 @@ class TimedOps final : public Ops {
   Tensor clamp(const Tensor& x, float low, float high) override;
   Tensor embed(const Tensor& table, std::span<const int32_t> ids, float factor) override;
   void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) override;
+  Tensor clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bounds) override;
   void route(const Tensor& scores, int top_k, const Tensor& per_expert_scale, Routing& routing) override;
   Tensor moe(const Tensor& x, const Routing& routing, const Tensor& gate_up, const Tensor& down) override;
   Tensor rope(const Tensor& x, std::span<const int32_t> positions, std::span<const float> inverse_frequency,

@@ -136,6 +136,22 @@ TEST_P(CpuOpsTest, LinearIsTheProductInEveryType) {
   }
 }
 
+TEST_P(CpuOpsTest, ClippedLinearIsTheSameAsItsPartsToTheBit) {
+  const Bounds bounds{-0.9f, 1.1f, -2.0f, 1.5f};
+  for (DType type : kWeightTypes) {
+    const int64_t n = is_quantized(type) ? 512 : 90, out = 77;
+    const Tensor w = random_weight(type, {out, n}, 1), loaded = ops_.prepare_weight(w);
+    for (const int64_t rows : {0, 1, 13}) {
+      const Tensor x = random_tensor({rows, n}, 2);
+      const Tensor parts = ops_.clamp(ops_.linear(ops_.clamp(x, bounds.input_min, bounds.input_max), w),
+                                      bounds.output_min, bounds.output_max);
+      EXPECT_TRUE(same_bits(ops_.clipped_linear(x, w, bounds), parts)) << info(type).name;
+      const Tensor y = with_any_threads([&](CpuOps& ops) { return ops.clipped_linear(x, loaded, bounds); });
+      EXPECT_TRUE(same_bits(y, parts)) << info(type).name << ' ' << rows;
+    }
+  }
+}
+
 TEST_P(CpuOpsTest, LinearGivesARowTheSameBitsInAnyBatchAndWithAnyThreads) {
   for (DType type : kWeightTypes) {
     const int64_t n = is_quantized(type) ? 1280 : 1101, out = 150;  // more than one pass of a panel

@@ -116,10 +116,12 @@ void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> 
 }
 
 Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
-                 std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at)
+                 std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at,
+                 const Bounds* bounds)
     : kernels_(kernels),
       values_(x.data<float>().data()),
       row_at_(row_at),
+      bounds_(bounds),
       rows_(row_at.empty() ? x.rows() : std::ssize(row_at)),
       n_(x.cols()) {
   const auto wanted = [&](bool bf16) {
@@ -133,6 +135,23 @@ Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffer
   if (wanted(true)) {
     rounded_ = buffers.take(rows_ * (n_ + 1) / 2 * 4 + rows_ * 4);
     round(threads, groups);
+  }
+}
+
+const float* Operand::row(int64_t i) const {
+  static thread_local Scratch scratch;
+  const float* x = values_ + (row_at_.empty() ? i : row_at_[static_cast<size_t>(i)]) * n_;
+  if (bounds_ == nullptr) return x;
+  float* within = scratch.floats(n_);
+  kernels_.clamp(x, bounds_->input_min, bounds_->input_max, n_, within);
+  return within;
+}
+
+void Operand::bound_results(float* y, int64_t rows, int64_t y_stride) const {
+  if (bounds_ == nullptr) return;
+  for (int64_t r = 0; r < rows; ++r) {
+    float* of_row = y + r * y_stride;
+    kernels_.clamp(of_row, bounds_->output_min, bounds_->output_max, kPanelRows, of_row);
   }
 }
 
@@ -184,7 +203,7 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
                        float* y, int64_t y_stride) const {
   if (group.rows == 0) return;
   if (!w.by_panels()) {
-    GEMMA_CHECK(row_at_.empty(), "rows in order for weights without panels");
+    GEMMA_CHECK(row_at_.empty() && bounds_ == nullptr, "rows in order, without bounds, for weights without panels");
     const int64_t first = first_panel * kPanelRows, last = std::min(w.rows, (first_panel + count) * kPanelRows);
     const Activations x{values_ + group.first * n_, n_, group.rows};
     return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
@@ -198,6 +217,7 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
     multiply_tiles(w, panel, group, y + p * kPanelRows, y_stride,
                    [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                      multiply_tile(w, bytes, row, rows, row == group.first, to, stride);
+                     bound_results(to, rows, stride);
                    });
   }
 }
@@ -250,6 +270,21 @@ void CpuOps::linear(const Tensor& x, std::span<const Tensor* const> weights, std
                        results[i].cols());
     }
   });
+}
+
+Tensor CpuOps::clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bounds) {
+  const Weight weight = w.layout() == Layout::rows ? Weight(w.view(Shape{w.rows(), w.cols()})) : Weight(w);
+  if (!weight.by_panels() || x.rows() == 0) return Ops::clipped_linear(x, w, bounds);
+  GEMMA_CHECK(x.dtype() == DType::f32 && weight.n == x.cols() && weight.matrices == 1,
+              "f32, as wide as the one weight");
+  const RowGroup all{0, x.rows()};
+  const Operand operand(kernels_, threads_, *buffers_, x, {&weight, 1}, {&all, 1}, {}, &bounds);
+  Tensor y = make(x.rows(), w.rows());
+  float* to = y.data_mutable<float>().data();
+  threads_.parallel_for(weight.panels, panels_per_share(weight, x.rows()), [&](int64_t begin, int64_t end) {
+    operand.multiply(weight, 0, begin, end - begin, all, to, y.cols());
+  });
+  return y;
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {

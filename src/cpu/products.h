@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "cpu/kernels/kernels.h"
 #include "tensor/tensor.h"
+#include "tensor/values.h"
 
 namespace gemma::cpu {
 
@@ -50,9 +51,11 @@ struct RowGroup {
 class Operand {
  public:
   /** x [rows, n]; groups cover its rows in order, or those of `row_at` if it is not empty: row i is x[row_at[i]]
-   *  (weights by panels only). x and row_at outlive the operand. */
+   *  (weights by panels only). Rows and results are held within `bounds`, if any (weights by panels only). All outlive
+   *  the operand. */
   Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffers, const Tensor& x,
-          std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at = {});
+          std::span<const Weight> weights, std::span<const RowGroup> groups, std::span<const int32_t> row_at = {},
+          const Bounds* bounds = nullptr);
 
   /** y[i * y_stride + r] = row r of the matrix . row group.first + i, for the rows r of `count` panels; on the calling
    *  thread. */
@@ -75,11 +78,14 @@ class Operand {
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);
 
-  const float* row(int64_t i) const { return values_ + (row_at_.empty() ? i : row_at_[static_cast<size_t>(i)]) * n_; }
+  /** Row i, within the bounds of what may go in; valid until the next call on this thread. */
+  const float* row(int64_t i) const;
+  void bound_results(float* y, int64_t rows, int64_t y_stride) const;
 
   const Kernels& kernels_;
   const float* values_;
   std::span<const int32_t> row_at_;
+  const Bounds* bounds_;
   int64_t rows_, n_;
   std::shared_ptr<Storage> quantized_, rounded_;
   const ActivationBlock* blocks_ = nullptr;

@@ -222,9 +222,7 @@ void read(Encoders& e, Loader& loader, const Config& text, Ops& ops) {
 }  // namespace
 
 Tensor linear(Ops& ops, const ClippedLinear& w, const Tensor& x) {
-  if (!w.bounds) return ops.linear(x, w.linear.w);
-  const Tensor y = ops.linear(ops.clamp(x, w.bounds->input_min, w.bounds->input_max), w.linear.w);
-  return ops.clamp(y, w.bounds->output_min, w.bounds->output_max);
+  return w.bounds ? ops.clipped_linear(x, w.linear.w, *w.bounds) : ops.linear(x, w.linear.w);
 }
 
 std::shared_ptr<const Encoders> Encoders::load(const ModelFile& file, MediaConfig config, const Config& text, Ops& ops,

@@ -14,11 +14,6 @@
 
 namespace gemma {
 
-/** Bounds of what goes into a product and of what comes out. */
-struct Bounds {
-  float input_min = 0, input_max = 0, output_min = 0, output_max = 0;
-};
-
 struct ClippedLinear {
   Linear linear;
   std::optional<Bounds> bounds;

@@ -36,6 +36,10 @@ Tensor Ops::linear(const Tensor& x, const Tensor& w) {
   return y;
 }
 
+Tensor Ops::clipped_linear(const Tensor& x, const Tensor& w, const Bounds& b) {
+  return clamp(linear(clamp(x, b.input_min, b.input_max), w), b.output_min, b.output_max);
+}
+
 Tensor Ops::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
   const Tensor* both[] = {&gate, &up};
   Tensor y[2];

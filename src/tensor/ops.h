@@ -17,8 +17,8 @@
 
 #include "base/function_ref.h"
 #include "tensor/attention_plan.h"
-#include "tensor/choices.h"
 #include "tensor/tensor.h"
+#include "tensor/values.h"
 
 namespace gemma {
 
@@ -46,8 +46,7 @@ class Ops {
   virtual Tensor gather_rows(const Tensor& x, std::span<const int32_t> rows) = 0;
   /** A copy of `base` in which row at[i] is row i of `rows`. */
   virtual Tensor scatter_rows(const Tensor& base, const Tensor& rows, std::span<const int32_t> at) = 0;
-  /** Columns first .. first + n - 1. */
-  virtual Tensor columns(const Tensor& x, int64_t first, int64_t n) = 0;
+  virtual Tensor columns(const Tensor& x, int64_t first, int64_t n) = 0;  // first .. first + n - 1
   /** [rows, a], [rows, b] -> [rows, a + b]. */
   virtual Tensor concat_columns(const Tensor& a, const Tensor& b) = 0;
   /** Says that `x` is what the reference calls `name`: parity tests and --tap listen here. Costs nothing while nobody
@@ -70,8 +69,7 @@ class Ops {
   virtual Tensor add_norm(const Tensor& residual, const Tensor& x, const Tensor& weight, float eps) = 0;
   virtual Tensor mul(const Tensor& a, const Tensor& b) = 0;  // the same
   virtual Tensor scale(const Tensor& x, float factor) = 0;
-  /** factor: one value, [1] or a scalar. */
-  virtual Tensor scale(const Tensor& x, const Tensor& factor) = 0;
+  virtual Tensor scale(const Tensor& x, const Tensor& factor) = 0;  // one value, [1] or a scalar
   /** gelu_tanh(gate) * up. */
   virtual Tensor gated_gelu(const Tensor& gate, const Tensor& up) = 0;
   /** a * sigmoid(b); of x and x it is SiLU. */
@@ -90,6 +88,8 @@ class Ops {
    * prepared once for all. */
   virtual void linear(const Tensor& x, std::span<const Tensor* const> weights, std::span<Tensor> results) = 0;
   Tensor linear(const Tensor& x, const Tensor& w);
+  /** linear with one weight, what goes in and what comes out held within bounds. */
+  virtual Tensor clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bounds);
   /** gelu_tanh(x gate^T) * (x up^T): the first half of a feed-forward, of which nobody needs the parts. */
   virtual Tensor gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up);
   /** softmax(scores) over all experts, the k best, their probabilities normalised to sum 1, times per_expert_scale.

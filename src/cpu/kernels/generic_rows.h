@@ -11,7 +11,7 @@ namespace gemma::cpu {
 /** e^x within 1.5 units in the last place; denormal results are right, too large ones infinite. 2^n e^r with |r| <=
  *  ln 2 / 2, n ln 2 taken off in two parts; coefficients: least maximum relative error of (e^r - 1 - r) / r^2. */
 template <class V>
-inline typename V::F exp(typename V::F x) {
+[[gnu::always_inline]] inline typename V::F exp(typename V::F x) {
   x = V::min(V::set(89.0f), V::max(V::set(-104.0f), x));  // a NaN stays one
   const auto n = V::round(V::mul(x, V::set(1.44269504f)));
   auto r = V::fnma(n, V::set(0.693145752f), x);  // ln 2 to 16 bits: n times it is exact
@@ -186,7 +186,9 @@ struct Rows {
   static float exp_and_sum(const float* x, int64_t n, float shift, float* y) {
     return map_and_sum(x, n, shift, y, exp<V>);
   }
-  static F normal_exp(F x) { return V::where_less(x, V::set(kLeastExponent), V::zero(), exp<V>(x)); }
+  [[gnu::always_inline]] static F normal_exp(F x) {
+    return V::where_less(x, V::set(kLeastExponent), V::zero(), exp<V>(x));
+  }
 
   static void softmax(const float* x, int64_t n, float* y) {
     const F sum = V::set(exp_and_sum(x, n, max(x, n), y));

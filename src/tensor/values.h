@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ops give that is no tensor: which experts, which tokens.
+// What ops take or give that is no tensor: bounds of activations; which experts, which tokens.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 namespace gemma {
+
+/** Bounds of what goes into a product and of what comes out. */
+struct Bounds {
+  float input_min = 0, input_max = 0, output_min = 0, output_max = 0;
+};
 
 /** The experts chosen for each row, best first (ties: lower index first), and the weight of each. */
 struct Routing {
