@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Films in every container: the frames that come have one size and rising numbers.
+// Links: media
+#include "media/film.h"
+
+#include "fuzz/fuzz.h"
+#include "fuzz/library_leaks.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return gemma::fuzz::refuses_or_reads([&] {
+    gemma::media::FilmOptions options;
+    options.rule.max_frames = 3;
+    options.max_pixels = 100'000;
+    options.max_seconds = 60;
+    const auto source = gemma::memory_source("x", gemma::fuzz::bytes(data, size));
+    const gemma::media::Film film = gemma::media::decode_film(*source, options);
+    int64_t before = -1;
+    for (const gemma::media::TimedFrame& frame : film.frames) {
+      if (frame.index <= before || frame.index >= film.total_frames) __builtin_trap();
+      if (frame.pixels.width != film.size.width || frame.pixels.height != film.size.height) __builtin_trap();
+      before = frame.index;
+    }
+  });
+}
