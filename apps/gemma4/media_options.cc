@@ -8,7 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <map>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -19,7 +20,8 @@ namespace {
 using media::Kind;
 
 template <class T>
-void add_choice(CLI::App& command, const char* name, T& value, std::map<std::string, T> choices, const char* help) {
+void add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
+                const char* help) {
   std::string names, chosen;
   for (const auto& [word, choice] : choices) {
     names += (names.empty() ? "" : "|") + word;
@@ -62,9 +64,8 @@ void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
 }
 
 void add_film_options(CLI::App& command, media::PrepareOptions& o) {
-  command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
+  command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly; default 32")
+      ->check(CLI::Range(1, 10000));
   command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
       ->check(CLI::Range(0.0001, 1000.0));
   add_choice<media::FilmSound>(

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "file/safetensors_writer.h"
 #include "gemma4/command.h"
+#include "gemma4/media_model.h"
 #include "gemma4/media_options.h"
 
 namespace gemma::app {
@@ -18,11 +19,12 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 preprocess image bike.jpg                         sizes and soft tokens
   gemma4 preprocess image page.png --budget 1120 --out page.safetensors
   gemma4 preprocess audio talk.mp3 --json
+  gemma4 preprocess image bike.jpg --model models/E2B      as that model wants it
   gemma4 preprocess video goal.mp4 --fps 1 --max-frames 60 --out goal.safetensors
   cat bike.jpg | gemma4 preprocess image - --form unified --out bike.safetensors)";
 
 struct PreprocessOptions {
-  std::string file, out;
+  std::string file, out, model;
   bool json = false;
   MediaOptions media;
 };
@@ -86,7 +88,9 @@ std::string describe(Kind kind, const json::object& facts) {
 }
 
 void run(const PreprocessOptions& options) {
-  media::Prepared prepared = prepare_file(options.file, options.media);
+  MediaOptions media = options.media;
+  if (!options.model.empty()) MediaModel::of(ModelFile::open(options.model)).set(media.prepare);
+  media::Prepared prepared = prepare_file(options.file, media);
   if (!options.out.empty()) write_arrays(options.out, prepared.arrays);
   std::string out;
   if (options.json) {
@@ -115,6 +119,11 @@ void add_kind(CLI::App& preprocess, const char* name, Kind kind, const char* hel
   command->add_option("--out", options->out, "Write the tensors to this file")->type_name("OUT.safetensors");
   command->add_flag("--json", options->json, "What is known of it, as JSON");
   add_media_options(*command, options->media);
+  command
+      ->add_option(
+          "--model", options->model,
+          "The model it is for, a folder or an mmproj file: form, grid, budget and number of frames are its own")
+      ->excludes("--form");
   command->footer(kExamples);
   command->callback([options] {
     if (!options->out.empty() && !options->out.ends_with(".safetensors")) {

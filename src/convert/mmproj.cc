@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "config/media_names.h"
+#include "config/processor_config.h"
 #include "config/tensor_map.h"
 #include "convert/gguf_keys.h"
 #include "tensor/pack.h"
@@ -218,6 +219,12 @@ void add_pixel_keys(int patch, int cell, Metadata& keys) {
   keys.set("clip.vision.image_std", std::vector<double>{1, 1, 1});
 }
 
+/** A budget of soft tokens, as the bound of pixels that it is. */
+void add_budget(const ModelFile& source, const MediaConfig& media, int side, Metadata& keys) {
+  const std::optional<int> budget = ProcessorConfig::from(source, media).image_budget;
+  if (budget) keys.set("clip.vision.image_max_pixels", int64_t{*budget} * side * side);
+}
+
 /** Readers take for given what has no key. */
 void check_given(const ModelFile& source, const MediaConfig& media) {
   const auto require = [&](std::string_view key, double expected, double found) {
@@ -248,6 +255,7 @@ void add_mmproj_keys(const ModelFile& source, const MediaConfig& media, const Co
   if (const auto& v = media.vision) {
     add_part("vision", "gemma4v", text.dim, {v->dim, v->mlp_width, v->layers, v->heads}, v->norm_eps, keys);
     add_pixel_keys(v->patch, v->pool, keys);
+    add_budget(source, media, v->patch * v->pool, keys);
     if (v->head_dim * v->heads != v->dim) keys.set("clip.vision.attention.head_dim", int64_t{v->head_dim});
   }
   if (const auto& b = media.pixel_blocks) {
@@ -256,6 +264,7 @@ void add_mmproj_keys(const ModelFile& source, const MediaConfig& media, const Co
     const int cell = b->side % kPatches == 0 ? kPatches : 1;
     add_part("vision", "gemma4uv", text.dim, {b->dim, 0, 0, 0}, b->norm_eps, keys);
     add_pixel_keys(b->side / cell, cell, keys);
+    add_budget(source, media, b->side, keys);
   }
   if (const auto& a = media.audio) {
     add_part("audio", "gemma4a", text.dim, {a->dim, 4 * a->dim, a->layers, a->heads}, a->norm_eps, keys);

@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "config/processor_config.h"
 #include "convert/convert.h"
 #include "file/testing/files.h"
 #include "tensor/pack.h"
@@ -73,6 +74,14 @@ TEST_P(Mmproj, KeysAreThoseOfLlamaCppAndFewMore) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Mmproj, ::testing::Values("mixed", "dense_vision", "unified_mixed"),
                          [](const ::testing::TestParamInfo<const char*>& name) { return std::string(name.param); });
+
+TEST(MmprojBudget, IsThatOfTheProcessor) {
+  const TempFolder temp;
+  for (const auto& [name, budget] : {std::pair{"dense_vision", 140}, std::pair{"unified_mixed", 70}}) {
+    const ModelFile made = made_of(name, temp / (std::string(name) + ".gguf"), FileType::bf16);
+    EXPECT_EQ(ProcessorConfig::from(made, MediaConfig::from(made)).image_budget, budget) << name;
+  }
+}
 
 TEST(MmprojTypes, MatricesFollowTheTypeWhereTheyCan) {
   const TempFolder temp;

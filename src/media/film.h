@@ -18,10 +18,12 @@
 
 namespace gemma::media {
 
+inline constexpr int kDefaultFrames = 32;
+
 /** Which frames are looked at. */
 struct FrameRule {
-  int max_frames = 32;  // spread evenly, the reference's rule; all of them where there are fewer
-  double fps = 0;       // above 0: so many a second, and spread evenly where these are more than max_frames
+  int max_frames = 0;  // spread evenly, the reference's rule; all of them where there are fewer; 0: kDefaultFrames
+  double fps = 0;      // above 0: so many a second, and spread evenly where these are more than max_frames
 };
 
 struct FilmOptions {

@@ -42,7 +42,7 @@ std::vector<int64_t> choose_frames(std::span<const double> times, double length,
   } else {
     for (int64_t i = 0; i < total; ++i) chosen.push_back(i);
   }
-  const int64_t n = std::min<int64_t>(std::ssize(chosen), std::max(rule.max_frames, 1));
+  const int64_t n = std::min<int64_t>(std::ssize(chosen), rule.max_frames > 0 ? rule.max_frames : kDefaultFrames);
   std::vector<int64_t> out = spread(std::ssize(chosen), n);
   for (int64_t& index : out) index = chosen[static_cast<size_t>(index)];
   return out;

@@ -72,7 +72,7 @@ PrepareOptions options_from(const json::object& object) {
   o.turn = fields.integer("turn", 0, 1) != 0;
   o.resize = fields.choice("resize", ResizeRule::pillow_down_first);
   o.front_end = fields.choice("front_end", FrontEnd::jax);
-  o.frames = {static_cast<int>(fields.integer("max_frames", 1, 1e6)), fields.number("fps", 0, 1e4)};
+  o.frames = {static_cast<int>(fields.integer("max_frames", 0, 1e6)), fields.number("fps", 0, 1e4)};
   o.sound = fields.choice("sound", FilmSound::none);
   o.max_bytes = fields.integer("max_bytes", 0, 1e18);
   o.max_pixels = fields.integer("max_pixels", 0, 1e12);

@@ -53,6 +53,31 @@ class Preprocess(ProgramTest):
         facts = self.facts("image", MEDIA / "images" / "exif6.jpg", "--as-stored")
         self.assertEqual((facts["width"], facts["height"]), (23, 17))
 
+    def test_as_a_model_wants_it(self):
+        picture, film = GOLDEN / "preprocess" / "images" / "photo_120x90.jpg", MEDIA / "films" / "h264_aac.mp4"
+        facts = self.facts("image", picture, "--model", GOLDEN / "dense_vision")  # patches of 4 pixels, 140 tokens
+        self.assertEqual((facts["budget"], facts["soft_tokens"]), (140, 130))
+        self.assertEqual(facts["arrays"][0]["shape"], [130 * 9, 48])
+        facts = self.facts("image", picture, "--model", GOLDEN / "dense_vision", "--budget", "70")
+        self.assertEqual(facts["budget"], 70)
+        facts = self.facts("image", picture, "--model", GOLDEN / "unified_mixed")
+        self.assertEqual((facts["budget"], facts["arrays"][0]["shape"][1]), (70, 432))
+        facts = self.facts("image", picture, "--model", GOLDEN / "mmproj" / "mixed.gguf")
+        self.assertEqual((facts["budget"], facts["arrays"][0]["shape"][1]), (280, 48))
+        facts = self.facts("video", film, "--model", GOLDEN / "e_video")
+        self.assertEqual(([f["index"] for f in facts["frames"]], facts["budget"]), ([0, 6, 12, 18], 70))
+        self.assertNotIn("sound", facts)  # a model that does not hear
+        facts = self.facts("video", film, "--model", GOLDEN / "e_video", "--max-frames", "2")
+        self.assertEqual(len(facts["frames"]), 2)
+        sound = GOLDEN / "preprocess" / "audio" / "tones_7777_10.wav"
+        facts = self.facts("audio", sound, "--model", GOLDEN / "unified_mixed")
+        self.assertEqual(facts["arrays"][1]["shape"], [13, 640])
+        self.assertIn("no encoder of sound", self.error("preprocess", "audio", sound, "--model", GOLDEN / "e_vision"))
+        self.assertIn(
+            "no encoder of pictures", self.error("preprocess", "image", picture, "--model", GOLDEN / "e_audio")
+        )
+        self.error("preprocess", "image", picture, "--model", GOLDEN / "e_vision", "--form", "unified", status=2)
+
     def test_every_sample(self):
         for path in sorted((MEDIA / "images").iterdir()):
             if path.suffix not in (".rgb", ".json"):

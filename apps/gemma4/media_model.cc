@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/media_model.h"
+
+#include "base/error.h"
+
+namespace gemma::app {
+
+MediaModel MediaModel::of(const ModelFile& file) {
+  MediaConfig encoders = MediaConfig::from(file);
+  ProcessorConfig processor = ProcessorConfig::from(file, encoders);
+  return {file.name(), std::move(encoders), processor};
+}
+
+void MediaModel::set(media::PrepareOptions& options) const {
+  const bool pictures = options.kind != media::Kind::audio;
+  if (pictures && !encoders.sees()) fail(name, "this model has no encoder of pictures");
+  if (!pictures && !encoders.hears()) fail(name, "this model has no encoder of sound");
+  if (pictures) {
+    options.form = encoders.vision ? media::Form::towers : media::Form::unified;
+    if (encoders.vision) options.grid = {encoders.vision->patch, encoders.vision->pool};
+    if (encoders.pixel_blocks) options.grid = {encoders.pixel_blocks->side, 1};
+  } else {
+    options.form = encoders.audio ? media::Form::towers : media::Form::unified;
+  }
+  if (options.kind == media::Kind::video && !encoders.hears()) options.sound = media::FilmSound::none;
+  const std::optional<int> budget =
+      pictures && options.kind == media::Kind::video ? processor.frame_budget : processor.image_budget;
+  if (options.budget == 0) options.budget = budget.value_or(0);
+  if (options.frames.max_frames == 0) options.frames.max_frames = processor.frames.value_or(0);
+}
+
+}  // namespace gemma::app

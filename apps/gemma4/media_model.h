@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a model wants its files prepared.
+#pragma once
+
+#include <string>
+
+#include "config/media_config.h"
+#include "config/processor_config.h"
+#include "file/model_file.h"
+#include "media/prepare.h"
+
+namespace gemma::app {
+
+struct MediaModel {
+  std::string name;  // for messages
+  MediaConfig encoders;
+  ProcessorConfig processor;
+
+  /** Of a checkpoint's folder, or of an mmproj file. */
+  static MediaModel of(const ModelFile& file);
+
+  /** Sets what the model decides (the form of its inputs) and, where they have not been set, what it recommends
+   * (budget, number of frames). Fails when it has no encoder for the kind. */
+  void set(media::PrepareOptions& options) const;
+};
+
+}  // namespace gemma::app
