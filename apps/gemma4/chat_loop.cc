@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <clocale>
 #include <cstdio>
@@ -18,6 +19,7 @@ namespace gemma::app {
 namespace {
 
 constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (empty: nothing); starts over
+  /image FILE    show a picture with your next message; /audio and /video likewise
   /think [N|off] think before answering, at most N tokens
   /reset         forget the conversation
   /retry         answer the last question again
@@ -25,6 +27,7 @@ constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (
   /load FILE     go on with a kept one
   /stats         tokens, speed, memory
   /exit          leave (or Ctrl-D)
+  The path of a picture, sound or film alone in a line (pasted, dropped) is the same.
   A line that ends with \ goes on in the next one. Ctrl-C stops an answer, throws
   a line away, and leaves when pressed twice on an empty one.)";
 
@@ -75,20 +78,30 @@ class AnswerPrinter {
 class ChatLoop {
  public:
   ChatLoop(Session& session, RunOptions options)
-      : session_(session), options_(std::move(options)), messages_(opening(options_.system)) {}
+      : session_(session),
+        options_(std::move(options)),
+        reader_of_media_(session.files, options_.inputs.settings),
+        messages_(opening(options_.system)),
+        shown_(options_.media) {}
 
   int run() {
     say_notes(session_, true);
     const Config& config = session_.model->config;
     say(fmt::format("{}: {} layers, {} wide, context {}. /help lists commands.", session_.file->name(),
                     config.layers.size(), config.dim, session_.engine->context()));
+    for (const auto& each : shown_) say_shown(*each);
     while (auto line = read_message()) {
       const std::string_view text = trim(*line);
       if (text.empty()) continue;
-      if (text[0] == '/') {
+      const std::string path = unquoted(text);
+      if (const auto kind = kind_of_file(path)) {
+        show({*kind, path});
+      } else if (text[0] == '/') {
         if (!command(text)) break;
       } else {
-        messages_.push_back(message("user", text));
+        messages_.push_back(message("user", text, shown_));
+        media_.insert(media_.end(), shown_.begin(), shown_.end());
+        shown_.clear();
         answer();
       }
     }
@@ -112,23 +125,53 @@ class ChatLoop {
     }
   }
 
-  void answer() {
-    auto exchange = Exchange::chat(session_, messages_, options_.answer);
-    if (!exchange) {
-      say(exchange.failure().message());
-      messages_.pop_back();
-      return;
+  /** Reads a file that goes with the next message. */
+  void show(const MediaFile& file) {
+    if (file.path.empty()) return say("which file?");
+    try {
+      shown_.push_back(reader_of_media_.read(file));
+      say_shown(*shown_.back());
+    } catch (const Error& error) {
+      say(error.what());
     }
+  }
+
+  void say_shown(const Media& media) {
+    if (const std::string note = note_of(media); !note.empty()) say(note);
+    say(fmt::format("{}: {} tokens, with your next message", media.name, media.item.tokens()));
+  }
+
+  /** Takes back what could not be answered; what was shown with it goes with the next message. */
+  void take_back() {
+    const size_t mine = media_in({messages_.back()}).size();
+    const auto first = media_.end() - static_cast<std::ptrdiff_t>(std::min(mine, media_.size()));
+    shown_.assign(first, media_.end());
+    media_.erase(first, media_.end());
+    messages_.pop_back();
+  }
+
+  std::unique_ptr<Exchange> begin() {
+    try {
+      session_.use(senses_of(media_));
+      auto exchange = Exchange::chat(session_.speaker(), messages_, media_, options_.answer);
+      if (exchange) return std::move(exchange).value();
+      say(exchange.failure().message());
+    } catch (const Error& error) {  // no memory for encoders
+      say(error.what());
+    }
+    return nullptr;
+  }
+
+  void answer() {
+    const std::unique_ptr<Exchange> exchange = begin();
+    if (exchange == nullptr) return take_back();
     AnswerPrinter printer;  // a Ctrl-C that came before this counts, too
-    const Answer& a = run_to_end(session_, *exchange.value(), [&](const ChatEvent& event) { printer(event); });
+    const Answer& a = run_to_end(session_, *exchange, [&](const ChatEvent& event) { printer(event); });
     InterruptGuard::clear();
     printer.end();
     report(a);
-    if (a.finish == Finish::error) {
-      messages_.pop_back();
-      return;
-    }
-    json::object turn = message("assistant", a.text);
+    if (a.finish == Finish::error) return take_back();
+    json::object turn = message("assistant", a.text, {});
     if (!a.tool_calls.empty()) {
       json::array calls;
       for (const ToolCall& call : a.tool_calls) {
@@ -170,6 +213,9 @@ class ChatLoop {
     } else if (name == "/system") {
       options_.system = argument;
       reset();
+    } else if (name == "/image" || name == "/audio" || name == "/video") {
+      using media::Kind;
+      show({name == "/image" ? Kind::image : name == "/audio" ? Kind::audio : Kind::video, unquoted(argument)});
     } else if (name == "/think") {
       think(argument);
     } else if (name == "/reset") {
@@ -188,6 +234,8 @@ class ChatLoop {
 
   void reset() {
     messages_ = opening(options_.system);
+    media_.clear();
+    shown_.clear();
     used_ = 0;
     say("a new conversation");
   }
@@ -230,6 +278,7 @@ class ChatLoop {
       }
       json::value loaded = parse_json_or_fail(path, read_file(path, 1 << 28));
       if (const std::string wrong = not_a_conversation(loaded); !wrong.empty()) return say(path + ": " + wrong);
+      media_ = reader_of_media_.read_parts(loaded.get_array());
       messages_ = std::move(loaded.get_array());
       say(fmt::format("{} messages from {}", messages_.size(), path));
     } catch (const Error& error) {
@@ -258,12 +307,18 @@ class ChatLoop {
     if (s.drafted_tokens > 0) {
       say(fmt::format("guessed {} tokens ahead, {} of them right", s.drafted_tokens, s.accepted_tokens));
     }
+    if (s.media_encoded > 0) {
+      say(fmt::format("pictures, frames and clips: {} encoded in {:.2f} s, {} known already", s.media_encoded,
+                      s.encode_seconds, s.media_found));
+    }
     say(fmt::format("context {} of {}, {} messages", used_, session_.engine->context(), messages_.size()));
   }
 
   Session& session_;
   RunOptions options_;
+  MediaReader reader_of_media_;
   json::array messages_;
+  MediaList media_, shown_;  // of all messages; of the next one
   LineReader reader_;
   int used_ = 0;
 };

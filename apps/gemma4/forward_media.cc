@@ -65,13 +65,6 @@ ToEncode EncoderInputs::picture(TokenType type) {
          rank == 3 ? "[frames] of " : "", info(record.dtype).name, record.shape.str());
   }
   Tensor pixels = load(record).slice(frame * squares, squares);
-  if (bytes) {  // as the reference makes them of bytes
-    Tensor scaled = Tensor::host(DType::f32, pixels.shape());
-    const auto from = pixels.data<uint8_t>();
-    std::transform(from.begin(), from.end(), scaled.data_mutable<float>().begin(),
-                   [](uint8_t v) { return static_cast<float>(v) * (1.0f / 255.0f); });
-    pixels = std::move(scaled);
-  }
   const std::string places = name.substr(0, name.find('.')) + ".positions_xy";
   return {prefix_ + name, 0, {{std::move(pixels), columns_of(places, frame, squares)}, {}}};
 }
@@ -102,7 +95,7 @@ ToEncode EncoderInputs::clip() {
 }
 
 Tensor encode(Ops& ops, const Encoders& encoders, const ToEncode& input, int64_t places, const std::string& where) {
-  const Result<int64_t> count = soft_tokens_of(encoders, input.media);
+  const Result<int64_t> count = soft_tokens_of(encoders.config, input.media);
   if (!count) fail(where, "tensor '{}': {}", input.name, count.failure().reason);
   if (count.value() != places) {
     fail(where, "tensor '{}': expected {} soft tokens of it, as many as places, found {}", input.name, places,

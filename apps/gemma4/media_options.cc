@@ -41,12 +41,17 @@ void add_size(CLI::App& command, const char* name, std::string& value, const cha
   command.add_option(name, value, help)->type_name("SIZE")->check(CLI::Validator(fault_in_size, ""));
 }
 
-void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
+void add_budget(CLI::App& command, const char* name, media::PrepareOptions& o) {
   const bool film = o.kind == Kind::video;
   command
-      .add_option("--budget", o.budget,
-                  film ? "Soft tokens of a frame at most; default 70" : "Soft tokens at most; default 280")
+      .add_option(name, o.budget,
+                  film ? "Soft tokens of a frame at most; default 70" : "Soft tokens of a picture at most; default 280")
       ->check(CLI::IsMember(std::vector<int>(media::kImageBudgets.begin(), media::kImageBudgets.end())));
+}
+
+void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
+  const bool film = o.kind == Kind::video;
+  add_budget(command, "--budget", o);
   add_choice<media::ResizeRule>(command, "--resize", o.resize,
                                 {{"torch", media::ResizeRule::torch},
                                  {"pillow", media::ResizeRule::pillow},
@@ -63,13 +68,13 @@ void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
   command.add_option("--max-seconds", o.max_seconds, "Of sound or film at most")->check(CLI::PositiveNumber);
 }
 
-void add_film_options(CLI::App& command, media::PrepareOptions& o) {
+void add_film_options(CLI::App& command, const char* sound, media::PrepareOptions& o) {
   command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly; default 32")
       ->check(CLI::Range(1, 10000));
   command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
       ->check(CLI::Range(0.0001, 1000.0));
   add_choice<media::FilmSound>(
-      command, "--sound", o.sound,
+      command, sound, o.sound,
       {{"aligned", media::FilmSound::aligned}, {"after", media::FilmSound::after}, {"none", media::FilmSound::none}},
       "The sound track: beside the frames it belongs to, behind them, or left out");
 }
@@ -120,8 +125,35 @@ void add_media_options(CLI::App& command, MediaOptions& options) {
     command.add_flag("!--as-stored", o.turn, "Do not turn the picture by its orientation tag");
   }
   if (o.kind != Kind::image) add_sound_options(command, o);
-  if (o.kind == Kind::video) add_film_options(command, o);
+  if (o.kind == Kind::video) add_film_options(command, "--sound", o);
   add_limits(command, options);
+}
+
+MediaSettings::MediaSettings() {
+  audio.prepare.kind = Kind::audio;
+  video.prepare.kind = Kind::video;
+}
+
+MediaOptions MediaSettings::of(Kind kind) const {
+  MediaOptions options = kind == Kind::image ? image : kind == Kind::audio ? audio : video;
+  options.prepare.max_pixels = limits.prepare.max_pixels;
+  options.prepare.max_seconds = limits.prepare.max_seconds;
+  options.worker = limits.worker;
+  options.max_bytes = limits.max_bytes;
+  options.max_memory = limits.max_memory;
+  return options;
+}
+
+void add_media_settings(CLI::App& command, MediaSettings& settings) {
+  CLI::Option_group& group = *command.add_option_group("Pictures, sound and film");
+  add_budget(group, "--image-budget", settings.image.prepare);
+  add_budget(group, "--frame-budget", settings.video.prepare);
+  add_film_options(group, "--film-sound", settings.video.prepare);
+  group.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
+      ->check(CLI::PositiveNumber);
+  group.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
+      ->check(CLI::PositiveNumber);
+  add_limits(group, settings.limits);
 }
 
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {

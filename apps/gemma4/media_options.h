@@ -18,6 +18,19 @@ struct MediaOptions {
 /** Options of one kind of file; `options` lives as long as the command. */
 void add_media_options(CLI::App& command, MediaOptions& options);
 
+/** What commands with a model let a person say of files of every kind. */
+struct MediaSettings {
+  MediaSettings();
+  /** Of one kind, limits included. */
+  MediaOptions of(media::Kind kind) const;
+
+  MediaOptions image, audio, video;
+  MediaOptions limits;  // of all
+};
+
+/** --image-budget and the like; `settings` lives as long as the command. */
+void add_media_settings(CLI::App& command, MediaSettings& settings);
+
 /** Opens and prepares a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options);
 

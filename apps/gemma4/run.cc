@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -28,6 +29,8 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 run model.gguf --json --temperature 0 "Name a colour."
   gemma4 run model.gguf --jsonl prompts.jsonl > answers.jsonl
   gemma4 run model.gguf --raw "Once upon a time"
+  gemma4 run model-folder --image bike.jpg "What is wrong with this bike?"
+  gemma4 run model.gguf --mmproj encoders.gguf --audio talk.mp3 --image slide.png "Does the slide say the same?"
   gemma4 run model.gguf --draft drafter.gguf "Write a bubble sort in C."
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
@@ -156,6 +159,12 @@ int run(const Given& given, RunOptions options) {
   }
   if (options.prompt.empty() && !given.prompt_file.empty()) options.prompt = read_file(given.prompt_file);
   const bool many = !options.jsonl.empty();
+  const bool takes_stdin = std::any_of(options.inputs.files.begin(), options.inputs.files.end(),
+                                       [](const MediaFile& file) { return file.path == "-"; });
+  if (takes_stdin && options.prompt.empty()) fail_usage("run", "no prompt: stdin is a picture, sound or film");
+  if (many && !options.inputs.files.empty()) {
+    fail_usage("--jsonl", "a line names its own pictures, sound and films: no --image, --audio, --video");
+  }
   if (options.prompt == "-" || (options.prompt.empty() && !many && !is_terminal(STDIN_FILENO))) {
     options.prompt = read_stdin();
     if (options.prompt.empty()) fail("run", "no prompt: stdin is empty");
@@ -166,7 +175,9 @@ int run(const Given& given, RunOptions options) {
   }
   options.session.max_sequences = many ? 8 : 1;
   InterruptGuard guard;
-  const auto session = Session::open(options.session);
+  ModelFiles files = ModelFiles::open(options.session);
+  options.media = MediaReader(files, options.inputs.settings).read_all(options.inputs.files);
+  const auto session = Session::open(options.session, std::move(files), senses_of(options.media));
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }
@@ -229,6 +240,11 @@ void add_run(CLI::App& app) {
       ->expected(0, 2);
   command->add_option("-m,--model", given->model, "The model's file or folder");
   command->add_option("-f,--file", given->prompt_file, "The prompt from a file");
+  command
+      ->add_option("--mmproj", options->session.mmproj,
+                   "The encoders of pictures and sound, where they are a file apart")
+      ->type_name("FILE");
+  add_media_inputs(*command, options->inputs);
   command->add_option("-s,--system", options->system, "The system turn");
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
       ->expected(0, 1)

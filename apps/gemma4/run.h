@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "gemma4/media_inputs.h"
 #include "gemma4/session.h"
 
 namespace gemma::app {
@@ -11,18 +12,23 @@ namespace gemma::app {
 struct RunOptions {
   SessionOptions session;
   AnswerOptions answer;
+  MediaInputs inputs;
+  MediaList media;  // inputs.files, read
   std::string prompt, system, jsonl;
   bool raw = false, json = false, control_specials = false, quiet = false;
 };
 
 /** The first messages of a conversation: the system turn, if there is one. */
 json::array opening(const std::string& system);
-json::object message(std::string_view role, std::string_view content);
 /** What --json prints of an answer. */
 json::object to_json(const Session& session, const Answer& answer, const AnswerOptions& options);
 
-/** Says on stderr what is to be known of the session: its memory, and, where one is used, the model's template. */
+/** Says on stderr what is to be known of a session: its memory, and, where one is used, the model's template. */
 void say_notes(const Session& session, bool with_template);
+/** The same of media (note_of). */
+void say_notes(const MediaList& media);
+/** Facts of each. */
+json::array to_json(const MediaList& media);
 
 /** Return the exit status. */
 int run_once(Session& session, const RunOptions& options);

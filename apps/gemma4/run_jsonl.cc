@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "base/error.h"
 #include "gemma4/progress.h"
 #include "gemma4/run.h"
 #include "gemma4/terminal.h"
@@ -16,6 +17,7 @@ namespace {
 
 struct Job {
   json::array messages;
+  MediaList media;
   std::string prompt;
   json::value id;  // handed back as it came
   std::unique_ptr<Exchange> exchange;
@@ -61,16 +63,40 @@ Job parse_job(const std::string& where, std::string_view line, const RunOptions&
   }
   job.prompt = prompt->get_string();
   job.messages = opening(system);
-  job.messages.push_back(message("user", job.prompt));
+  job.messages.push_back(message("user", job.prompt, {}));
   return job;
 }
 
+/** Whether a line has pictures, sound or film, which encoders are loaded for before the first answer. */
+Senses senses_of(const std::deque<Job>& jobs) {
+  Senses senses;
+  for (const Job& job : jobs) {
+    for (const Medium medium : media_in(job.messages)) {
+      senses.sight = senses.sight || medium != Medium::audio;
+      senses.hearing = senses.hearing || medium != Medium::image;
+    }
+  }
+  return senses;
+}
+
+/** Reads what the line names. False, and the job is done, when that fails. */
+bool read_media(const Session& session, Job& job, const RunOptions& options) {
+  try {
+    job.media = MediaReader(session.files, options.inputs.settings).read_parts(job.messages);
+  } catch (const Error& error) {
+    job.failure = error.what();
+    job.submitted = job.done = true;
+  }
+  return !job.done;
+}
+
 void start(Session& session, Job& job, size_t number, const RunOptions& options) {
+  if (!options.raw && !read_media(session, job, options)) return;
   AnswerOptions answer = options.answer;
   answer.sampling.seed += number;  // each line its own noise, and the same one whatever runs beside it
   const Specials specials = options.control_specials ? Specials::control : Specials::text;
-  auto exchange = options.raw ? Exchange::raw(session, job.prompt, specials, answer)
-                              : Exchange::chat(session, job.messages, answer);
+  auto exchange = options.raw ? Exchange::raw(session.speaker(), job.prompt, specials, {}, answer)
+                              : Exchange::chat(session.speaker(), job.messages, job.media, answer);
   if (!exchange) {
     job.failure = exchange.failure().message();
     job.submitted = job.done = true;
@@ -98,6 +124,10 @@ int run_jsonl(Session& session, const RunOptions& options) {
     if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
     jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
   }
+  Senses senses = senses_of(jobs);
+  senses.sight = senses.sight && session.files.media.sees();
+  senses.hearing = senses.hearing && session.files.media.hears();
+  session.use(senses);
   say_notes(session, !options.raw);
   Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);
   size_t next = 0, printed = 0;
@@ -119,6 +149,7 @@ int run_jsonl(Session& session, const RunOptions& options) {
       fmt::print("{}\n", write_json(result));
       std::fflush(stdout);
       job.exchange.reset();
+      job.media.clear();
       progress.add(1);
     }
   }

@@ -59,11 +59,21 @@ void say_notes(const Session& session, bool with_template) {
   if (with_template && !session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
 }
 
-json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
+void say_notes(const MediaList& media) {
+  for (const auto& each : media) {
+    if (const std::string note = note_of(*each); !note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
+  }
+}
+
+json::array to_json(const MediaList& media) {
+  json::array list;
+  for (const auto& each : media) list.push_back(to_json(*each));
+  return list;
+}
 
 json::array opening(const std::string& system) {
   json::array messages;
-  if (!system.empty()) messages.push_back(message("system", system));
+  if (!system.empty()) messages.push_back(message("system", system, {}));
   return messages;
 }
 
@@ -95,16 +105,20 @@ json::object to_json(const Session& session, const Answer& answer, const AnswerO
 
 int run_once(Session& session, const RunOptions& options) {
   json::array messages = opening(options.system);
-  messages.push_back(message("user", options.prompt));
+  messages.push_back(message("user", options.prompt, options.media));
   const Specials specials = options.control_specials ? Specials::control : Specials::text;
-  const auto exchange = options.raw ? Exchange::raw(session, options.prompt, specials, options.answer)
-                                    : Exchange::chat(session, messages, options.answer);
+  const auto exchange = options.raw
+                            ? Exchange::raw(session.speaker(), options.prompt, specials, options.media, options.answer)
+                            : Exchange::chat(session.speaker(), messages, options.media, options.answer);
   if (!exchange) fail(exchange.failure().field, "{}", exchange.failure().reason);
   say_notes(session, !options.raw);
+  say_notes(options.media);
   const Answer& answer =
       run_to_end(session, *exchange.value(), options.json ? Exchange::Sink() : Exchange::Sink(Printer()));
   if (options.json) {
-    fmt::print("{}\n", write_json(to_json(session, answer, options.answer), is_terminal(STDOUT_FILENO) ? 2 : 0));
+    json::object out = to_json(session, answer, options.answer);
+    if (!options.media.empty()) out["media"] = to_json(options.media);
+    fmt::print("{}\n", write_json(out, is_terminal(STDOUT_FILENO) ? 2 : 0));
   } else if (!answer.text.empty() && answer.text.back() != '\n') {
     fmt::print("\n");
   }

@@ -4,10 +4,14 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
+#include <utility>
+
 #include "base/clock.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/terminal.h"
 
 namespace gemma::app {
 namespace {
@@ -35,6 +39,24 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
   return choice.which;
 }
 
+/** The encoders' file of a GGUF as `convert` names it, or the only such file of a folder of GGUF; "" for none. */
+std::string mmproj_beside(const ModelFile& file, const std::string& path) {
+  namespace fs = std::filesystem;
+  if (file.format() != FileFormat::gguf) return "";
+  std::error_code error;
+  const fs::path place(path);
+  if (!fs::is_directory(place, error)) {
+    const fs::path beside = place.parent_path() / ("mmproj-" + place.filename().string());
+    return fs::exists(beside, error) ? beside.string() : "";
+  }
+  std::vector<std::string> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(place, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("mmproj-") && name.ends_with(".gguf")) found.push_back(entry.path().string());
+  }
+  return found.size() == 1 ? found.front() : "";
+}
+
 }  // namespace
 
 int speculation_length(const std::string& text) {
@@ -49,14 +71,57 @@ int speculation_length(const std::string& text) {
   return length;
 }
 
-std::unique_ptr<Session> Session::open(const SessionOptions& options) {
+ModelFiles ModelFiles::open(const SessionOptions& options) {
+  ModelFiles files;
+  files.model = std::make_shared<const ModelFile>(ModelFile::open(options.model));
+  files.config = Config::from(*files.model);
+  const std::string mmproj = options.mmproj.empty() ? mmproj_beside(*files.model, options.model) : options.mmproj;
+  files.encoders = mmproj.empty() ? files.model : std::make_shared<const ModelFile>(ModelFile::open(mmproj));
+  files.media = MediaConfig::from(*files.encoders);
+  if (!options.mmproj.empty() && !files.media.sees() && !files.media.hears()) {
+    fail(options.mmproj, "holds no encoders of pictures or sound");
+  }
+  return files;
+}
+
+void ModelFiles::require(media::Kind kind) const {
+  if (takes(media, kind)) return;
+  const std::string& name = model->name();
+  if (model->format() == FileFormat::gguf && encoders == model) {
+    fail(name, "has its encoders of pictures and sound in a file of their own: name it with --mmproj");
+  }
+  if (kind == media::Kind::audio) fail(name, "has no audio tower; E2B, E4B and 12B are models that hear");
+  fail(name, "has no vision tower; those of Gemma 4 that are not for text alone have one");
+}
+
+void Senses::add(const MediaItem& item) {
+  for (const MediaBlock& block : item.blocks) (block.medium == Medium::audio ? hearing : sight) = true;
+}
+
+std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) {
+  MediaConfig wanted = files.media;
+  if (!senses.sight) wanted.vision.reset(), wanted.pixel_blocks.reset();
+  if (!senses.hearing) wanted.audio.reset(), wanted.sample_frames.reset();
+  senses_ = senses;
+  return Encoders::load(*files.encoders, std::move(wanted), text, *ops);
+}
+
+void Session::use(Senses senses) {
+  senses.sight = senses.sight || senses_.sight;
+  senses.hearing = senses.hearing || senses_.hearing;
+  if (senses.sight == senses_.sight && senses.hearing == senses_.hearing) return;
+  engine->use_encoders(load_encoders(model->config, senses));
+}
+
+std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles files, Senses senses) {
   const auto start = Clock::now();
   auto session = std::make_unique<Session>();
-  session->file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
+  session->file = files.model;
+  Config config = files.config;
+  session->files = std::move(files);
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  Config config = Config::from(*session->file);
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
@@ -65,6 +130,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
   }
+  if (senses.sight || senses.hearing) engine.encoders = session->load_encoders(config, senses);
   const WeightOptions weights = weight_options(options.machine, usual_bytes(config, engine));
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
@@ -77,6 +143,20 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
       choose_template(*session->file, session->model->config, options.chat_template, session->template_note);
   session->load_seconds = seconds_since(start);
   return session;
+}
+
+const Answer& run_to_end(Session& session, Exchange& exchange, Exchange::Sink sink) {
+  bool finished = false, cancelled = false;
+  const Ticket ticket = exchange.submit(std::move(sink), [&] { finished = true; });
+  GEMMA_CHECK(ticket != 0, "an idle engine has room for a request");
+  while (!finished) {
+    if (InterruptGuard::interrupted() && !cancelled) {
+      session.engine->cancel(ticket);
+      cancelled = true;
+    }
+    session.engine->step();
+  }
+  return exchange.answer();
 }
 
 }  // namespace gemma::app

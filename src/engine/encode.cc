@@ -32,7 +32,7 @@ bool Engine::State::encode() {
       if (media->embedding.defined()) {
         ++stats.media_found;
       } else {
-        task->encoding.emplace(Encoding::of(ops, *options.encoders, input));
+        task->encoding.emplace(Encoding::of(ops, *encoders, input));
       }
     }
     if (task->encoding && !task->encoding->done()) task->encoding->advance();
@@ -58,11 +58,11 @@ std::optional<Failure> Engine::State::problem_with_media(const MediaRows& media,
     return Failure{"media", fmt::format("expected an embedding of [{}, {}], found {}", media.rows, model->config.dim,
                                         media.embedding.shape().str())};
   }
-  if (input == nullptr || options.encoders == nullptr) {
+  if (input == nullptr || encoders == nullptr) {
     return Failure{"media", fmt::format("rows {} to {}: expected an embedding, or an input and encoders for it",
                                         media.first_row, media.first_row + media.rows)};
   }
-  const Result<int64_t> count = soft_tokens_of(*options.encoders, *input);
+  const Result<int64_t> count = soft_tokens_of(encoders->config, *input);
   if (!count) return count.failure();
   if (count.value() != media.rows) {
     return Failure{"media", fmt::format("rows {} to {}: the input makes {} soft tokens", media.first_row,

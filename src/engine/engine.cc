@@ -47,6 +47,7 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
       ops(o),
       options(resolved(model->config, opt)),
       cache(model->config, options.kv, ops),
+      encoders(options.encoders),
       encoded(options.encoded_bytes),
       never(never_sampled(model->config, tokenizer.get())),
       context{ops, model->config, model->weights, cache},
@@ -76,6 +77,11 @@ void Engine::wait() {
   if (state_->running.empty() && state_->waiting.empty()) state_->inbox.wait();
 }
 void Engine::wake() { state_->inbox.wake(); }
+
+void Engine::use_encoders(std::shared_ptr<const Encoders> encoders) {
+  GEMMA_CHECK(state_->running.empty() && state_->waiting.empty(), "no request on its way");
+  state_->encoders = std::move(encoders);
+}
 
 int Engine::context() const { return state_->options.context; }
 const EngineStats& Engine::stats() const { return state_->stats; }

@@ -125,6 +125,9 @@ class Engine {
   void wait();
   void wake();  // any thread
 
+  /** Other encoders of the same model, of inputs that come from here on. The thread of step(), while nothing runs. */
+  void use_encoders(std::shared_ptr<const Encoders> encoders);
+
   int context() const;
   const EngineStats& stats() const;
   const KvCache& cache() const;

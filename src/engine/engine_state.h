@@ -69,6 +69,7 @@ struct Engine::State {
   Ops& ops;
   const EngineOptions options;  // resolved: context and byte limit are numbers
   KvCache cache;
+  std::shared_ptr<const Encoders> encoders;
   EncodedMedia encoded;
   const std::vector<int32_t> never;
   Context context;  // of every step, so that its lists are allocated once

@@ -20,12 +20,12 @@ struct MediaInput {
   Tensor sound;  // frames: of mel features for a tower, of samples for the 12B; undefined for a picture
 };
 
-/** How many soft tokens `encoders` make of it, or why they cannot. */
-Result<int64_t> soft_tokens_of(const Encoders& encoders, const MediaInput& input);
+/** How many soft tokens the encoders of a model make of it, or why they cannot. */
+Result<int64_t> soft_tokens_of(const MediaConfig& encoders, const MediaInput& input);
 
 class Encoding {
  public:
-  /** `encoders` can encode it (soft_tokens_of), and outlives this. */
+  /** `encoders` can encode it (soft_tokens_of), and outlives this. Pixels in bytes are scaled by 1/255, in f32. */
   static Encoding of(Ops& ops, const Encoders& encoders, const MediaInput& input);
 
   bool done() const;

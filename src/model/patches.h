@@ -10,7 +10,8 @@ namespace gemma {
 
 /** A picture cut into squares, row by row of a grid: a tower's patches, or the 12B's blocks. */
 struct Patches {
-  Tensor pixels;        // f32 [squares, side * side * 3], 0 .. 1; within a square by row, column, colour
+  /** [squares, side * side * 3], within a square by row, column, colour: u8 as they were stored, or f32 from 0 to 1. */
+  Tensor pixels;
   int64_t columns = 0;  // of the grid
 
   int64_t rows() const { return columns > 0 ? pixels.rows() / columns : 0; }

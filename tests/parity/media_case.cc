@@ -10,12 +10,8 @@
 namespace gemma::parity {
 namespace {
 
-/** Pixels from bytes, as the reference makes them: u8 * (1 / 255). */
 Patches patches_of(const Tensor& bytes, const Tensor& places) {
-  Patches patches{Tensor::host(DType::f32, Shape{bytes.rows(), bytes.cols()}), 0};
-  const auto from = bytes.data<uint8_t>();
-  const auto to = patches.pixels.data_mutable<float>();
-  for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(from[i]) * (1.0f / 255.0f);
+  Patches patches{bytes, 0};
   const auto xy = places.data<int32_t>();
   while (2 * patches.columns < std::ssize(xy) && xy[static_cast<size_t>(2 * patches.columns + 1)] == 0) {
     ++patches.columns;

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/media_inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gemma::app {
+namespace {
+
+using media::Kind;
+
+constexpr std::array<std::pair<const char*, Kind>, 3> kOptions{
+    {{"--image", Kind::image}, {"--audio", Kind::audio}, {"--video", Kind::video}}};
+
+const char* help_of(Kind kind) {
+  if (kind == Kind::image) return "A picture the prompt is about ('-': stdin); may be repeated";
+  return kind == Kind::audio ? "Sound the prompt is about; may be repeated"
+                             : "A film the prompt is about; may be repeated";
+}
+
+/** Where a part of a message says that its file is; "" when it does not. */
+std::string path_of(const json::object& part) {
+  for (const char* key : {"path", "url", "image_url", "input_audio", "image", "audio", "video"}) {
+    const json::value* value = part.if_contains(key);
+    if (value != nullptr && value->is_object()) value = value->get_object().if_contains("url");
+    if (value != nullptr && value->is_string()) return local_path(value->get_string());
+  }
+  return "";
+}
+
+Kind kind_of(Medium medium) {
+  return medium == Medium::image ? Kind::image : medium == Medium::audio ? Kind::audio : Kind::video;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+}  // namespace
+
+void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
+  for (const auto& [name, kind] : kOptions) {
+    // Each word is noted as it is read, so that the order across the options is kept.
+    command.add_option_function<std::vector<std::string>>(
+               name, [](const std::vector<std::string>&) {}, help_of(kind))
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+  }
+  command.parse_complete_callback([&command, &inputs] {
+    std::array<size_t, kOptions.size()> next{};
+    for (const CLI::Option* option : command.parse_order()) {
+      for (size_t i = 0; i < kOptions.size(); ++i) {
+        if (!option->check_name(kOptions[i].first)) continue;
+        inputs.files.push_back({kOptions[i].second, option->results()[next[i]++]});
+      }
+    }
+  });
+  add_media_settings(command, inputs.settings);
+}
+
+std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
+  files_.require(file.kind);
+  MediaOptions options = settings_.of(file.kind);
+  options.prepare = suited(options.prepare, files_.media);
+  const std::string name = file.path == "-" ? "standard input" : file.path;
+  return std::make_shared<const Media>(media_of(name, file.kind, prepare_file(file.path, options), files_.media));
+}
+
+MediaList MediaReader::read_all(const std::vector<MediaFile>& files) const {
+  if (std::count_if(files.begin(), files.end(), [](const MediaFile& file) { return file.path == "-"; }) > 1) {
+    fail_usage("-", "standard input is one file");
+  }
+  for (const MediaFile& file : files) files_.require(file.kind);
+  MediaList media;
+  for (const MediaFile& file : files) media.push_back(read(file));
+  return media;
+}
+
+MediaList MediaReader::read_parts(const json::array& messages) const {
+  std::vector<MediaFile> files;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const json::object* object = messages[i].if_object();
+    const json::value* content = object ? object->if_contains("content") : nullptr;
+    if (content == nullptr || !content->is_array()) continue;
+    const json::array& parts = content->get_array();
+    for (size_t j = 0; j < parts.size(); ++j) {
+      const std::optional<Medium> medium = medium_of_part(parts[j]);
+      if (!medium) continue;
+      const std::string path = path_of(parts[j].get_object());
+      if (path.empty() || path == "-")
+        fail(fmt::format("messages[{}].content[{}]", i, j), "expected the \"path\" of a file");
+      files.push_back({kind_of(*medium), path});
+    }
+  }
+  return read_all(files);
+}
+
+Senses senses_of(const MediaList& media) {
+  Senses senses;
+  for (const auto& each : media) senses.add(each->item);
+  return senses;
+}
+
+std::string note_of(const Media& media) {
+  const bool film = media.item.medium == Medium::video;
+  const json::value* track = film ? media.facts.if_contains("sound") : nullptr;
+  const json::object* sound = film ? (track ? track->if_object() : nullptr) : &media.facts;
+  const json::value* silent = sound ? sound->if_contains("silent") : nullptr;
+  if (silent != nullptr && silent->is_bool() && silent->get_bool()) {
+    return fmt::format("{}: {}silent, nothing in it reaches -60 dB", media.name, film ? "its sound is " : "");
+  }
+  const auto clips = std::count_if(media.item.blocks.begin(), media.item.blocks.end(),
+                                   [](const MediaBlock& block) { return block.medium == Medium::audio; });
+  if (!film && clips > 1)
+    return fmt::format("{}: is heard as {} clips, for 30 seconds are heard at a time", media.name, clips);
+  return "";
+}
+
+json::object message(std::string_view role, std::string_view text, const MediaList& media) {
+  if (media.empty()) return {{"role", role}, {"content", text}};
+  json::array parts;
+  for (const auto& each : media) {
+    json::object part = media_part(each->item.medium);
+    part["path"] = each->name;
+    parts.push_back(std::move(part));
+  }
+  if (!text.empty()) parts.push_back(json::object{{"type", "text"}, {"text", text}});
+  return {{"role", role}, {"content", std::move(parts)}};
+}
+
+std::string local_path(std::string_view address) {
+  constexpr std::string_view kScheme = "file://";
+  if (!address.starts_with(kScheme)) return std::string(address);
+  address.remove_prefix(kScheme.size());
+  if (address.starts_with("localhost/")) address.remove_prefix(std::string_view("localhost").size());
+  std::string path;
+  for (size_t i = 0; i < address.size(); ++i) {
+    const int high = i + 2 < address.size() ? hex_digit(address[i + 1]) : -1;
+    const int low = i + 2 < address.size() ? hex_digit(address[i + 2]) : -1;
+    if (address[i] == '%' && high >= 0 && low >= 0) {
+      path += static_cast<char>(16 * high + low);
+      i += 2;
+    } else {
+      path += address[i];
+    }
+  }
+  return path;
+}
+
+std::string unquoted(std::string_view pasted) {
+  const bool quoted = pasted.size() >= 2 && pasted.front() == pasted.back();
+  if (quoted && (pasted.front() == '\'' || pasted.front() == '"'))
+    return std::string(pasted.substr(1, pasted.size() - 2));
+  if (pasted.starts_with("file://")) return local_path(pasted);
+  std::string path;
+  for (size_t i = 0; i < pasted.size(); ++i) {
+    if (pasted[i] == '\\' && i + 1 < pasted.size()) ++i;
+    path += pasted[i];
+  }
+  return path;
+}
+
+std::optional<Kind> kind_of_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::string_view kPictures[] = {".jpg", ".jpeg", ".png",  ".webp", ".gif", ".bmp",
+                                            ".tif", ".tiff", ".avif", ".heic", ".heif"};
+  constexpr std::string_view kSound[] = {".wav",  ".aif", ".aiff", ".flac", ".ogg", ".oga",
+                                         ".opus", ".mp3", ".m4a",  ".aac",  ".weba"};
+  constexpr std::string_view kFilms[] = {".mp4", ".m4v", ".mov", ".webm", ".mkv",
+                                         ".avi", ".ts",  ".mpg", ".mpeg", ".ogv"};
+  const auto is_one_of = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), ending) != std::end(names);
+  };
+  if (is_one_of(kPictures)) return Kind::image;
+  if (is_one_of(kSound)) return Kind::audio;
+  if (is_one_of(kFilms)) return Kind::video;
+  return std::nullopt;
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures, sound and film that a person hands to a command with a model: from options and paths to what a prompt
+// takes.
+//
+//   MediaInputs inputs;
+//   add_media_inputs(command, inputs);                        // --image --audio --video, --image-budget, ...
+//   const ModelFiles files = ModelFiles::open(session);       // no weights yet
+//   MediaReader reader(files, inputs.settings);
+//   const MediaList media = reader.read_all(inputs.files);    // decoded in a worker process
+//   Session::open(session, files, senses_of(media));
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gemma4/media_options.h"
+#include "gemma4/session.h"
+
+namespace gemma::app {
+
+struct MediaFile {
+  media::Kind kind = media::Kind::image;
+  std::string path;  // "-": standard input
+};
+
+struct MediaInputs {
+  std::vector<MediaFile> files;  // in the order of the command line, once it is parsed
+  MediaSettings settings;
+};
+
+/** `inputs` lives as long as the command. */
+void add_media_inputs(CLI::App& command, MediaInputs& inputs);
+
+class MediaReader {
+ public:
+  MediaReader(const ModelFiles& files, MediaSettings settings) : files_(files), settings_(std::move(settings)) {}
+
+  /** Fails with one line: no such file, not of this kind, a model that cannot take it, an address of the web. */
+  std::shared_ptr<const Media> read(const MediaFile& file) const;
+  MediaList read_all(const std::vector<MediaFile>& files) const;
+  /** What parts of messages name by "path" ("image_url" and "url" too, with file://), in order. */
+  MediaList read_parts(const json::array& messages) const;
+
+ private:
+  const ModelFiles& files_;
+  MediaSettings settings_;
+};
+
+Senses senses_of(const MediaList& media);
+
+/** What a person should be told of it: that it is silent, that it is heard in pieces, that its sound is left out; ""
+ * for nothing. */
+std::string note_of(const Media& media);
+
+/** A turn with media before its words; parts say where they are from. */
+json::object message(std::string_view role, std::string_view text, const MediaList& media);
+
+/** A path as terminals paste it: in quotes, with blanks escaped, as a file:// address. */
+std::string unquoted(std::string_view pasted);
+/** "file:///my%20cat.jpg" as a path; what is no such address as it is. */
+std::string local_path(std::string_view address);
+/** The kind of a file that is there, by the ending of its name; nullopt where that is of no kind that is read. */
+std::optional<media::Kind> kind_of_file(const std::string& path);
+
+}  // namespace gemma::app

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "chat/few_shot.h"
+#include "engine/thought_budget.h"
+
+namespace gemma {
+namespace {
+
+bool is_role(const json::value& message, std::string_view role) {
+  const json::object* object = message.if_object();
+  const json::value* found = object ? object->if_contains("role") : nullptr;
+  return found != nullptr && found->is_string() && found->get_string() == role;
+}
+
+size_t next_user(const json::array& messages, size_t at) {
+  while (at < messages.size() && !is_role(messages[at], "user")) ++at;
+  return at;
+}
+
+/** Takes away the oldest whole turn (a user's message and all up to the next one) with its media; system turns stay.
+ *  False when only the last turn is left. */
+bool drop_oldest_turn(json::array& messages, MediaList& media) {
+  const size_t first = next_user(messages, 0), next = next_user(messages, first + 1);
+  if (next >= messages.size()) return false;
+  const auto begin = messages.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto end = messages.begin() + static_cast<std::ptrdiff_t>(next);
+  const size_t kept = std::min(media.size(), media_in(json::array(messages.begin(), begin)).size());
+  const size_t gone = std::min(media.size() - kept, media_in(json::array(begin, end)).size());
+  const auto from = media.begin() + static_cast<std::ptrdiff_t>(kept);
+  media.erase(from, from + static_cast<std::ptrdiff_t>(gone));
+  messages.erase(begin, end);
+  return true;
+}
+
+/** The tokenizer's own, or the config's where it has no pieces of that name. */
+MediaIds media_ids(const Tokenizer& tokenizer, const SpecialTokens& special) {
+  MediaIds ids = MediaIds::of(tokenizer);
+  const auto otherwise = [](int32_t& id, int32_t other) { id = id >= 0 ? id : other; };
+  otherwise(ids.image_begin, special.image_begin);
+  otherwise(ids.image, special.image);
+  otherwise(ids.image_end, special.image_end);
+  otherwise(ids.video, special.video);
+  otherwise(ids.audio_begin, special.audio_begin);
+  otherwise(ids.audio, special.audio);
+  otherwise(ids.audio_end, special.audio_end);
+  return ids;
+}
+
+}  // namespace
+
+struct Exchange::State {
+  Speaker speaker;
+  AnswerOptions options;
+  json::array messages;  // empty: raw
+  MediaList media;
+  bool raw = false;
+  std::vector<PromptPiece> pieces;  // of the prompt, where a template made it
+  PlacedPrompt prompt;
+  std::vector<std::string> stop;
+  std::vector<int32_t> generated;
+  std::unique_ptr<ChatParser> parser;  // none where the answer is plain text
+  bool trim_start = false;             // the few-shot frame's answers begin with a blank
+  Answer answer;
+  Sink sink;
+  std::function<void()> done;
+  Clock::time_point start;
+
+  State(const Speaker& s, const AnswerOptions& o, MediaList m)
+      : speaker(s), options(o), media(std::move(m)), stop(o.stop) {}
+
+  std::optional<Failure> render_chat() {
+    if (!speaker.chat_template) {
+      if (!media.empty()) return Failure{"media", "a model without a chat template takes them with --raw only"};
+      const Result<std::string> text = few_shot_prompt(messages);
+      if (!text) return text.failure();
+      prompt = {speaker.tokenizer.encode(text.value(), Specials::text), {}};
+      put_bos();
+      return std::nullopt;
+    }
+    ChatOptions chat;
+    chat.enable_thinking = options.think;
+    auto rendered = ChatFormat(*speaker.chat_template).render(messages, options.tools, chat);
+    if (!rendered) return rendered.failure();
+    pieces = std::move(rendered).value();
+    return place(pieces);
+  }
+
+  std::optional<Failure> render_raw(std::string_view text, Specials specials) {
+    if (media.empty()) {
+      prompt = {speaker.tokenizer.encode(text, specials), {}};
+    } else {
+      std::vector<PromptPiece> all = pieces_of(text, specials), places;
+      if (std::none_of(all.begin(), all.end(), [](const PromptPiece& piece) { return medium_of_place(piece); })) {
+        for (const auto& each : media) places.push_back(place_of(each->item.medium));
+        all.insert(all.begin(), places.begin(), places.end());
+      }
+      if (auto failure = place(all)) return failure;
+    }
+    put_bos();
+    return std::nullopt;
+  }
+
+  std::optional<Failure> place(const std::vector<PromptPiece>& all) {
+    std::vector<MediaItem> items;
+    for (const auto& each : media) items.push_back(each->item);
+    Result<PlacedPrompt> placed =
+        place_media(all, items, media_ids(speaker.tokenizer, speaker.config.special), speaker.tokenizer);
+    if (!placed) return placed.failure();
+    prompt = std::move(placed).value();
+    return std::nullopt;
+  }
+
+  void put_bos() {
+    if (!speaker.tokenizer.add_bos()) return;
+    prompt.tokens.insert(prompt.tokens.begin(), speaker.config.special.bos);
+    for (PlacedBlock& block : prompt.blocks) ++block.first_row;
+  }
+
+  int64_t length() const { return static_cast<int64_t>(prompt.tokens.size() + generated.size()); }
+
+  Failure too_long() const {
+    const int context = speaker.engine.context();
+    int64_t left = context - 1 - length();
+    for (const auto& each : media) left += each->item.tokens();
+    for (const auto& each : media) {
+      const int64_t needed = each->item.tokens();
+      if (left >= 0 && needed > left) {
+        return {each->name, fmt::format("needs {} tokens, and {} are left of the context of {} (--context sets it)",
+                                        needed, left, context)};
+      }
+      left -= needed;
+    }
+    return {"prompt",
+            fmt::format("has {} tokens, expected fewer than {} (the context; --context sets it)", length(), context)};
+  }
+
+  /** Renders the turns, without the oldest ones where these and `reserve` more tokens would not fit. */
+  std::optional<Failure> fit(int64_t reserve) {
+    while (true) {
+      if (auto failure = render_chat()) return failure;
+      if (length() + reserve <= speaker.engine.context() || options.keep_whole) break;
+      if (!drop_oldest_turn(messages, media)) break;
+      ++answer.dropped_turns;
+    }
+    return length() < speaker.engine.context() ? std::nullopt : std::optional(too_long());
+  }
+
+  void add_media(Request& request) const {
+    for (const PlacedBlock& place : prompt.blocks) {
+      const Media& from = *media[place.item];
+      const MediaBlock& block = from.item.blocks[place.block];
+      request.media.push_back(
+          {place.first_row, block.soft_tokens, block.medium != Medium::audio, {}, from.contents[place.block]});
+      request.inputs.push_back(from.inputs[place.block]);
+    }
+  }
+
+  /** Null where thoughts have no limit. */
+  std::unique_ptr<TokenMask> thought_budget() const {
+    const auto open = speaker.tokenizer.find("<|channel>"), close = speaker.tokenizer.find("<channel|>");
+    if (!options.think || options.think_budget <= 0 || !open || !close) return nullptr;
+    const auto last = std::find_if(prompt.tokens.rbegin(), prompt.tokens.rend(),
+                                   [&](int32_t id) { return id == *open || id == *close; });
+    const bool begins_open = last != prompt.tokens.rend() && *last == *open;
+    return std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_open);
+  }
+
+  Ticket submit_now() {
+    Request request;
+    request.prompt = prompt.tokens;
+    request.prompt.insert(request.prompt.end(), generated.begin(), generated.end());
+    add_media(request);
+    request.sampling = options.sampling;
+    request.max_tokens = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 0;
+    request.stop = stop;
+    request.top_logprobs = options.top_logprobs;
+    request.loop_stop = options.loop_stop;
+    request.mask = thought_budget();
+    if (options.mask) request.mask = options.mask(std::move(request.mask));
+    if (request.mask) {
+      for (const int32_t id : generated) request.mask->accept(id);
+    }
+    return speaker.engine.submit(std::move(request), [this](const Event& event) { on_event(event); });
+  }
+
+  void deliver(const std::vector<ChatEvent>& events) {
+    for (const ChatEvent& event : events) {
+      if (const auto* text = std::get_if<TextDelta>(&event)) answer.text += text->text;
+      if (const auto* thought = std::get_if<ThoughtDelta>(&event)) answer.thought += thought->text;
+      if (const auto* call = std::get_if<ToolCall>(&event)) answer.tool_calls.push_back(*call);
+      if (sink) sink(event);
+    }
+  }
+
+  void on_text(std::string text) {
+    if (trim_start) {
+      text.erase(0, std::min(text.size(), text.find_first_not_of(" \n")));
+      trim_start = text.empty();
+    }
+    if (text.empty()) return;
+    deliver(parser ? parser->text(text) : std::vector<ChatEvent>{TextDelta{std::move(text)}});
+  }
+
+  void on_event(const Event& event) {
+    if (event.token >= 0) {
+      if (answer.tokens++ == 0) answer.first_token_seconds = seconds_since(start);
+      generated.push_back(event.token);
+      if (options.top_logprobs > 0) answer.logprobs.push_back({event.token, event.logprob, event.top});
+    }
+    on_text(event.text);
+    if (event.token >= 0 && parser && speaker.tokenizer.kind(event.token) == PieceKind::control) {
+      deliver(parser->control(speaker.tokenizer.piece(event.token)));
+    }
+    if (event.finish) finish(event);
+  }
+
+  void finish(const Event& event) {
+    answer.drafted += event.drafted;
+    answer.accepted += event.accepted;
+    if (*event.finish == Finish::context && !raw && !options.keep_whole && !fit(1) && submit_now() != 0) {
+      return;  // the answer goes on with fewer turns before it
+    }
+    if (parser) deliver(parser->finish());
+    answer.finish = event.finish;
+    answer.error = event.error;
+    answer.seconds = seconds_since(start);
+    if (done) done();
+  }
+};
+
+Exchange::Exchange() = default;
+Exchange::~Exchange() = default;
+const Answer& Exchange::answer() const { return state_->answer; }
+const std::vector<int32_t>& Exchange::prompt() const { return state_->prompt.tokens; }
+
+Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const json::array& messages, MediaList media,
+                                                 const AnswerOptions& options) {
+  std::unique_ptr<Exchange> exchange(new Exchange);
+  exchange->state_ = std::make_unique<State>(speaker, options, std::move(media));
+  State& state = *exchange->state_;
+  state.messages = messages;
+  const int wanted = options.max_tokens > 0 ? options.max_tokens : 256;
+  if (const auto failure = state.fit(std::min(wanted, speaker.engine.context() / 4))) return *failure;
+  if (speaker.chat_template) {
+    state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces);
+  } else {
+    state.trim_start = true;
+    state.stop.insert(state.stop.end(), few_shot_stops().begin(), few_shot_stops().end());
+  }
+  state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
+  return exchange;
+}
+
+Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::string_view text, Specials specials,
+                                                MediaList media, const AnswerOptions& options) {
+  std::unique_ptr<Exchange> exchange(new Exchange);
+  exchange->state_ = std::make_unique<State>(speaker, options, std::move(media));
+  State& state = *exchange->state_;
+  state.raw = true;
+  if (const auto failure = state.render_raw(text, specials)) return *failure;
+  if (state.prompt.tokens.empty()) {
+    return Failure{"prompt", "is empty, and this model's tokenizer puts nothing before it"};
+  }
+  if (state.length() >= speaker.engine.context()) return state.too_long();
+  state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
+  return exchange;
+}
+
+Ticket Exchange::submit(Sink sink, std::function<void()> done) {
+  state_->sink = std::move(sink);
+  state_->done = std::move(done);
+  state_->start = Clock::now();
+  return state_->submit_now();
+}
+
+}  // namespace gemma

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// One prompt on its way to an answer: a conversation, with its pictures, sound and film, or plain text. What the
+// command line and a server have in common.
+//
+//   auto exchange = Exchange::chat(speaker, messages, {picture}, options);   // a Failure says what is wrong
+//   exchange.value()->submit([](const ChatEvent& piece) { ... }, [] { done = true; });
+//   while (!done) engine.step();
+//   exchange.value()->answer().text;
+//
+// Messages are OpenAI-shaped. Parts of the types "image", "audio" and "video" take the media in order; other keys of
+// such parts are not looked at.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chat/chat_format.h"
+#include "engine/engine.h"
+#include "exchange/media.h"
+
+namespace gemma {
+
+/** Who answers: an engine, and what is known of its model. All of it outlives the exchanges. */
+struct Speaker {
+  Engine& engine;
+  const Tokenizer& tokenizer;
+  const Config& config;
+  std::optional<Template> chat_template;  // none: the few-shot frame
+};
+
+/** What a person asks for beside the prompt. */
+struct AnswerOptions {
+  Sampling sampling;
+  int max_tokens = 0;  // 0: up to the context
+  bool think = false;
+  int think_budget = 0;  // thought tokens, 0: no limit
+  bool loop_stop = true;
+  bool keep_whole = false;  // context full: stop, rather than drop the oldest turns
+  int top_logprobs = 0;
+  std::vector<std::string> stop;
+  json::array tools;
+  /** Makes what an answer must keep to, from its first token on. `budget` is the one of the thought, which it keeps to
+   *  as well; null where there is none. */
+  std::function<std::unique_ptr<TokenMask>(std::unique_ptr<TokenMask> budget)> mask;
+};
+
+struct TokenLogprob {
+  int32_t token = 0;
+  float logprob = 0;
+  std::vector<Alternative> top;
+};
+
+struct Answer {
+  std::string text, thought;
+  std::vector<ToolCall> tool_calls;
+  std::optional<Finish> finish;
+  std::string error;  // with Finish::error
+  int prompt_tokens = 0, tokens = 0;
+  int dropped_turns = 0;              // oldest turns left out because the context was full
+  int64_t drafted = 0, accepted = 0;  // guesses checked, and right
+  double first_token_seconds = 0, seconds = 0;
+  std::vector<TokenLogprob> logprobs;
+};
+
+class Exchange {
+ public:
+  /** Called with each piece of the answer as it comes. */
+  using Sink = std::function<void(const ChatEvent&)>;
+
+  /** messages: the whole conversation, last turn the user's. Drops the oldest turns, with their media, when it is too
+   *  long; a failure when even the last one is. */
+  static Result<std::unique_ptr<Exchange>> chat(const Speaker& speaker, const json::array& messages, MediaList media,
+                                                const AnswerOptions& options);
+  /** Plain completion of `text`. Media go where a text of control tokens has "<|image|>" and the like, and else before
+   *  it. */
+  static Result<std::unique_ptr<Exchange>> raw(const Speaker& speaker, std::string_view text, Specials specials,
+                                               MediaList media, const AnswerOptions& options);
+  ~Exchange();
+
+  /** Gives the request to the engine; 0 when its queue is full. `done` is called once, at the end. */
+  Ticket submit(Sink sink, std::function<void()> done);
+  const Answer& answer() const;
+  /** Turns dropped before anything was submitted (context full). */
+  int dropped_turns() const { return answer().dropped_turns; }
+  /** The prompt as it goes to the engine. */
+  const std::vector<int32_t>& prompt() const;
+
+ private:
+  Exchange();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gemma

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/media.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace gemma {
+namespace {
+
+/** Arrays as tensors, by name; what is not there, or of another type or rank, is said. */
+class Arrays {
+ public:
+  Arrays(std::string_view where, const media::Prepared& prepared) : where_(where), prepared_(prepared) {}
+
+  Tensor take(std::string_view name, DType dtype, int rank) const {
+    const media::Array* array = find(name);
+    if (array == nullptr || array->dtype != dtype || array->shape.rank != rank) {
+      fail(where_, "array '{}': expected {} of {} sizes", name, info(dtype).name, rank);
+    }
+    Tensor tensor = Tensor::host(dtype, array->shape);
+    if (tensor.raw().size() != array->bytes.size()) fail(where_, "array '{}': expected {} bytes", name, tensor.bytes());
+    if (!array->bytes.empty()) std::memcpy(tensor.raw_mutable().data(), array->bytes.data(), array->bytes.size());
+    return tensor;
+  }
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+
+ private:
+  const media::Array* find(std::string_view name) const {
+    const auto found = std::find_if(prepared_.arrays.begin(), prepared_.arrays.end(),
+                                    [&](const media::Array& array) { return array.name == name; });
+    return found != prepared_.arrays.end() ? &*found : nullptr;
+  }
+  std::string_view where_;
+  const media::Prepared& prepared_;
+};
+
+/** Columns of a grid whose places, row by row, are `xy`; 0 where they are not those of a grid. */
+int64_t columns_of(std::span<const int32_t> xy) {
+  const int64_t squares = std::ssize(xy) / 2;
+  int64_t columns = 0;
+  while (columns < squares && xy[static_cast<size_t>(2 * columns + 1)] == 0) ++columns;
+  for (int64_t i = 0; i < squares; ++i) {
+    const auto at = static_cast<size_t>(2 * i);
+    if (columns == 0 || xy[at] != i % columns || xy[at + 1] != i / columns) return 0;
+  }
+  return columns;
+}
+
+uint64_t content_of(const MediaInput& input) {
+  const Tensor& values = input.sound.defined() ? input.sound : input.picture.pixels;
+  const int64_t form[] = {input.sound.defined() ? 1 : 0, input.picture.columns, values.rows(), values.cols()};
+  return std::max<uint64_t>(1, hash_bytes(values.raw(), hash_bytes(std::as_bytes(std::span(form)))));
+}
+
+class MediaMaker {
+ public:
+  MediaMaker(Media& media, const media::Prepared& prepared, const MediaConfig& encoders)
+      : media_(media), arrays_(media.name, prepared), encoders_(encoders) {}
+
+  void picture() {
+    const Tensor squares = arrays_.take("image0.patches_u8", DType::u8, 2);
+    add_picture("", Medium::image, squares, arrays_.take("image0.positions_xy", DType::i32, 2));
+  }
+
+  void sound() {
+    for (const json::value& clip : list(media_.facts, "clips")) add_clip(clip);
+  }
+
+  /** Each frame behind its time, beside it the sound that belongs there; sound that belongs to none is behind all. */
+  void film() {
+    const Tensor squares = arrays_.take("video.patches_u8", DType::u8, 3);
+    const Tensor places = arrays_.take("video.positions_xy", DType::i32, 3);
+    const json::array& frames = list(media_.facts, "frames");
+    const int64_t count = squares.shape()[0], each = squares.shape()[1];
+    if (std::ssize(frames) != count || places.shape()[0] != count || places.shape()[1] != each) refuse("frames");
+    const json::value* track = media_.facts.if_contains("sound");
+    static const json::array silence;
+    const json::array& clips = track != nullptr && track->is_object() ? list(track->get_object(), "clips") : silence;
+    for (int64_t i = 0; i < count; ++i) {
+      const std::string text = fmt::format("{}{} ", i > 0 ? " " : "", stamp(frames[static_cast<size_t>(i)]));
+      add_picture(text, Medium::video, squares.slice(i * each, each), places.slice(i * each, each));
+      for (const json::value& clip : clips) {
+        if (frame_of(clip) == i) add_clip(clip);
+      }
+    }
+    for (const json::value& clip : clips) {
+      if (frame_of(clip) < 0) add_clip(clip);
+    }
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view what) const { fail(media_.name, "'{}' is not what was asked for", what); }
+
+  const json::array& list(const json::object& facts, std::string_view key) const {
+    const json::value* value = facts.if_contains(key);
+    if (value == nullptr || !value->is_array()) refuse(key);
+    return value->get_array();
+  }
+  std::string_view string(const json::value& facts, std::string_view key) const {
+    const json::value* value = facts.is_object() ? facts.get_object().if_contains(key) : nullptr;
+    if (value == nullptr || !value->is_string()) refuse(key);
+    return value->get_string();
+  }
+  std::string_view stamp(const json::value& frame) const {
+    const std::string_view text = string(frame, "stamp");
+    if (text.find_first_not_of("0123456789:") != std::string_view::npos) refuse("stamp");
+    return text;
+  }
+  static int64_t frame_of(const json::value& clip) {
+    const json::value* frame = clip.is_object() ? clip.get_object().if_contains("frame") : nullptr;
+    return frame != nullptr && frame->is_number() ? frame->to_number<int64_t>() : -1;
+  }
+
+  void add_picture(std::string text, Medium medium, const Tensor& squares, const Tensor& places) {
+    if (places.rows() != squares.rows() || places.cols() != 2) refuse("positions_xy");
+    add(std::move(text), medium, {{squares, columns_of(places.data<int32_t>())}, {}});
+  }
+
+  void add_clip(const json::value& clip) {
+    const std::string name(string(clip, "array"));
+    Tensor frames = arrays_.take(name + ".features", DType::f32, 2);
+    if (arrays_.has(name + ".mask")) {  // frames behind the last that is sound are padding
+      const Tensor mask = arrays_.take(name + ".mask", DType::u8, 1);
+      const auto valid = mask.data<uint8_t>();
+      const auto end = std::find(valid.begin(), valid.end(), uint8_t{0});
+      if (std::ssize(valid) != frames.rows() || std::find(end, valid.end(), uint8_t{1}) != valid.end()) refuse("mask");
+      frames = frames.slice(0, end - valid.begin());
+    }
+    add("", Medium::audio, {{}, frames});
+  }
+
+  void add(std::string text, Medium medium, MediaInput input) {
+    const Result<int64_t> soft_tokens = soft_tokens_of(encoders_, input);
+    if (!soft_tokens) fail(media_.name, "{}", soft_tokens.failure().message());
+    media_.item.blocks.push_back({std::move(text), medium, soft_tokens.value()});
+    media_.contents.push_back(content_of(input));
+    media_.inputs.push_back(std::move(input));
+  }
+
+  Media& media_;
+  Arrays arrays_;
+  const MediaConfig& encoders_;
+};
+
+}  // namespace
+
+bool takes(const MediaConfig& encoders, media::Kind kind) {
+  return kind == media::Kind::audio ? encoders.hears() : encoders.sees();
+}
+
+media::PrepareOptions suited(media::PrepareOptions options, const MediaConfig& encoders) {
+  const bool unified = encoders.pixel_blocks || encoders.sample_frames;
+  options.form = unified ? media::Form::unified : media::Form::towers;
+  if (encoders.vision) options.grid = {encoders.vision->patch, encoders.vision->pool};
+  if (encoders.pixel_blocks) options.grid = {encoders.pixel_blocks->side, 1};
+  if (!encoders.hears()) options.sound = media::FilmSound::none;
+  return options;
+}
+
+Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders) {
+  Media media;
+  media.name = std::move(name);
+  media.facts = prepared.facts;
+  MediaMaker maker(media, prepared, encoders);
+  switch (kind) {
+    case media::Kind::image:
+      media.item.medium = Medium::image;
+      maker.picture();
+      break;
+    case media::Kind::audio:
+      media.item.medium = Medium::audio;
+      maker.sound();
+      break;
+    case media::Kind::video:
+      media.item.medium = Medium::video;
+      maker.film();
+      break;
+  }
+  return media;
+}
+
+json::object media_part(Medium medium) { return {{"type", name_of(medium)}}; }
+
+json::object to_json(const Media& media) {
+  json::object out{{"file", media.name}, {"kind", name_of(media.item.medium)}};
+  for (const auto& [key, value] : media.facts) out[key] = value;
+  int64_t soft_tokens = 0;
+  for (const MediaBlock& block : media.item.blocks) soft_tokens += block.soft_tokens;
+  out["soft_tokens"] = soft_tokens;
+  return out;
+}
+
+}  // namespace gemma

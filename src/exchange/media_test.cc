@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/media.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "media/image_size.h"
+#include "media/mel.h"
+#include "text/testing/gemma4_pieces.h"
+
+namespace gemma {
+namespace {
+
+using media::Kind;
+using testing::HasSubstr;
+
+const std::string kGolden = GEMMA4_GOLDEN;
+
+/** The encoders of a golden case. */
+MediaConfig encoders_of(const std::string& name) { return MediaConfig::from(ModelFile::open(kGolden + "/" + name)); }
+
+media::Prepared arrays(const std::string& path, Kind kind, const MediaConfig& encoders, int budget = 0,
+                       media::FilmSound sound = media::FilmSound::aligned) {
+  media::PrepareOptions options;
+  options.kind = kind;
+  options.budget = budget;
+  options.sound = sound;
+  options.frames.max_frames = 3;
+  return media::prepare(*file_source(kGolden + path), suited(options, encoders));
+}
+
+Media picture(const MediaConfig& encoders, int budget = 70) {
+  return media_of("wide.png", Kind::image, arrays("/preprocess/images/wide_40x150.png", Kind::image, encoders, budget),
+                  encoders);
+}
+
+TEST(Media, PicturesAndSoundOfBothForms) {
+  for (const char* name : {"mixed", "unified_mixed"}) {
+    const MediaConfig encoders = encoders_of(name);
+    const Media image = picture(encoders);
+    ASSERT_EQ(image.item.blocks.size(), 1U);
+    EXPECT_EQ(image.item.blocks[0].soft_tokens, image.facts.at("soft_tokens").as_int64());
+    EXPECT_EQ(image.inputs[0].picture.pixels.dtype(), DType::u8);
+    const Media sound = media_of("tones.wav", Kind::audio,
+                                 arrays("/preprocess/audio/tones_16000_11.wav", Kind::audio, encoders), encoders);
+    ASSERT_EQ(sound.item.blocks.size(), 1U);
+    EXPECT_EQ(sound.item.blocks[0].medium, Medium::audio);
+    EXPECT_EQ(sound.item.blocks[0].soft_tokens, sound.facts.at("soft_tokens").as_int64());
+  }
+}
+
+TEST(Media, FilmWithItsSoundBesideOrBehind) {
+  if (!media::has_ffmpeg()) return;
+  const MediaConfig encoders = encoders_of("mixed");
+  const auto text_of = [&](media::FilmSound sound) {
+    const Media film =
+        media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, encoders, 0, sound), encoders);
+    std::string all;
+    for (const MediaBlock& block : film.item.blocks) {
+      all += block.text + (block.medium == Medium::audio ? "A" : "V");
+    }
+    return all;
+  };
+  EXPECT_THAT(text_of(media::FilmSound::aligned), testing::MatchesRegex("00:00 VA 00:0. VA 00:0. VA"));
+  EXPECT_THAT(text_of(media::FilmSound::after), testing::MatchesRegex("00:00 V 00:0. V 00:0. VA"));
+  EXPECT_THAT(text_of(media::FilmSound::none), testing::MatchesRegex("00:00 V 00:0. V 00:0. V"));
+  const MediaConfig deaf = encoders_of("dense_mixed_video");
+  const Media film = media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, deaf), deaf);
+  EXPECT_EQ(film.item.blocks.size(), 3U);  // a model that does not hear gets no sound
+}
+
+TEST(Media, HashesAreOfWhatIsShown) {
+  const MediaConfig encoders = encoders_of("mixed");
+  const Media one = picture(encoders), same = picture(encoders), larger = picture(encoders, 280);
+  EXPECT_EQ(one.contents, same.contents);
+  EXPECT_NE(one.contents, larger.contents);
+  media::Prepared changed = arrays("/preprocess/images/wide_40x150.png", Kind::image, encoders, 70);
+  changed.arrays[0].bytes.back() ^= std::byte{1};
+  EXPECT_NE(media_of("x", Kind::image, changed, encoders).contents, one.contents);
+  EXPECT_NE(one.contents[0], 0U);
+}
+
+/** Arrays come from another process: what does not fit is said, and never read out of bounds. */
+TEST(Media, ArraysThatAreWrong) {
+  const MediaConfig encoders = encoders_of("mixed");
+  const auto error = [&](Kind kind, const std::string& path, auto change) -> std::string {
+    media::Prepared prepared = arrays(path, kind, encoders);
+    change(prepared);
+    try {
+      media_of("it", kind, prepared, encoders);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const std::string image = "/preprocess/images/square_96.png", sound = "/preprocess/audio/tones_16000_11.wav";
+  EXPECT_EQ(error(Kind::image, image, [](media::Prepared&) {}), "");
+  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays.pop_back(); }), HasSubstr("positions_xy"));
+  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[0].bytes.pop_back(); }),
+              HasSubstr("patches_u8"));
+  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[1].bytes[0] = std::byte{9}; }),
+              HasSubstr("expected a grid"));
+  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[1].shape = Shape{1, 2}; }),
+              HasSubstr("positions_xy"));
+  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.facts.erase("clips"); }), HasSubstr("clips"));
+  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.facts["clips"] = json::array{3}; }),
+              HasSubstr("'array'"));
+  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.arrays[1].shape = Shape{1, 128}; }),
+              HasSubstr("features"));
+  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.arrays.back().bytes[0] = std::byte{0}; }),
+              HasSubstr("mask"));
+}
+
+TEST(Media, WhatAModelTakes) {
+  const MediaConfig both = encoders_of("mixed"), deaf = encoders_of("dense_vision"), none = encoders_of("e_text");
+  EXPECT_TRUE(takes(both, Kind::audio) && takes(both, Kind::image) && takes(both, Kind::video));
+  EXPECT_TRUE(takes(deaf, Kind::video) && !takes(deaf, Kind::audio));
+  EXPECT_FALSE(takes(none, Kind::image) || takes(none, Kind::audio) || takes(none, Kind::video));
+}
+
+/** Prompts of the reference's processor: the same ids, from the sizes of pictures and lengths of sound. */
+TEST(Media, PromptsAsTheReferenceExpandsThem) {
+  const std::string tokenizers = kGolden + "/tokenizer/gemma4.json";
+  const json::value specials = parse_json_or_fail(tokenizers, read_file(tokenizers)).at("special_tokens");
+  const auto tokenizer = Tokenizer::from_json(
+      "tokenizer.json",
+      Gemma4Pieces(kGolden + "/../../third_party/tokenizer-gemma3/tokenizer.json", specials.as_object()).to_json());
+  const std::string path = kGolden + "/preprocess/preprocess.json";
+  const json::value rows = parse_json_or_fail(path, read_file(path)).at("prompt_expansion");
+  ASSERT_EQ(rows.as_array().size(), 6U);
+  for (const json::value& row : rows.as_array()) {
+    const std::string name(row.at("name").as_string());
+    std::vector<MediaItem> pictures, sounds, films, items;
+    for (const json::value& size : row.at("images_hw").as_array()) {
+      const auto target = media::target_size(size.at(1).to_number<int>(), size.at(0).to_number<int>(), 70);
+      pictures.push_back({Medium::image, {{"", Medium::image, target.value().soft_tokens}}});
+    }
+    for (const json::value& samples : row.at("audio_samples").as_array()) {
+      sounds.push_back(
+          {Medium::audio, {{"", Medium::audio, media::mel_counts(samples.to_number<int64_t>(), {}).soft_tokens()}}});
+    }
+    if (const json::value* video = row.as_object().if_contains("video")) {
+      MediaItem film{Medium::video, {}};
+      const auto target = media::target_size(video->at("width").to_number<int>(), video->at("height").to_number<int>(),
+                                             video->at("max_soft_tokens").to_number<int>());
+      const auto frames = media::spread_frames(video->at("total_frames").to_number<int64_t>(),
+                                               video->at("num_frames").to_number<int>());
+      for (const int64_t frame : frames.value()) {
+        const double seconds = static_cast<double>(frame) / video->at("fps").to_number<double>();
+        film.blocks.push_back({(film.blocks.empty() ? "" : " ") + media::time_stamp(seconds) + " ", Medium::video,
+                               target.value().soft_tokens});
+      }
+      films.push_back(film);
+    }
+    for (const std::vector<MediaItem>& kind : {pictures, sounds, films}) {
+      items.insert(items.end(), kind.begin(), kind.end());
+    }
+    const auto placed = place_media(pieces_of(row.at("text").as_string(), Specials::control), items,
+                                    MediaIds::of(*tokenizer), *tokenizer);
+    ASSERT_TRUE(placed.ok()) << name << ": " << placed.failure().message();
+    std::vector<int32_t> expected;
+    for (const json::value& id : row.at("ids").as_array()) expected.push_back(id.to_number<int32_t>());
+    EXPECT_EQ(placed.value().tokens, expected) << name;
+    const json::array& types = row.at("mm_token_type_ids").as_array();
+    int64_t typed = 0, covered = 0;
+    for (const json::value& type : types) typed += type.to_number<int>() != 0;
+    for (const PlacedBlock& block : placed.value().blocks) {
+      const MediaBlock& of = items[block.item].blocks[block.block];
+      const int type = of.medium == Medium::image ? 1 : of.medium == Medium::video ? 2 : 3;
+      for (int64_t i = 0; i < of.soft_tokens; ++i, ++covered) {
+        EXPECT_EQ(types[static_cast<size_t>(block.first_row + i)].to_number<int>(), type) << name;
+      }
+    }
+    EXPECT_EQ(covered, typed) << name;
+  }
+}
+
+}  // namespace
+}  // namespace gemma

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures, sound and film in `gemma4 run`: one answer, many answers, a conversation."""
+
+import json
+import shutil
+import unittest
+
+import tiny_model
+from support import GOLDEN, ProgramTest, Terminal
+
+IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
+WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
+FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+
+
+class MediaRun(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "model"
+
+    def make(self, case="mixed", **more):
+        return tiny_model.make(case, self.model, **more)
+
+    def ask(self, *args, **kwargs):
+        return json.loads(self.out("run", self.model, "--json", "--greedy", "-n", "6", *args, **kwargs))
+
+    def test_files_in_the_order_given(self):
+        ids = self.make()
+        row = self.ask("--image", WIDE, "--audio", TONES, "--image", SQUARE, "--image-budget", "70", "What?")
+        media = row["media"]
+        self.assertEqual([m["file"] for m in media], [str(WIDE), str(TONES), str(SQUARE)])
+        self.assertEqual([m["kind"] for m in media], ["image", "audio", "image"])
+        self.assertEqual([m["budget"] for m in media if m["kind"] == "image"], [70, 70])
+        frame = tiny_model.encode(ids, "<bos><|turn>user\nWhat?<turn|>\n<|turn>model\n")
+        soft = sum(m["soft_tokens"] + 2 for m in media)
+        self.assertEqual(row["prompt_tokens"], len(frame) + soft)
+        self.assertEqual(row["tokens"], 6)
+        other = self.ask("--audio", TONES, "--image", SQUARE, "--image-budget", "70", f"--image={WIDE}", "What?")
+        self.assertEqual([m["file"] for m in other["media"]], [str(TONES), str(SQUARE), str(WIDE)])
+        self.assertEqual(other["prompt_tokens"], row["prompt_tokens"])
+
+    def test_the_picture_decides(self):
+        self.make(case="dense_vision", template="large")
+        texts = [
+            [t["id"] for t in self.ask("--image", each, "--logprobs", "1", "What?")["logprobs"]]
+            for each in (WIDE, SQUARE, WIDE)
+        ]
+        self.assertEqual(texts[0], texts[2])
+        self.assertNotEqual(texts[0], texts[1])
+
+    def test_film(self):
+        self.make()
+        row = self.ask("--video", FILM, "--max-frames", "2", "What?")
+        film = row["media"][0]
+        self.assertEqual(len(film["frames"]), 2)
+        self.assertEqual([clip["frame"] for clip in film["sound"]["clips"]], [0, 1])
+        after = self.ask("--video", FILM, "--max-frames", "2", "--film-sound", "after", "What?")["media"][0]
+        self.assertNotIn("frame", after["sound"]["clips"][0])
+        shutil.rmtree(self.model)
+        self.make(case="dense_mixed_video", template="large")  # sees and does not hear
+        self.assertNotIn("sound", self.ask("--video", FILM, "--max-frames", "2", "What?")["media"][0])
+
+    def test_standard_input(self):
+        self.make()
+        named, piped = (
+            self.ask("--image", WIDE, "What?"),
+            self.ask("--image", "-", "What?", stdin=WIDE.read_bytes()),
+        )
+        self.assertEqual(named["text"], piped["text"])
+        self.assertEqual(piped["media"][0]["file"], "standard input")
+        self.assertIn("no prompt", self.error("run", self.model, "--image", "-", stdin=b"x", status=2))
+        self.assertIn("one file", self.error("run", self.model, "--image", "-", "--audio", "-", "a", status=2))
+
+    def test_what_cannot_be_taken_is_said_in_a_line(self):
+        self.make()
+        run = lambda *args: self.error("run", self.model, *args, "What?")
+        self.assertIn("expected a file of this machine", run("--image", "https://example.com/cat.png"))
+        self.assertIn("nowhere.png", run("--image", "nowhere.png"))
+        self.assertIn("wav", run("--image", TONES).lower())
+        self.assertIn("--max-pixels", self.out("run", "--help"))
+        self.assertRegex(
+            run("--image", WIDE, "--context", "100"),
+            r"wide_40x150.png: needs \d+ tokens, and \d+ are left of the context",
+        )
+        self.assertIn("pixels", run("--image", WIDE, "--max-pixels", "100"))
+        shutil.rmtree(self.model)
+        self.make(case="dense_vision", template="large")
+        self.assertIn("has no audio tower; E2B, E4B and 12B", run("--audio", TONES))
+        shutil.rmtree(self.model)
+        shutil.copytree(GOLDEN / "e_text", self.model)
+        self.assertIn("has no vision tower", run("--image", WIDE))
+        self.assertIn("has no vision tower", run("--video", FILM))
+
+    def test_encoders_in_a_file_of_their_own(self):
+        self.make()
+        ids = [t["id"] for t in self.ask("--image", WIDE, "--logprobs", "1", "What?")["logprobs"]]
+        folder, self.model = self.model, self.folder / "m.gguf"
+        self.out("convert", folder, self.model, "--type", "f32")
+        beside = self.ask("--image", WIDE, "--logprobs", "1", "--template", "edge", "What?")
+        self.assertEqual([t["id"] for t in beside["logprobs"]], ids)
+        (self.folder / "mmproj-m.gguf").rename(self.folder / "encoders.gguf")
+        self.assertIn("--mmproj", self.error("run", self.model, "--image", WIDE, "What?"))
+        named = self.ask("--mmproj", self.folder / "encoders.gguf", "--image", WIDE, "--template", "edge", "What?")
+        self.assertEqual(named["text"], beside["text"])
+        self.assertIn("no encoders", self.error("run", self.model, "--mmproj", self.model, "What?"))
+
+    def test_silence_and_long_sound_are_noted(self):
+        self.make()
+        done = self.run_program("run", self.model, "--audio", SOUNDS / "silence_4000_14.wav", "-n", "1", "What?")
+        self.assertIn(b"silent, nothing in it reaches -60 dB", done.stderr)
+
+    def test_many_prompts(self):
+        self.make()
+        part = lambda kind, path: {"type": kind, "path": str(path)}
+        rows = [
+            {"messages": [{"role": "user", "content": [part("image", WIDE), {"type": "text", "text": "What?"}]}]},
+            {"prompt": "Hello"},
+            {"messages": [{"role": "user", "content": [part("image", "nowhere.png")]}]},
+            {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
+            {"messages": [{"role": "user", "content": [part("audio", "file://" + str(TONES))]}]},
+            {"messages": [{"role": "user", "content": [part("image", "http://example.com/a.png")]}]},
+        ]
+        done = self.run_program(
+            "run", self.model, "--greedy", "-n", "6", "--jsonl", "-", stdin="\n".join(map(json.dumps, rows))
+        )
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(found[0]["text"], self.ask("--image", WIDE, "What?")["text"])
+        self.assertEqual(found[1]["tokens"], 6)
+        self.assertIn("nowhere.png", found[2]["error"])
+        self.assertIn("messages[0].content[0]", found[3]["error"])
+        self.assertNotIn("error", found[4])
+        self.assertIn("expected a file of this machine", found[5]["error"])
+        self.assertIn("--jsonl", self.error("run", self.model, "--jsonl", "-", "--image", WIDE, status=2))
+
+    def test_a_conversation(self):
+        self.make()
+        shutil.copy(SQUARE, self.folder / "my square.png")
+        t = Terminal(["run", self.model, "--greedy", "-n", "4", "--image", WIDE], dict(self.env), self.folder, 200)
+        t.expect(r"wide_40x150.png: \d+ tokens, with your next message")
+        t.prompt()
+        t.send("What?\n")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.prompt()
+        for line in (
+            "/image my square.png",
+            "my\\ square.png",
+            f"'{self.folder}/my square.png'",
+            "/audio " + str(TONES),
+        ):
+            t.send(line + "\n")
+            t.expect(r"(square.png|11.wav): \d+ tokens, with your next message")
+            t.prompt()
+        t.send("And now?\n")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.prompt()
+        t.send("/stats\n")
+        t.expect(r"pictures, frames and clips: 3 encoded in .* known already")
+        t.prompt()
+        t.send("/image nowhere.png\n")
+        t.expect("nowhere.png: cannot open")
+        t.prompt()
+        t.send("/save talk.json\n")
+        t.expect("4 messages kept")
+        t.prompt()
+        t.send("/load talk.json\n")
+        t.expect("4 messages from talk.json")
+        t.prompt()
+        t.send("/retry\n")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.prompt()
+        t.send("/help\n")
+        t.expect("/image FILE")
+        t.prompt()
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+        parts = json.loads((self.folder / "talk.json").read_text())[2]["content"]
+        self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "text"])
+
+
+if __name__ == "__main__":
+    unittest.main()
