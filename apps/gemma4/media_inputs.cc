@@ -70,9 +70,10 @@ void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
 std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
   files_.require(file.kind);
   MediaOptions options = settings_.of(file.kind);
-  options.prepare = suited(options.prepare, files_.media);
+  files_.media.set(options.prepare);
   const std::string name = file.path == "-" ? "standard input" : file.path;
-  return std::make_shared<const Media>(media_of(name, file.kind, prepare_file(file.path, options), files_.media));
+  return std::make_shared<const Media>(
+      media_of(name, file.kind, prepare_file(file.path, options), files_.media.encoders));
 }
 
 MediaList MediaReader::read_all(const std::vector<MediaFile>& files) const {

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "base/json.h"
+#include "exchange/media_model.h"
 #include "file/safetensors_writer.h"
 #include "gemma4/command.h"
-#include "gemma4/media_model.h"
 #include "gemma4/media_options.h"
 
 namespace gemma::app {

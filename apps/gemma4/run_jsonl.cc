@@ -125,8 +125,8 @@ int run_jsonl(Session& session, const RunOptions& options) {
     jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
   }
   Senses senses = senses_of(jobs);
-  senses.sight = senses.sight && session.files.media.sees();
-  senses.hearing = senses.hearing && session.files.media.hears();
+  senses.sight = senses.sight && session.files.media.encoders.sees();
+  senses.hearing = senses.hearing && session.files.media.encoders.hears();
   session.use(senses);
   say_notes(session, !options.raw);
   Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);

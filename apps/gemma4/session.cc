@@ -77,15 +77,15 @@ ModelFiles ModelFiles::open(const SessionOptions& options) {
   files.config = Config::from(*files.model);
   const std::string mmproj = options.mmproj.empty() ? mmproj_beside(*files.model, options.model) : options.mmproj;
   files.encoders = mmproj.empty() ? files.model : std::make_shared<const ModelFile>(ModelFile::open(mmproj));
-  files.media = MediaConfig::from(*files.encoders);
-  if (!options.mmproj.empty() && !files.media.sees() && !files.media.hears()) {
+  files.media = MediaModel::of(*files.encoders);
+  if (!options.mmproj.empty() && !files.media.encoders.sees() && !files.media.encoders.hears()) {
     fail(options.mmproj, "holds no encoders of pictures or sound");
   }
   return files;
 }
 
 void ModelFiles::require(media::Kind kind) const {
-  if (takes(media, kind)) return;
+  if (media.takes(kind)) return;
   const std::string& name = model->name();
   if (model->format() == FileFormat::gguf && encoders == model) {
     fail(name, "has its encoders of pictures and sound in a file of their own: name it with --mmproj");
@@ -99,7 +99,7 @@ void Senses::add(const MediaItem& item) {
 }
 
 std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) {
-  MediaConfig wanted = files.media;
+  MediaConfig wanted = files.media.encoders;
   if (!senses.sight) wanted.vision.reset(), wanted.pixel_blocks.reset();
   if (!senses.hearing) wanted.audio.reset(), wanted.sample_frames.reset();
   senses_ = senses;

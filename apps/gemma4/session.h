@@ -9,6 +9,7 @@
 
 #include "base/thread_pool.h"
 #include "exchange/exchange.h"
+#include "exchange/media_model.h"
 #include "gemma4/machine.h"
 #include "model/model.h"
 #include "tensor/ops.h"
@@ -39,7 +40,7 @@ struct ModelFiles {
 
   std::shared_ptr<const ModelFile> model, encoders;  // the latter may be the former
   Config config;
-  MediaConfig media;  // of what encoders it has
+  MediaModel media;  // what it can take, and how
 };
 
 /** Which encoders are wanted. */

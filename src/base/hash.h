@@ -12,11 +12,12 @@ namespace gemma {
 /** `seed`: a hash of what comes before, so that pieces are hashed one after another. */
 inline uint64_t hash_bytes(std::span<const std::byte> bytes, uint64_t seed = 0) {
   constexpr uint64_t kOdd = 0x9fb21c651e98df25ULL;
-  uint64_t hash = (seed ^ bytes.size()) * kOdd;
+  uint64_t hash = seed * kOdd;
   const auto take = [&hash](uint64_t word) {
     hash = (hash ^ word) * kOdd;
     hash ^= hash >> 29;
   };
+  take(bytes.size());
   size_t at = 0;
   for (uint64_t word = 0; at + sizeof word <= bytes.size(); at += sizeof word) {
     std::memcpy(&word, bytes.data() + at, sizeof word);

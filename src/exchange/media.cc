@@ -147,19 +147,6 @@ class MediaMaker {
 
 }  // namespace
 
-bool takes(const MediaConfig& encoders, media::Kind kind) {
-  return kind == media::Kind::audio ? encoders.hears() : encoders.sees();
-}
-
-media::PrepareOptions suited(media::PrepareOptions options, const MediaConfig& encoders) {
-  const bool unified = encoders.pixel_blocks || encoders.sample_frames;
-  options.form = unified ? media::Form::unified : media::Form::towers;
-  if (encoders.vision) options.grid = {encoders.vision->patch, encoders.vision->pool};
-  if (encoders.pixel_blocks) options.grid = {encoders.pixel_blocks->side, 1};
-  if (!encoders.hears()) options.sound = media::FilmSound::none;
-  return options;
-}
-
 Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders) {
   Media media;
   media.name = std::move(name);

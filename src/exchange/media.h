@@ -2,7 +2,7 @@
 // From arrays (media/prepare.h) to what a prompt takes: soft tokens in their places, what they are made of, and a hash
 // of what they show.
 //
-//   options = suited(options, encoders);                    // form and grid of the model's encoders
+//   model.set(options);                                     // form, grid and budget (media_model.h)
 //   Prepared arrays = media::prepare_apart(file, options, worker);
 //   auto media = std::make_shared<const Media>(media_of("bike.jpg", options.kind, arrays, encoders));
 //   Exchange::chat(speaker, messages, {media}, answer);     // messages have a part of its type
@@ -29,12 +29,6 @@ struct Media {
   json::object facts;              // docs/media.md
 };
 using MediaList = std::vector<std::shared_ptr<const Media>>;
-
-/** Whether a model with these encoders can take it. A film is seen at least. */
-bool takes(const MediaConfig& encoders, media::Kind kind);
-/** The same settings for a model with these encoders: its form, its squares, and no sound of films that it cannot hear.
- */
-media::PrepareOptions suited(media::PrepareOptions options, const MediaConfig& encoders);
 
 /** Fails with `name` where arrays are not what these encoders take. */
 Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders);

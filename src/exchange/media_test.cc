@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "exchange/media_model.h"
 #include "media/image_size.h"
 #include "media/mel.h"
 #include "text/testing/gemma4_pieces.h"
@@ -18,33 +19,33 @@ using testing::HasSubstr;
 
 const std::string kGolden = GEMMA4_GOLDEN;
 
-/** The encoders of a golden case. */
-MediaConfig encoders_of(const std::string& name) { return MediaConfig::from(ModelFile::open(kGolden + "/" + name)); }
+MediaModel model_of(const std::string& name) { return MediaModel::of(ModelFile::open(kGolden + "/" + name)); }
 
-media::Prepared arrays(const std::string& path, Kind kind, const MediaConfig& encoders, int budget = 0,
+media::Prepared arrays(const std::string& path, Kind kind, const MediaModel& model, int budget = 0,
                        media::FilmSound sound = media::FilmSound::aligned) {
   media::PrepareOptions options;
   options.kind = kind;
   options.budget = budget;
   options.sound = sound;
   options.frames.max_frames = 3;
-  return media::prepare(*file_source(kGolden + path), suited(options, encoders));
+  model.set(options);
+  return media::prepare(*file_source(kGolden + path), options);
 }
 
-Media picture(const MediaConfig& encoders, int budget = 70) {
-  return media_of("wide.png", Kind::image, arrays("/preprocess/images/wide_40x150.png", Kind::image, encoders, budget),
-                  encoders);
+Media picture(const MediaModel& model, int budget = 70) {
+  return media_of("wide.png", Kind::image, arrays("/preprocess/images/wide_40x150.png", Kind::image, model, budget),
+                  model.encoders);
 }
 
 TEST(Media, PicturesAndSoundOfBothForms) {
   for (const char* name : {"mixed", "unified_mixed"}) {
-    const MediaConfig encoders = encoders_of(name);
-    const Media image = picture(encoders);
+    const MediaModel model = model_of(name);
+    const Media image = picture(model);
     ASSERT_EQ(image.item.blocks.size(), 1U);
     EXPECT_EQ(image.item.blocks[0].soft_tokens, image.facts.at("soft_tokens").as_int64());
     EXPECT_EQ(image.inputs[0].picture.pixels.dtype(), DType::u8);
     const Media sound = media_of("tones.wav", Kind::audio,
-                                 arrays("/preprocess/audio/tones_16000_11.wav", Kind::audio, encoders), encoders);
+                                 arrays("/preprocess/audio/tones_16000_11.wav", Kind::audio, model), model.encoders);
     ASSERT_EQ(sound.item.blocks.size(), 1U);
     EXPECT_EQ(sound.item.blocks[0].medium, Medium::audio);
     EXPECT_EQ(sound.item.blocks[0].soft_tokens, sound.facts.at("soft_tokens").as_int64());
@@ -53,10 +54,10 @@ TEST(Media, PicturesAndSoundOfBothForms) {
 
 TEST(Media, FilmWithItsSoundBesideOrBehind) {
   if (!media::has_ffmpeg()) return;
-  const MediaConfig encoders = encoders_of("mixed");
+  const MediaModel model = model_of("mixed");
   const auto text_of = [&](media::FilmSound sound) {
-    const Media film =
-        media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, encoders, 0, sound), encoders);
+    const Media film = media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, model, 0, sound),
+                                model.encoders);
     std::string all;
     for (const MediaBlock& block : film.item.blocks) {
       all += block.text + (block.medium == Medium::audio ? "A" : "V");
@@ -66,30 +67,31 @@ TEST(Media, FilmWithItsSoundBesideOrBehind) {
   EXPECT_THAT(text_of(media::FilmSound::aligned), testing::MatchesRegex("00:00 VA 00:0. VA 00:0. VA"));
   EXPECT_THAT(text_of(media::FilmSound::after), testing::MatchesRegex("00:00 V 00:0. V 00:0. VA"));
   EXPECT_THAT(text_of(media::FilmSound::none), testing::MatchesRegex("00:00 V 00:0. V 00:0. V"));
-  const MediaConfig deaf = encoders_of("dense_mixed_video");
-  const Media film = media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, deaf), deaf);
+  const MediaModel deaf = model_of("dense_mixed_video");
+  const Media film =
+      media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, deaf), deaf.encoders);
   EXPECT_EQ(film.item.blocks.size(), 3U);  // a model that does not hear gets no sound
 }
 
 TEST(Media, HashesAreOfWhatIsShown) {
-  const MediaConfig encoders = encoders_of("mixed");
-  const Media one = picture(encoders), same = picture(encoders), larger = picture(encoders, 280);
+  const MediaModel model = model_of("mixed");
+  const Media one = picture(model), same = picture(model), larger = picture(model, 280);
   EXPECT_EQ(one.contents, same.contents);
   EXPECT_NE(one.contents, larger.contents);
-  media::Prepared changed = arrays("/preprocess/images/wide_40x150.png", Kind::image, encoders, 70);
+  media::Prepared changed = arrays("/preprocess/images/wide_40x150.png", Kind::image, model, 70);
   changed.arrays[0].bytes.back() ^= std::byte{1};
-  EXPECT_NE(media_of("x", Kind::image, changed, encoders).contents, one.contents);
+  EXPECT_NE(media_of("x", Kind::image, changed, model.encoders).contents, one.contents);
   EXPECT_NE(one.contents[0], 0U);
 }
 
 /** Arrays come from another process: what does not fit is said, and never read out of bounds. */
 TEST(Media, ArraysThatAreWrong) {
-  const MediaConfig encoders = encoders_of("mixed");
+  const MediaModel model = model_of("mixed");
   const auto error = [&](Kind kind, const std::string& path, auto change) -> std::string {
-    media::Prepared prepared = arrays(path, kind, encoders);
+    media::Prepared prepared = arrays(path, kind, model);
     change(prepared);
     try {
-      media_of("it", kind, prepared, encoders);
+      media_of("it", kind, prepared, model.encoders);
     } catch (const Error& e) {
       return e.what();
     }
@@ -114,10 +116,10 @@ TEST(Media, ArraysThatAreWrong) {
 }
 
 TEST(Media, WhatAModelTakes) {
-  const MediaConfig both = encoders_of("mixed"), deaf = encoders_of("dense_vision"), none = encoders_of("e_text");
-  EXPECT_TRUE(takes(both, Kind::audio) && takes(both, Kind::image) && takes(both, Kind::video));
-  EXPECT_TRUE(takes(deaf, Kind::video) && !takes(deaf, Kind::audio));
-  EXPECT_FALSE(takes(none, Kind::image) || takes(none, Kind::audio) || takes(none, Kind::video));
+  const MediaModel both = model_of("mixed"), deaf = model_of("dense_vision"), none = model_of("e_text");
+  EXPECT_TRUE(both.takes(Kind::audio) && both.takes(Kind::image) && both.takes(Kind::video));
+  EXPECT_TRUE(deaf.takes(Kind::video) && !deaf.takes(Kind::audio));
+  EXPECT_FALSE(none.takes(Kind::image) || none.takes(Kind::audio) || none.takes(Kind::video));
 }
 
 /** Prompts of the reference's processor: the same ids, from the sizes of pictures and lengths of sound. */

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "../parity/media_case.h"
+#include "exchange/media_model.h"
 #include "model/single.h"
 #include "text/tiny_tokenizer.h"
 
@@ -67,7 +68,8 @@ struct Setting {
     options.kind = kind;
     options.budget = 70;
     options.frames.max_frames = 2;
-    const auto arrays = media::prepare(*file_source(parity::golden(path + 1)), suited(options, model.encoders->config));
+    MediaModel{path, model.encoders->config, {}}.set(options);
+    const auto arrays = media::prepare(*file_source(parity::golden(path + 1)), options);
     return std::make_shared<const Media>(media_of(path, kind, arrays, model.encoders->config));
   }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gemma4/media_model.h"
+#include "exchange/media_model.h"
 
 #include "base/error.h"
 
-namespace gemma::app {
+namespace gemma {
 
 MediaModel MediaModel::of(const ModelFile& file) {
   MediaConfig encoders = MediaConfig::from(file);
@@ -13,8 +13,7 @@ MediaModel MediaModel::of(const ModelFile& file) {
 
 void MediaModel::set(media::PrepareOptions& options) const {
   const bool pictures = options.kind != media::Kind::audio;
-  if (pictures && !encoders.sees()) fail(name, "this model has no encoder of pictures");
-  if (!pictures && !encoders.hears()) fail(name, "this model has no encoder of sound");
+  if (!takes(options.kind)) fail(name, "this model has no encoder of {}", pictures ? "pictures" : "sound");
   if (pictures) {
     options.form = encoders.vision ? media::Form::towers : media::Form::unified;
     if (encoders.vision) options.grid = {encoders.vision->patch, encoders.vision->pool};
@@ -29,4 +28,4 @@ void MediaModel::set(media::PrepareOptions& options) const {
   if (options.frames.max_frames == 0) options.frames.max_frames = processor.frames.value_or(0);
 }
 
-}  // namespace gemma::app
+}  // namespace gemma

@@ -9,7 +9,7 @@
 #include "file/model_file.h"
 #include "media/prepare.h"
 
-namespace gemma::app {
+namespace gemma {
 
 struct MediaModel {
   std::string name;  // for messages
@@ -19,9 +19,11 @@ struct MediaModel {
   /** Of a checkpoint's folder, or of an mmproj file. */
   static MediaModel of(const ModelFile& file);
 
+  /** Whether it has an encoder for the kind. A film is seen at least. */
+  bool takes(media::Kind kind) const { return kind == media::Kind::audio ? encoders.hears() : encoders.sees(); }
   /** Sets what the model decides (the form of its inputs) and, where they have not been set, what it recommends
    * (budget, number of frames). Fails when it has no encoder for the kind. */
   void set(media::PrepareOptions& options) const;
 };
 
-}  // namespace gemma::app
+}  // namespace gemma
