@@ -28,6 +28,7 @@ constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (
   /stats         tokens, speed, memory
   /exit          leave (or Ctrl-D)
   The path of a picture, sound or film alone in a line (pasted, dropped) is the same.
+  Tab completes commands and paths.
   A line that ends with \ goes on in the next one. Ctrl-C stops an answer, throws
   a line away, and leaves when pressed twice on an empty one.)";
 
@@ -319,7 +320,8 @@ class ChatLoop {
   MediaReader reader_of_media_;
   json::array messages_;
   MediaList media_, shown_;  // of all messages; of the next one
-  LineReader reader_;
+  LineReader reader_{{"/system", "/image", "/audio", "/video", "/think", "/reset", "/retry", "/save", "/load", "/stats",
+                      "/help", "/exit"}};
   int used_ = 0;
 };
 

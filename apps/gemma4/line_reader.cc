@@ -5,9 +5,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cwchar>
+#include <filesystem>
+#include <utility>
 
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
@@ -21,9 +24,35 @@ constexpr auto kInvalid = static_cast<size_t>(-1), kBegun = static_cast<size_t>(
 
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t") == std::string::npos; }
 
+/** What all of `words` begin with beyond `typed`, where they begin with that. */
+std::string rest_of(const std::vector<std::string>& words, std::string_view typed) {
+  std::string rest;
+  int found = 0;
+  for (const std::string& word : words) {
+    if (!word.starts_with(typed)) continue;
+    const std::string more = word.substr(typed.size());
+    const auto differs = std::mismatch(rest.begin(), rest.end(), more.begin(), more.end()).first;
+    rest = found++ == 0 ? more : rest.substr(0, static_cast<size_t>(differs - rest.begin()));
+  }
+  return rest;
+}
+
+/** The names of a folder, folders with a slash behind; those that begin with a dot are for who asks for them. */
+std::vector<std::string> names_in(const std::string& folder, bool hidden) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.empty() ? "." : folder, error)) {
+    std::string name = entry.path().filename().string();
+    if (name.starts_with('.') != hidden) continue;
+    names.push_back(entry.is_directory(error) ? name + "/" : std::move(name));
+  }
+  return names;
+}
+
 }  // namespace
 
-LineReader::LineReader() : history_(::history_init()), edit_(::el_init("gemma4", stdin, stdout, stderr)) {
+LineReader::LineReader(std::vector<std::string> commands)
+    : history_(::history_init()), edit_(::el_init("gemma4", stdin, stdout, stderr)), commands_(std::move(commands)) {
   HistEvent event;
   ::history(history_, &event, H_SETSIZE, 1000);
   ::history(history_, &event, H_SETUNIQUE, 1);
@@ -37,6 +66,8 @@ LineReader::LineReader() : history_(::history_init()), edit_(::el_init("gemma4",
   ::el_set(edit_, EL_HIST, ::history, history_);
   ::el_set(edit_, EL_GETCFN, &LineReader::read_character);
   ::el_set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+  ::el_set(edit_, EL_ADDFN, "gemma4-complete", "Complete a command or a path", &LineReader::complete);
+  ::el_set(edit_, EL_BIND, "^I", "gemma4-complete", nullptr);
   ::el_source(edit_, nullptr);  // the user's own ~/.editrc
 }
 
@@ -78,6 +109,26 @@ void LineReader::follow_width() {
   columns_ = columns;
   ::el_resize(edit_);
   ::el_set(edit_, EL_REFRESH);
+}
+
+unsigned char LineReader::complete(EditLine* edit, int) {
+  LineReader* self = nullptr;
+  ::el_get(edit, EL_CLIENTDATA, &self);
+  const LineInfo* line = ::el_line(edit);
+  const std::string_view typed(line->buffer, static_cast<size_t>(line->cursor - line->buffer));
+  std::string rest;
+  if (typed.starts_with('/') && typed.find_first_of(" /", 1) == std::string_view::npos) {
+    rest = rest_of(self->commands_, typed);
+    const auto whole = std::find(self->commands_.begin(), self->commands_.end(), std::string(typed) + rest);
+    if (whole != self->commands_.end()) rest += ' ';
+  } else {  // a path, which is all of the line or all behind a command
+    const size_t blank = typed.find(' ');
+    const bool behind = typed.starts_with('/') && typed.find('/', 1) > blank;
+    const std::string_view path = behind ? typed.substr(blank + 1) : typed;
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    rest = rest_of(names_in(std::string(path.substr(0, path.size() - name.size())), name.starts_with('.')), name);
+  }
+  return !rest.empty() && ::el_insertstr(edit, rest.c_str()) == 0 ? CC_REFRESH : CC_ERROR;
 }
 
 char* LineReader::prompt(EditLine* edit) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -163,6 +164,8 @@ std::string unquoted(std::string_view pasted) {
     return std::string(pasted.substr(1, pasted.size() - 2));
   if (pasted.starts_with("file://")) return local_path(pasted);
   std::string path;
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && pasted.starts_with("~/")) path = home, pasted.remove_prefix(1);
   for (size_t i = 0; i < pasted.size(); ++i) {
     if (pasted[i] == '\\' && i + 1 < pasted.size()) ++i;
     path += pasted[i];

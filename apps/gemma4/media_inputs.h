@@ -58,7 +58,7 @@ std::string note_of(const Media& media);
 /** A turn with media before its words; parts say where they are from. */
 json::object message(std::string_view role, std::string_view text, const MediaList& media);
 
-/** A path as terminals paste it: in quotes, with blanks escaped, as a file:// address. */
+/** A path as terminals paste it: in quotes, with blanks escaped, from ~, as a file:// address. */
 std::string unquoted(std::string_view pasted);
 /** "file:///my%20cat.jpg" as a path; what is no such address as it is. */
 std::string local_path(std::string_view address);

@@ -130,6 +130,23 @@ class Chat(ProgramTest):
         again.send("/exit\n")
         self.assertEqual(again.status(), 0)
 
+    def test_tab_completes_commands_and_paths(self):
+        (self.folder / "a strange name.json").write_text("[]")
+        t = self.start()
+        t.send("/st\t\n")
+        t.expect("loaded in")
+        t.prompt()
+        t.send("/re\t")  # /reset and /retry: which?
+        t.expect("/re")
+        t.send("t\t\n")
+        t.expect("nothing to answer again")
+        t.prompt()
+        t.send("/load a st\t\n")
+        t.expect("0 messages from a strange name.json")
+        t.prompt()
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
     def test_plain_and_narrow_terminals(self):
         t = self.start(columns=20, NO_COLOR="1")
         t.send("What is the capital of France? Answer with one word.\n")
