@@ -9,6 +9,7 @@
 namespace gemma::app {
 
 void add_bench(CLI::App& app);
+void add_caption(CLI::App& app);
 void add_chat_format(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_convert(CLI::App& app);
@@ -20,6 +21,7 @@ void add_preprocess(CLI::App& app);
 void add_random(CLI::App& app);
 void add_run(CLI::App& app);
 void add_tokenize(CLI::App& app);
+void add_watch(CLI::App& app);
 
 /** What main returns when the callback has come back. */
 void set_exit_status(int status);

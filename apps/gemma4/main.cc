@@ -20,6 +20,8 @@ constexpr const char* kExamples = R"(Examples:
 
 void add_commands(CLI::App& app) {
   add_run(app);
+  add_caption(app);
+  add_watch(app);
   add_info(app);
   add_convert(app);
   add_tokenize(app);

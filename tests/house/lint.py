@@ -28,6 +28,7 @@ GOLDEN_BYTES = 40_000_000
 CATCHERS = {
     "apps/gemma4/main.cc",
     "apps/gemma4/chat_loop.cc",  # a command that fails does not end the conversation
+    "apps/gemma4/task.cc",  # nor does a file that is wrong end a command about several
     "apps/gemma4/run_jsonl.cc",
 }  # one bad line of many is answered in its place
 CATCHING_WRAPPERS = {"src/base/thread_pool.cc"}  # carries an exception from a worker to its caller

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemma4 caption: what is to be seen, in words.
+#include <map>
+#include <memory>
+
+#include "gemma4/command.h"
+#include "gemma4/task.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  gemma4 caption bike.jpg -m model-folder
+  gemma4 caption *.jpg --length short --json > captions.jsonl
+  gemma4 caption bike.jpg --length long --language Italian
+  cat bike.jpg | gemma4 caption -)";
+
+struct CaptionOptions {
+  TaskOptions task;
+  std::vector<std::string> files;
+  std::string length = "medium", language;
+};
+
+std::string question(const CaptionOptions& options) {
+  static const std::map<std::string, const char*> kQuestions{
+      {"short", "Describe this picture in one short sentence."},
+      {"medium", "Describe this picture in two or three sentences."},
+      {"long", "Describe this picture in detail: what is in it, where, and how it looks."}};
+  std::string text = kQuestions.at(options.length);
+  if (!options.language.empty()) text += fmt::format(" Answer in {}.", options.language);
+  return text + " Only output the description.";
+}
+
+void run(const CaptionOptions& options) {
+  Task(options.task, {media::Kind::image}).answer_each(files_of(media::Kind::image, options.files), question(options));
+}
+
+}  // namespace
+
+void add_caption(CLI::App& app) {
+  auto options = std::make_shared<CaptionOptions>();
+  CLI::App* command = app.add_subcommand("caption", "Describe pictures");
+  command->add_option("IMAGE", options->files, "Pictures; - is standard input")->required();
+  command->add_option("--length", options->length, "short, medium or long")
+      ->check(CLI::IsMember({"short", "medium", "long"}))
+      ->capture_default_str();
+  command->add_option("--language", options->language, "Of the description: Italian");
+  add_task_options(*command, options->task);
+  command->footer(kExamples);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace gemma::app

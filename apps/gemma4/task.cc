@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/task.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "base/error.h"
+#include "gemma4/cache_types.h"
+#include "gemma4/command.h"
+#include "gemma4/run.h"
+#include "gemma4/settings.h"
+
+namespace gemma::app {
+namespace {
+
+/** The command line, else the environment, else config.toml, as `run` has it. */
+SessionOptions session_options(const TaskOptions& options, const Settings& settings) {
+  SessionOptions session = options.session;
+  const char* variable = std::getenv("GEMMA4_MODEL");
+  if (session.model.empty()) session.model = variable != nullptr ? variable : "";
+  if (session.model.empty()) session.model = settings.model.value_or("");
+  if (session.model.empty()) {
+    fail("gemma4", "no model: name one with -m MODEL, or set GEMMA4_MODEL, or `model` in config.toml");
+  }
+  if (session.chat_template.empty()) session.chat_template = settings.chat_template.value_or("");
+  session.context = static_cast<int>(options.context.value_or(settings.context.value_or(0)));
+  if (session.machine.threads == 0) session.machine.threads = static_cast<int>(settings.threads.value_or(0));
+  if (session.machine.memory.empty()) session.machine.memory = settings.memory.value_or("");
+  if (settings.kv) session.kv = *settings.kv;
+  return session;
+}
+
+AnswerOptions answer_options(const TaskOptions& options, const Settings& settings, const Config& config) {
+  AnswerOptions answer;
+  const GenerationDefaults& defaults = config.generation_defaults;
+  if (defaults.top_k) answer.sampling.top_k = *defaults.top_k;
+  if (defaults.top_p) answer.sampling.top_p = *defaults.top_p;
+  answer.sampling.temperature = static_cast<float>(options.temperature.value_or(0));
+  answer.sampling.seed = static_cast<uint64_t>(options.seed.value_or(0));
+  answer.max_tokens = static_cast<int>(options.max_tokens.value_or(settings.max_tokens.value_or(0)));
+  answer.think = options.think.has_value();
+  answer.think_budget = static_cast<int>(options.think.value_or(0));
+  return answer;
+}
+
+void complain(std::string_view what) { fmt::print(stderr, "gemma4: {}\n", what); }
+
+/** Streams an answer's text to stdout; nothing with --json. */
+Exchange::Sink printing(bool json) {
+  if (json) return {};
+  return [](const ChatEvent& event) {
+    const auto* text = std::get_if<TextDelta>(&event);
+    if (text == nullptr) return;
+    std::fwrite(text->text.data(), 1, text->text.size(), stdout);
+    std::fflush(stdout);
+  };
+}
+
+void print_json(const Session& session, const MediaFile& file, const Media& media, const Answer& answer,
+                const AnswerOptions& options) {
+  json::object out{{"file", file.path}};
+  for (const auto& [key, value] : to_json(session, answer, options)) out[key] = value;
+  out["media"] = to_json(media);
+  fmt::print("{}\n", write_json(out));
+}
+
+}  // namespace
+
+void add_task_options(CLI::App& command, TaskOptions& options) {
+  command.add_option("-m,--model", options.session.model, "The model's file or folder (default: as for run)");
+  command
+      .add_option("--mmproj", options.session.mmproj, "The encoders of pictures and sound, where they are a file apart")
+      ->type_name("FILE");
+  command.add_flag("--json", options.json, "One line of JSON for each file: text, facts, counts and times");
+  command.add_option("-n,--max-tokens", options.max_tokens, "At most so many tokens in an answer")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--temperature", options.temperature, "Randomness (default: 0, always the likeliest token)")
+      ->check(CLI::Range(0.0, 100.0));
+  command.add_option("--seed", options.seed, "Same seed, same text")->check(CLI::NonNegativeNumber);
+  command.add_option("--think", options.think, "Think before answering, at most N tokens; 0: no limit")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("-c,--context", options.context, "Tokens of prompt and answer together (default: what fits)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--template", options.session.chat_template, "Chat template instead of the model's own")
+      ->check(CLI::IsMember({"edge", "large"}));
+  add_machine_options(command, options.session.machine);
+  add_media_settings(command, options.media);
+}
+
+Task::Task(const TaskOptions& options, const std::vector<media::Kind>& kinds)
+    : settings_(options.media), json_(options.json) {
+  const Settings settings = load_settings();
+  options_ = session_options(options, settings);
+  take_machine_options(options_.machine, "config.toml");
+  files_ = ModelFiles::open(options_);
+  for (const media::Kind kind : kinds) {
+    files_.require(kind);
+    senses_.sight = senses_.sight || kind != media::Kind::audio;
+    senses_.hearing = senses_.hearing || (kind != media::Kind::image && files_.media.encoders.hears());
+  }
+  answer_ = gemma::app::answer_options(options, settings, files_.config);
+}
+
+Session& Task::session() {
+  if (session_ == nullptr) {
+    session_ = Session::open(options_, files_, senses_);
+    say_notes(*session_, true);
+  }
+  return *session_;
+}
+
+Answer Task::ask(const MediaList& media, std::string_view question, const AnswerOptions& options, Exchange::Sink sink) {
+  Session& session = this->session();
+  if (!session.chat_template) fail(session.file->name(), "has no chat template: it answers no questions (--template)");
+  auto exchange = Exchange::chat(session.speaker(), {message("user", question, media)}, media, options);
+  if (!exchange) fail_message(exchange.failure().field, exchange.failure().reason);
+  const Answer& answer = run_to_end(session, *exchange.value(), std::move(sink));
+  if (answer.finish == Finish::error) fail(session.file->name(), "{}", answer.error);
+  return answer;
+}
+
+void Task::for_each(const std::vector<MediaFile>& files, const Visitor& visit) {
+  int status = 0;
+  for (const MediaFile& file : files) {
+    if (InterruptGuard::interrupted()) break;
+    try {
+      const std::shared_ptr<const Media> media = reader().read(file);
+      say_notes(MediaList{media});
+      visit(file, media);
+    } catch (const Error& error) {
+      complain(error.what());
+      status = 1;
+    }
+  }
+  set_exit_status(InterruptGuard::interrupted() ? kInterrupted : status);
+}
+
+void Task::answer_each(const std::vector<MediaFile>& files, std::string_view question) {
+  for_each(files, [&](const MediaFile& file, const std::shared_ptr<const Media>& media) {
+    const Session& model = session();  // its notes come before the name
+    if (files.size() > 1 && !json_) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
+    const Answer answer = ask({media}, question, answer_, printing(json_));
+    if (json_) {
+      print_json(model, file, *media, answer, answer_);
+    } else if (answer.text.empty() || answer.text.back() != '\n') {
+      fmt::print("\n");
+    }
+    if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
+    if (answer.finish == Finish::loop) complain(file.path + ": stopped: the answer repeats itself");
+    if (answer.finish == Finish::context) complain(file.path + ": stopped: the context is full");
+  });
+}
+
+std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths) {
+  std::vector<MediaFile> files;
+  for (const std::string& path : paths) files.push_back({kind, path});
+  return files;
+}
+
+}  // namespace gemma::app

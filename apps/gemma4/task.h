@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands about files have in common (caption, watch, transcribe, ...): a model that is asked the same of one
+// file after another. Greedy unless --temperature is given, so that a file has one answer.
+//
+//   TaskOptions options;
+//   add_task_options(command, options);
+//   Task task(options, {media::Kind::image});               // knows the model, reads no weights yet
+//   task.for_each(files, [&](const MediaFile& file, const auto& media) {
+//     const Answer answer = task.ask({media}, "What is this?", task.answer_options(), sink);
+//     ...
+//   });
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gemma4/media_inputs.h"
+#include "gemma4/session.h"
+#include "gemma4/terminal.h"
+
+namespace gemma::app {
+
+struct TaskOptions {
+  SessionOptions session;
+  MediaSettings media;
+  std::optional<double> temperature;
+  std::optional<int64_t> seed, context, max_tokens, think;  // think: thought tokens, 0: no limit
+  bool json = false;
+};
+
+/** -m, --mmproj, --json, -n, --temperature, --seed, --think, -c, --template, those of the machine and of media.
+ *  `options` lives as long as the command. */
+void add_task_options(CLI::App& command, TaskOptions& options);
+
+class Task {
+ public:
+  /** Fails when no model is named, or when it cannot take files of `kinds`. */
+  Task(const TaskOptions& options, const std::vector<media::Kind>& kinds);
+
+  using Visitor = std::function<void(const MediaFile&, const std::shared_ptr<const Media>&)>;
+  /** Reads file after file, the first before any weights, and hands each over. What is wrong with one is said, and the
+   *  others go on; Ctrl-C ends it. Sets the exit status. */
+  void for_each(const std::vector<MediaFile>& files, const Visitor& visit);
+
+  /** The answer to a question about media, its text streamed to `sink`. Fails when there is none. */
+  Answer ask(const MediaList& media, std::string_view question, const AnswerOptions& options, Exchange::Sink sink = {});
+
+  /** The same question about each file: answers on stdout as they come, below the file's name where there are several;
+   *  with --json a line each: file, answer, facts. */
+  void answer_each(const std::vector<MediaFile>& files, std::string_view question);
+
+  const AnswerOptions& answer_options() const { return answer_; }
+  const ModelFiles& files() const { return files_; }
+  /** Reads a file as the settings say. */
+  MediaReader reader() const { return {files_, settings_}; }
+  /** The model with its weights, which are loaded when they are asked for first, with encoders for those kinds. */
+  Session& session();
+
+ private:
+  InterruptGuard guard_;
+  SessionOptions options_;
+  MediaSettings settings_;
+  AnswerOptions answer_;
+  ModelFiles files_;
+  Senses senses_;
+  bool json_;
+  std::unique_ptr<Session> session_;
+};
+
+std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths);
+
+}  // namespace gemma::app

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemma4 watch: a question about a film.
+#include <filesystem>
+#include <memory>
+
+#include "base/error.h"
+#include "gemma4/command.h"
+#include "gemma4/task.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  gemma4 watch goal.mp4 "Who scores, and when?" -m model-folder
+  gemma4 watch day1.mkv day2.mkv "List what happens, with the times." --json
+  gemma4 watch lecture.mp4 "What is on the slides?" --fps 0.2 --max-frames 120 --frame-budget 140
+The last word is the question; without one: what happens.)";
+
+constexpr const char* kQuestion = "What happens in this film? Answer with the times at which it happens.";
+
+struct WatchOptions {
+  TaskOptions task;
+  std::vector<std::string> words;
+};
+
+/** The words but the last where that is no file. */
+std::string take_question(std::vector<std::string>& words) {
+  std::error_code error;
+  if (words.back() == "-" || kind_of_file(words.back()) || std::filesystem::exists(words.back(), error)) {
+    return kQuestion;
+  }
+  std::string question = std::move(words.back());
+  words.pop_back();
+  if (words.empty()) fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", question);
+  return question;
+}
+
+void run(WatchOptions options) {
+  const std::string question = take_question(options.words);
+  Task(options.task, {media::Kind::video}).answer_each(files_of(media::Kind::video, options.words), question);
+}
+
+}  // namespace
+
+void add_watch(CLI::App& app) {
+  auto options = std::make_shared<WatchOptions>();
+  CLI::App* command = app.add_subcommand("watch", "Answer a question about films");
+  command->add_option("words", options->words, "Films, and the question in quotes")
+      ->option_text("VIDEO... [QUESTION]")
+      ->required();
+  add_task_options(*command, options->task);
+  command->footer(kExamples);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace gemma::app
