@@ -45,7 +45,7 @@ void add_caption(CLI::App& app) {
       ->check(CLI::IsMember({"short", "medium", "long"}))
       ->capture_default_str();
   command->add_option("--language", options->language, "Of the description: Italian");
-  add_task_options(*command, options->task);
+  add_task_options(*command, options->task, {media::Kind::image});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

@@ -65,7 +65,7 @@ void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
       }
     }
   });
-  add_media_settings(command, inputs.settings);
+  add_media_settings(command, inputs.settings, {Kind::image, Kind::audio, Kind::video});
 }
 
 std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -144,15 +145,22 @@ MediaOptions MediaSettings::of(Kind kind) const {
   return options;
 }
 
-void add_media_settings(CLI::App& command, MediaSettings& settings) {
+void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Kind>& kinds) {
   CLI::Option_group& group = *command.add_option_group("Pictures, sound and film");
-  add_budget(group, "--image-budget", settings.image.prepare);
-  add_budget(group, "--frame-budget", settings.video.prepare);
-  add_film_options(group, "--film-sound", settings.video.prepare);
-  group.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
-      ->check(CLI::PositiveNumber);
-  group.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
-      ->check(CLI::PositiveNumber);
+  const auto has = [&](Kind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
+  if (has(Kind::image)) add_budget(group, "--image-budget", settings.image.prepare);
+  if (has(Kind::video)) {
+    add_budget(group, "--frame-budget", settings.video.prepare);
+    add_film_options(group, "--film-sound", settings.video.prepare);
+  }
+  if (has(Kind::image) || has(Kind::video)) {
+    group.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
+        ->check(CLI::PositiveNumber);
+  }
+  if (has(Kind::audio) || has(Kind::video)) {
+    group.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
+        ->check(CLI::PositiveNumber);
+  }
   add_limits(group, settings.limits);
 }
 

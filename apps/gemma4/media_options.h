@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "media/worker.h"
 
@@ -28,8 +29,8 @@ struct MediaSettings {
   MediaOptions limits;  // of all
 };
 
-/** --image-budget and the like; `settings` lives as long as the command. */
-void add_media_settings(CLI::App& command, MediaSettings& settings);
+/** --image-budget and the like, as far as they are of files of `kinds`; `settings` lives as long as the command. */
+void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<media::Kind>& kinds);
 
 /** Opens and prepares a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options);

@@ -70,7 +70,7 @@ void print_json(const Session& session, const MediaFile& file, const Media& medi
 
 }  // namespace
 
-void add_task_options(CLI::App& command, TaskOptions& options) {
+void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<media::Kind>& kinds) {
   command.add_option("-m,--model", options.session.model, "The model's file or folder (default: as for run)");
   command
       .add_option("--mmproj", options.session.mmproj, "The encoders of pictures and sound, where they are a file apart")
@@ -89,7 +89,7 @@ void add_task_options(CLI::App& command, TaskOptions& options) {
   command.add_option("--template", options.session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large"}));
   add_machine_options(command, options.session.machine);
-  add_media_settings(command, options.media);
+  add_media_settings(command, options.media, kinds);
 }
 
 Task::Task(const TaskOptions& options, const std::vector<media::Kind>& kinds)

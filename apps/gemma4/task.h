@@ -3,7 +3,7 @@
 // file after another. Greedy unless --temperature is given, so that a file has one answer.
 //
 //   TaskOptions options;
-//   add_task_options(command, options);
+//   add_task_options(command, options, {media::Kind::image});
 //   Task task(options, {media::Kind::image});               // knows the model, reads no weights yet
 //   task.for_each(files, [&](const MediaFile& file, const auto& media) {
 //     const Answer answer = task.ask({media}, "What is this?", task.answer_options(), sink);
@@ -31,9 +31,9 @@ struct TaskOptions {
   bool json = false;
 };
 
-/** -m, --mmproj, --json, -n, --temperature, --seed, --think, -c, --template, those of the machine and of media.
- *  `options` lives as long as the command. */
-void add_task_options(CLI::App& command, TaskOptions& options);
+/** -m, --mmproj, --json, -n, --temperature, --seed, --think, -c, --template, those of the machine, and of files of
+ *  `kinds`. `options` lives as long as the command. */
+void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<media::Kind>& kinds);
 
 class Task {
  public:

@@ -48,7 +48,7 @@ void add_watch(CLI::App& app) {
   command->add_option("words", options->words, "Films, and the question in quotes")
       ->option_text("VIDEO... [QUESTION]")
       ->required();
-  add_task_options(*command, options->task);
+  add_task_options(*command, options->task, {media::Kind::video});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

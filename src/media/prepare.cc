@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "media/patches.h"
+#include "media/pauses.h"
 
 namespace gemma::media {
 namespace {
@@ -116,6 +117,23 @@ int64_t add_piece(const Sound& sound, SoundPiece piece, const PrepareOptions& op
   return sum;
 }
 
+/** The same of a whole file, cut at its pauses. */
+int64_t add_at_pauses(const Sound& sound, const PrepareOptions& options, json::array& clips, Prepared& out) {
+  int64_t sum = 0, clip = 0;
+  for (const PausePiece& piece :
+       cut_at_pauses(sound.samples, static_cast<int64_t>(options.piece_seconds * kSoundRate))) {
+    const auto samples = std::span(sound.samples)
+                             .subspan(static_cast<size_t>(piece.begin), static_cast<size_t>(piece.end - piece.begin));
+    const Heard heard = heard_part(samples);
+    const json::object belongs{{"overlaps", piece.overlaps},
+                               {"silent", heard.end == 0},
+                               {"heard_begin", static_cast<double>(piece.begin + heard.begin) / kSoundRate},
+                               {"heard_end", static_cast<double>(piece.begin + heard.end) / kSoundRate}};
+    sum += add_piece(sound, {piece.begin, piece.end}, options, belongs, clip, clips, out);
+  }
+  return sum;
+}
+
 void prepare_audio(const ByteSource& source, const PrepareOptions& options, Prepared& out) {
   const Sound sound = decode_sound_for(source, options);
   const int64_t samples = std::ssize(sound.samples);
@@ -123,10 +141,11 @@ void prepare_audio(const ByteSource& source, const PrepareOptions& options, Prep
   if (soft_tokens_of(samples, options) == 0) {
     fail(source.name(), "{} samples at 16 kHz: too short for a single soft token", samples);
   }
-  out.arrays.push_back(array("audio.wave", DType::f32, {samples}, sound.samples));
+  if (options.wave) out.arrays.push_back(array("audio.wave", DType::f32, {samples}, sound.samples));
   json::array clips;
   int64_t clip = 0;
-  out.facts["soft_tokens"] = add_piece(sound, {0, samples}, options, {}, clip, clips, out);
+  out.facts["soft_tokens"] = options.cut == Cut::pauses ? add_at_pauses(sound, options, clips, out)
+                                                        : add_piece(sound, {0, samples}, options, {}, clip, clips, out);
   out.facts["clips"] = std::move(clips);
 }
 

@@ -27,6 +27,10 @@ enum class Form : uint8_t { towers, unified };
  *  reference has it. none: left out. */
 enum class FilmSound : uint8_t { aligned, after, none };
 
+/** Where a sound file is cut. limit: evenly, where a tower hears no more at a time. pauses: where it is quietest, in
+ *  pieces of at most piece_seconds, whatever the model (media/pauses.h). */
+enum class Cut : uint8_t { limit, pauses };
+
 struct PrepareOptions {
   Kind kind = Kind::image;
   Form form = Form::towers;
@@ -38,6 +42,9 @@ struct PrepareOptions {
   FrontEnd front_end = FrontEnd::transformers;
   FrameRule frames;
   FilmSound sound = FilmSound::aligned;
+  Cut cut = Cut::limit;
+  double piece_seconds = 30;  // 2 to 30
+  bool wave = true;           // whether the samples themselves are among the arrays
   // 0: the default of the kind.
   int64_t max_bytes = 0, max_pixels = 0;
   double max_seconds = 0;

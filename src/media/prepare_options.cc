@@ -56,6 +56,9 @@ json::object to_json(const PrepareOptions& o) {
           {"max_frames", o.frames.max_frames},
           {"fps", o.frames.fps},
           {"sound", number_of(o.sound)},
+          {"cut", number_of(o.cut)},
+          {"piece_seconds", o.piece_seconds},
+          {"wave", o.wave ? 1 : 0},
           {"max_bytes", o.max_bytes},
           {"max_pixels", o.max_pixels},
           {"max_seconds", o.max_seconds}};
@@ -74,6 +77,9 @@ PrepareOptions options_from(const json::object& object) {
   o.front_end = fields.choice("front_end", FrontEnd::jax);
   o.frames = {static_cast<int>(fields.integer("max_frames", 0, 1e6)), fields.number("fps", 0, 1e4)};
   o.sound = fields.choice("sound", FilmSound::none);
+  o.cut = fields.choice("cut", Cut::pauses);
+  o.piece_seconds = fields.number("piece_seconds", 2, 30);
+  o.wave = fields.integer("wave", 0, 1) != 0;
   o.max_bytes = fields.integer("max_bytes", 0, 1e18);
   o.max_pixels = fields.integer("max_pixels", 0, 1e12);
   o.max_seconds = fields.number("max_seconds", 0, 1e9);
