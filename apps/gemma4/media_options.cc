@@ -146,22 +146,24 @@ MediaOptions MediaSettings::of(Kind kind) const {
 }
 
 void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Kind>& kinds) {
-  CLI::Option_group& group = *command.add_option_group("Pictures, sound and film");
+  const size_t before = command.get_options().size();
   const auto has = [&](Kind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
-  if (has(Kind::image)) add_budget(group, "--image-budget", settings.image.prepare);
+  if (has(Kind::image)) add_budget(command, "--image-budget", settings.image.prepare);
   if (has(Kind::video)) {
-    add_budget(group, "--frame-budget", settings.video.prepare);
-    add_film_options(group, "--film-sound", settings.video.prepare);
+    add_budget(command, "--frame-budget", settings.video.prepare);
+    add_film_options(command, "--film-sound", settings.video.prepare);
   }
   if (has(Kind::image) || has(Kind::video)) {
-    group.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
+    command.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
         ->check(CLI::PositiveNumber);
   }
   if (has(Kind::audio) || has(Kind::video)) {
-    group.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
+    command.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
         ->check(CLI::PositiveNumber);
   }
-  add_limits(group, settings.limits);
+  add_limits(command, settings.limits);
+  const std::vector<CLI::Option*> options = command.get_options();
+  for (size_t i = before; i < options.size(); ++i) options[i]->group("Pictures, sound and film");
 }
 
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {
