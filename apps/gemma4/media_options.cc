@@ -44,15 +44,18 @@ void add_size(CLI::App& command, const char* name, std::string& value, const cha
 
 void add_budget(CLI::App& command, const char* name, media::PrepareOptions& o) {
   const bool film = o.kind == Kind::video;
-  command
-      .add_option(name, o.budget,
-                  film ? "Soft tokens of a frame at most; default 70" : "Soft tokens of a picture at most; default 280")
-      ->check(CLI::IsMember(std::vector<int>(media::kImageBudgets.begin(), media::kImageBudgets.end())));
+  std::vector<std::pair<std::string, int>> budgets;
+  for (const int budget : media::kImageBudgets) budgets.emplace_back(std::to_string(budget), budget);
+  if (!film) budgets.emplace_back("auto", media::kAutoBudget);
+  add_choice<int>(command, name, o.budget, std::move(budgets),
+                  film ? "Soft tokens of a frame at most; default: the model's, else 70"
+                       : "Soft tokens of a picture at most; default: the model's, else 280. auto: as few as leave "
+                         "text 12 pixels high, 280 where there is none");
 }
 
 void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
   const bool film = o.kind == Kind::video;
-  add_budget(command, "--budget", o);
+  add_budget(command, film ? "--budget,--frame-budget" : "--budget,--image-budget", o);
   add_choice<media::ResizeRule>(command, "--resize", o.resize,
                                 {{"torch", media::ResizeRule::torch},
                                  {"pillow", media::ResizeRule::pillow},

@@ -46,8 +46,15 @@ std::string image_text(const json::object& facts) {
   const json::object& resized = facts.at("resized").as_object();
   std::string out = fmt::format("{}, {} x {}", text(facts, "format"), number(facts, "width"), number(facts, "height"));
   if (number(facts, "orientation") != 1) out += fmt::format(", orientation tag {}", number(facts, "orientation"));
-  return out + fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", number(resized, "width"),
-                           number(resized, "height"), number(facts, "soft_tokens"), number(facts, "budget"));
+  out += fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", number(resized, "width"),
+                     number(resized, "height"), number(facts, "soft_tokens"), number(facts, "budget"));
+  const json::value* height = facts.if_contains("text_height");
+  if (height != nullptr && height->is_null()) out += "budget chosen: no text found\n";
+  if (height != nullptr && height->is_number()) {
+    out += fmt::format("budget chosen: text {:.1f} pixels high is {:.1f} after the resize\n",
+                       number(facts, "text_height"), number(facts, "text_height_resized"));
+  }
+  return out;
 }
 
 std::string sound_text(const json::object& facts) {

@@ -13,6 +13,8 @@ namespace gemma::media {
  *  says otherwise. */
 inline constexpr std::array<int, 5> kImageBudgets{70, 140, 280, 560, 1120};
 inline constexpr int kDefaultImageBudget = 280, kDefaultFrameBudget = 70;
+/** In place of a budget: by the text in the picture (media/text_height.h). */
+inline constexpr int kAutoBudget = -1;
 
 /** The grid of the model: pixels of a patch's side, patches of a cell's side. */
 struct Grid {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "media/patches.h"
 #include "media/pauses.h"
+#include "media/text_height.h"
 
 namespace gemma::media {
 namespace {
@@ -33,17 +34,19 @@ void prepare_image(const ByteSource& source, const PrepareOptions& options, Prep
   if (options.max_bytes > 0) image_options.max_bytes = options.max_bytes;
   if (options.max_pixels > 0) image_options.max_pixels = options.max_pixels;
   Image image = decode_image(source, image_options);
-  const int budget = options.budget > 0 ? options.budget : kDefaultImageBudget;
-  const Result<TargetSize> size = target_size(image.pixels.width, image.pixels.height, budget, options.grid);
+  const bool by_text = options.budget == kAutoBudget;
+  ChosenBudget chosen;
+  if (by_text) chosen = choose_budget(image.pixels, options.grid);
+  if (options.budget > 0) chosen.budget = options.budget;
+  const Result<TargetSize> size = target_size(image.pixels.width, image.pixels.height, chosen.budget, options.grid);
   if (!size) fail(source.name(), "{}", size.failure().reason);
   const auto [width, height, soft_tokens] = size.value();
-  out.facts = {{"format", name_of(image.format)},
-               {"width", image.pixels.width},
-               {"height", image.pixels.height},
-               {"orientation", image.orientation},
-               {"budget", budget},
-               {"resized", {{"width", width}, {"height", height}}},
+  out.facts = {{"format", name_of(image.format)}, {"width", image.pixels.width},
+               {"height", image.pixels.height},   {"orientation", image.orientation},
+               {"budget", chosen.budget},         {"resized", {{"width", width}, {"height", height}}},
                {"soft_tokens", soft_tokens}};
+  if (by_text) out.facts["text_height"] = chosen.text ? json::value(*chosen.text) : json::value(nullptr);
+  if (by_text && chosen.text) out.facts["text_height_resized"] = chosen.resized;
   const Patches patches = cut_patches(resize(std::move(image.pixels), width, height, options.resize), side_of(options));
   const int64_t values = int64_t{patches.side} * patches.side * 3;
   out.arrays.push_back(array("image0.patches_u8", DType::u8, {patches.count(), values}, patches.values));

@@ -34,7 +34,7 @@ enum class Cut : uint8_t { limit, pauses };
 struct PrepareOptions {
   Kind kind = Kind::image;
   Form form = Form::towers;
-  int budget = 0;  // of soft tokens for a picture or frame; 0: the default of its kind
+  int budget = 0;  // of soft tokens for a picture or frame; 0: the default of its kind; kAutoBudget for pictures
   Grid grid;
   Alpha alpha = Alpha::white;
   bool turn = true;

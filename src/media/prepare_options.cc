@@ -69,7 +69,7 @@ PrepareOptions options_from(const json::object& object) {
   PrepareOptions o;
   o.kind = fields.choice("kind", Kind::video);
   o.form = fields.choice("form", Form::unified);
-  o.budget = static_cast<int>(fields.integer("budget", 0, 1e6));
+  o.budget = static_cast<int>(fields.integer("budget", kAutoBudget, 1e6));
   o.grid = {static_cast<int>(fields.integer("patch", 1, 1024)), static_cast<int>(fields.integer("cell", 1, 64))};
   o.alpha = fields.choice("alpha", Alpha::drop);
   o.turn = fields.integer("turn", 0, 1) != 0;

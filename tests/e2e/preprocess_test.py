@@ -53,6 +53,20 @@ class Preprocess(ProgramTest):
         facts = self.facts("image", MEDIA / "images" / "exif6.jpg", "--as-stored")
         self.assertEqual((facts["width"], facts["height"]), (23, 17))
 
+    def test_a_budget_by_the_text(self):
+        pages = MEDIA / "text"
+        facts = self.facts("image", pages / "sheet_20.png", "--image-budget", "auto")
+        self.assertEqual(facts["budget"], 560)
+        self.assertAlmostEqual(facts["text_height"], 19, delta=2)
+        self.assertGreaterEqual(facts["text_height_resized"], 12)
+        text = self.out("preprocess", "image", pages / "sheet_20.png", "--budget", "auto")
+        self.assertRegex(text, r"of a budget of 560\nbudget chosen: text 1\d\.\d pixels high is 1[2-5]\.\d after")
+        facts = self.facts("image", pages / "leaves.jpg", "--budget", "auto")
+        self.assertEqual((facts["budget"], facts["text_height"]), (280, None))
+        text = self.out("preprocess", "image", pages / "leaves.jpg", "--budget", "auto")
+        self.assertIn("budget chosen: no text found", text)
+        self.error("preprocess", "video", MEDIA / "films" / "h264.mkv", "--budget", "auto", status=2)
+
     def test_as_a_model_wants_it(self):
         picture, film = GOLDEN / "preprocess" / "images" / "photo_120x90.jpg", MEDIA / "films" / "h264_aac.mp4"
         facts = self.facts("image", picture, "--model", GOLDEN / "dense_vision")  # patches of 4 pixels, 140 tokens

@@ -273,7 +273,7 @@ def films():
 
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
-    for old in [path for path in OUT.parent.rglob("*") if path.is_file()]:
+    for old in [path for path in OUT.parent.rglob("*") if path.is_file() and path.parent.name != "text"]:
         old.unlink()
     names = []
 
