@@ -57,6 +57,9 @@ void dot_blocks(const WeightRows& w, const float* x, int64_t n, float* y) {
   for (; r < w.rows; ++r) dot_strip<V, Read, 1>(w.data + r * w.stride, w.stride, x, n, y + r);
 }
 
+// Tiles of W rows that are asked for ahead of their use, a line at a time.
+inline constexpr int64_t kTilesAhead = 8;
+
 /** Columns begin .. end - 1 of X rows of activations with W rows of weights. Sums of a row that is not at its end yet
  * wait in `partial`, lane by lane, so that cutting a row changes no bit. */
 template <class V, class T, int X, int W>
@@ -70,7 +73,10 @@ inline void product_tile(const std::byte* w, int64_t stride, const float* x, int
     for (int r = 0; r < X; ++r) sum[r][c] = begin == 0 ? V::zero() : V::load(partial + (r * W + c) * V::kLanes);
   }
   int64_t i = begin;
-  for (; i + V::kLanes <= end; i += V::kLanes) {
+  constexpr int64_t kBytes = W * V::kLanes * int64_t{sizeof(T)};  // of weights in a step
+  const std::byte* next = w + kTilesAhead * W * stride + begin * W * int64_t{sizeof(T)};
+  for (; i + V::kLanes <= end; i += V::kLanes, next += kBytes) {
+    for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(next + line);
     F weights[W];
     for (int c = 0; c < W; ++c) weights[c] = V::load(row[c] + i);
     for (int r = 0; r < X; ++r) {

@@ -241,6 +241,9 @@ struct Rows {
   }
 };
 
+// Values that are asked for ahead of their use, a line at a time; at the end of a strip those of the next.
+inline constexpr int64_t kKeysAhead = 32;
+
 /** R rows x C vectors of a weighted sum; `count` lanes in the vector when it is a partial one (C = 1). */
 template <class V, class T, int R, int C>
 inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys,
@@ -257,6 +260,13 @@ inline void weighted_tile(const float* p, int64_t p_stride, const float* correct
     }
   }
   for (int64_t j = 0; j < keys; ++j) {
+    if constexpr (C > 1) {
+      const int64_t ahead = j + kKeysAhead;
+      const T* next = ahead < keys ? v + ahead * n : v + C * V::kLanes + (ahead - keys) * n;
+      for (int64_t line = 0; line < C * V::kLanes * int64_t{sizeof(T)}; line += 64) {
+        __builtin_prefetch(reinterpret_cast<const std::byte*>(next) + line);
+      }
+    }
     F values[C];
     for (int c = 0; c < C; ++c) values[c] = load(v + j * n + c * V::kLanes);
     for (int r = 0; r < R; ++r) {
