@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/command.h"
+#include "gemma4/schema.h"
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
 
@@ -31,6 +32,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 run model.gguf --raw "Once upon a time"
   gemma4 run model-folder --image bike.jpg "What is wrong with this bike?"
   gemma4 run model.gguf --mmproj encoders.gguf --audio talk.mp3 --image slide.png "Does the slide say the same?"
+  gemma4 run model.gguf --schema '{"type":"array","items":{"type":"string"}}' "Name three colours."
   gemma4 run model.gguf --draft drafter.gguf "Write a bubble sort in C."
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
@@ -41,7 +43,7 @@ Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
 /** Options as the command line gives them, before defaults of the model are known. */
 struct Given {
   std::vector<std::string> words;
-  std::string model, prompt_file, tools_file, kv, context_full = "drop";
+  std::string model, prompt_file, tools_file, schema, kv, context_full = "drop";
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k, seed, max_tokens, context;
   MachineOptions machine;
@@ -157,6 +159,7 @@ int run(const Given& given, RunOptions options) {
     if (!tools.is_array()) fail(given.tools_file, "expected a JSON array of tool declarations");
     options.answer.tools = tools.get_array();
   }
+  const json::value schema = given.schema.empty() ? json::value() : read_schema(given.schema);
   if (options.prompt.empty() && !given.prompt_file.empty()) options.prompt = read_file(given.prompt_file);
   const bool many = !options.jsonl.empty();
   const bool takes_stdin = std::any_of(options.inputs.files.begin(), options.inputs.files.end(),
@@ -181,6 +184,7 @@ int run(const Given& given, RunOptions options) {
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }
+  if (!given.schema.empty()) hold_to_schema(options.answer, *session, schema, Fence::none);
   Sampling sampling = sampling_of(given, settings, *session, options.raw);
   sampling.repetition_penalty = options.answer.sampling.repetition_penalty;
   sampling.presence_penalty = options.answer.sampling.presence_penalty;
@@ -249,6 +253,7 @@ void add_run(CLI::App& app) {
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
       ->expected(0, 1)
       ->option_text("[N]");
+  command->add_option("--schema", given->schema, "The answer is JSON that fits this JSON schema: a file, or {...}");
   command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run");
   command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")
       ->check(CLI::PositiveNumber);

@@ -250,7 +250,8 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const j
     state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces);
   } else {
     state.trim_start = true;
-    state.stop.insert(state.stop.end(), few_shot_stops().begin(), few_shot_stops().end());
+    // What keeps to a mask ends by it; JSON may have empty lines.
+    if (!options.mask) state.stop.insert(state.stop.end(), few_shot_stops().begin(), few_shot_stops().end());
   }
   state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
   return exchange;

@@ -31,7 +31,10 @@ CATCHERS = {
     "apps/gemma4/task.cc",  # nor does a file that is wrong end a command about several
     "apps/gemma4/run_jsonl.cc",
 }  # one bad line of many is answered in its place
-CATCHING_WRAPPERS = {"src/base/thread_pool.cc"}  # carries an exception from a worker to its caller
+CATCHING_WRAPPERS = {
+    "src/base/thread_pool.cc",  # carries an exception from a worker to its caller
+    "src/grammar/xgrammar_mask.cc",
+}
 MACRO_FILES = {"src/base/error.h"}
 CONDITIONAL_FILES = re.compile(r"src/base/platform\w*\.(cc|h)|src/cpu/kernels/select\.cc|src/gpu/device\w*\.(cc|h)")
 THREAD_MODULES = ("src/base/", "src/serve/")

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma4/schema.h"
+
+#include "base/file.h"
+#include "grammar/after_thought.h"
+
+namespace gemma::app {
+
+json::value read_schema(const std::string& given) {
+  const size_t first = given.find_first_not_of(" \t\n");
+  const bool inline_json = first != std::string::npos && given[first] == '{';
+  return parse_json_or_fail(inline_json ? "--schema" : given, inline_json ? given : read_file(given));
+}
+
+void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence) {
+  const Config& config = session.model->config;
+  Grammars grammars(session.tokenizer, config.vocab, config.special.eos);
+  auto grammar = grammars.json(schema, fence);
+  if (!grammar) fail(grammar.failure().field, "{}", grammar.failure().reason);
+  ThoughtPlace place;
+  place.open = session.tokenizer->find("<|channel>").value_or(-1);
+  place.close = session.tokenizer->find("<channel|>").value_or(-1);
+  place.may_open = answer.think && place.open >= 0 && place.close >= 0;
+  answer.mask = [grammar = grammar.value(), place](std::unique_ptr<TokenMask> budget) {
+    return std::make_unique<AfterThought>(grammar->mask(), place, std::move(budget));
+  };
+}
+
+}  // namespace gemma::app

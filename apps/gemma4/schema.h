@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers that are JSON of a schema.
+#pragma once
+
+#include <string>
+
+#include "gemma4/session.h"
+#include "grammar/grammar.h"
+
+namespace gemma::app {
+
+/** `given` is JSON where it begins with a brace, else a file. */
+json::value read_schema(const std::string& given);
+
+/** Lets answers be nothing but such JSON, behind their thought. */
+void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence);
+
+}  // namespace gemma::app

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gemma4 run --schema`: the answer is JSON of the schema, of whatever model."""
+
+import json
+import unittest
+
+from support import MODEL, ProgramTest
+
+COLOURS = {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "minItems": 3, "maxItems": 3}
+
+
+class Schema(ProgramTest):
+    def test_the_answer_fits(self):
+        for seed in range(2):
+            text = self.out(
+                "run", MODEL, "--schema", json.dumps(COLOURS), "--seed", seed, "--temperature", 2, "Colours?"
+            )
+            self.assertEqual(3, len(json.loads(text)), text)
+            self.assertLessEqual(set(json.loads(text)), {"red", "green", "blue"})
+
+    def test_a_file_and_many_prompts(self):
+        (self.folder / "colours.json").write_text(json.dumps(COLOURS))
+        lines = '"Three colours."\n"Three more."\n'
+        rows = self.out("run", MODEL, "--schema", "colours.json", "--jsonl", "-", "--greedy", stdin=lines).splitlines()
+        for row in map(json.loads, rows):
+            self.assertEqual("stop", row["finish"])
+            self.assertEqual(3, len(json.loads(row["text"])))
+
+    def test_guesses_change_nothing(self):
+        texts = {
+            self.out("run", MODEL, "--schema", json.dumps(COLOURS), "--seed", 5, "--speculate", how, "Colours?")
+            for how in ("off", "auto")
+        }
+        self.assertEqual(1, len(texts))
+
+    def test_bad_schemas_are_one_line(self):
+        self.assertIn("nothing.json", self.error("run", MODEL, "--schema", "nothing.json", "Hi"))
+        self.assertIn("line 1", self.error("run", MODEL, "--schema", '{"type":', "Hi"))
+        (self.folder / "list.json").write_text("[1]")
+        self.assertIn("expected an object", self.error("run", MODEL, "--schema", "list.json", "Hi"))
+
+
+if __name__ == "__main__":
+    unittest.main()
