@@ -21,14 +21,14 @@ namespace {
 using media::Kind;
 
 template <class T>
-void add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
-                const char* help) {
+CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
+                        const char* help) {
   std::string names, chosen;
   for (const auto& [word, choice] : choices) {
     names += (names.empty() ? "" : "|") + word;
     if (choice == value) chosen = word;
   }
-  command.add_option(name, value, help)
+  return command.add_option(name, value, help)
       ->transform(CLI::CheckedTransformer(std::move(choices)).description(""))
       ->type_name(names)
       ->default_str(chosen);
@@ -77,6 +77,15 @@ void add_film_options(CLI::App& command, const char* sound, media::PrepareOption
       ->check(CLI::Range(1, 10000));
   command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
       ->check(CLI::Range(0.0001, 1000.0));
+  command
+      .add_option("--video-tokens", o.frames.tokens,
+                  "Tokens of a film at most, frames, time stamps and sound: as many frames as fit, up to --max-frames "
+                  "where that is given; sound that takes more than half of them is left out")
+      ->check(CLI::Range(1, 1'000'000'000));
+  add_choice<media::FrameChoice>(command, "--frames", o.frames.choice,
+                                 {{"spread", media::FrameChoice::spread}, {"scenes", media::FrameChoice::scenes}},
+                                 "Which: spread evenly, or one of each scene and of the longest ones more")
+      ->excludes("--fps");
   add_choice<media::FilmSound>(
       command, sound, o.sound,
       {{"aligned", media::FilmSound::aligned}, {"after", media::FilmSound::after}, {"none", media::FilmSound::none}},

@@ -85,7 +85,9 @@ std::string film_text(const json::object& facts) {
   for (const json::value& frame : frames) {
     out += fmt::format(" {} ({})", number(frame.as_object(), "index"), text(frame.as_object(), "stamp"));
   }
-  out += "\n";
+  out += fmt::format("\nwith time stamps and sound at most {} tokens\n", number(facts, "tokens"));
+  const json::value* left_out = facts.if_contains("sound_left_out");
+  if (left_out != nullptr && left_out->as_bool()) out += "sound: left out, it takes more than half of --video-tokens\n";
   if (const json::value* sound = facts.if_contains("sound")) out += "sound: " + sound_text(sound->as_object());
   return out;
 }

@@ -25,7 +25,8 @@ void MediaModel::set(media::PrepareOptions& options) const {
   const std::optional<int> budget =
       pictures && options.kind == media::Kind::video ? processor.frame_budget : processor.image_budget;
   if (options.budget == 0) options.budget = budget.value_or(0);
-  if (options.frames.max_frames == 0) options.frames.max_frames = processor.frames.value_or(0);
+  if (options.frames.max_frames == 0 && options.frames.tokens == 0)
+    options.frames.max_frames = processor.frames.value_or(0);
 }
 
 }  // namespace gemma

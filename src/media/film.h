@@ -20,10 +20,17 @@ namespace gemma::media {
 
 inline constexpr int kDefaultFrames = 32;
 
+/** spread: evenly. scenes: one of each scene, of the longest ones more. */
+enum class FrameChoice : uint8_t { spread, scenes };
+
 /** Which frames are looked at. */
 struct FrameRule {
   int max_frames = 0;  // spread evenly, the reference's rule; all of them where there are fewer; 0: kDefaultFrames
   double fps = 0;      // above 0: so many a second, and spread evenly where these are more than max_frames
+  FrameChoice choice = FrameChoice::spread;
+  /** Above 0: as many frames as this many tokens hold with their time stamps and the sound, and max_frames only where
+   * it is set. */
+  int64_t tokens = 0;
 };
 
 struct FilmOptions {
@@ -31,6 +38,7 @@ struct FilmOptions {
   int budget = kDefaultFrameBudget;  // soft tokens of a frame
   Grid grid;
   ResizeRule resize = ResizeRule::torch;
+  bool with_sound = false;             // the sound is to be within rule.tokens, too
   int64_t max_bytes = 64'000'000'000;  // of the file
   int64_t max_pixels = 50'000'000;     // of a frame as it is stored
   double max_seconds = 14400;
@@ -50,7 +58,8 @@ struct Film {
   double seconds = 0;         // its length
   int width = 0, height = 0;  // as it is seen, before resizing
   bool has_sound = false;
-  TargetSize size;  // of each frame
+  bool sound_fits = true;  // within rule.tokens
+  TargetSize size;         // of each frame
 };
 
 /** Fails with the file's name and one line; so for files without pictures. */
@@ -60,6 +69,28 @@ Film decode_film(const ByteSource& source, const FilmOptions& options);
 Result<std::vector<int64_t>> spread_frames(int64_t total, int n);
 /** Indices of the frames to look at, given when each is shown (rising). */
 std::vector<int64_t> choose_frames(std::span<const double> times, double length, const FrameRule& rule);
+
+/** What goes with a frame in a prompt, at most: its time stamp and what it stands between; with a clip of sound, that
+ *  and what its last part is filled up with. */
+inline constexpr int kTokensBesideFrame = 9, kTokensBesideClip = 3;
+inline constexpr int kSoundTokensPerSecond = 25;
+/** How many frames fit so many tokens, and whether the sound does: it stays where it leaves half of them. 0 frames: not
+ *  even one. */
+struct TokenPlan {
+  int64_t frames = 0;
+  bool sound = false;
+};
+TokenPlan plan_tokens(int64_t tokens, int frame_soft_tokens, double sound_seconds);
+
+/** A frame that was compared to the one before it: 0 the same, 1 black and white. */
+struct Change {
+  int64_t index = 0;  // of the frame
+  double seconds = 0;
+  float change = 0;
+};
+/** At most n of `total` frames, rising: of every scene the middle one where the scenes are not more than n, else of
+ * those that begin with the largest changes; what is left goes to the longest. */
+std::vector<int64_t> choose_scenes(std::span<const Change> changes, double length, int64_t total, int64_t n);
 
 /** "mm:ss", as it stands before a frame in the prompt: whole seconds, two digits or more each. */
 std::string time_stamp(double seconds);

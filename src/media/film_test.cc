@@ -88,6 +88,40 @@ TEST(Frames, SoundIsCutAtTheirTimes) {
   EXPECT_EQ(time_stamp(3725), "62:05");
 }
 
+TEST(Frames, AsManyAsTokensHold) {
+  const auto plan = [](int64_t tokens, int each, double seconds) {
+    const TokenPlan found = plan_tokens(tokens, each, seconds);
+    return std::pair(found.frames, found.sound);
+  };
+  EXPECT_EQ(plan(790, 70, 0), std::pair(int64_t{10}, false));
+  EXPECT_EQ(plan(789, 70, 0), std::pair(int64_t{9}, false));
+  EXPECT_EQ(plan(1000, 70, 20), std::pair(int64_t{6}, true));      // 500 of sound; 82 each
+  EXPECT_EQ(plan(1000, 70, 20.1), std::pair(int64_t{12}, false));  // too much of it
+  EXPECT_EQ(plan(78, 70, 0), std::pair(int64_t{0}, false));
+  EXPECT_EQ(plan(80, 70, 1), std::pair(int64_t{1}, false));
+}
+
+std::vector<Change> still(int n) {
+  std::vector<Change> out;
+  for (int i = 0; i < n; ++i) out.push_back({i, i / 10.0, 0.01f});
+  return out;
+}
+
+TEST(Frames, OneOfEachSceneAndMoreOfTheLongest) {
+  std::vector<Change> changes = still(100);
+  EXPECT_THAT(choose_scenes(changes, 10, 100, 2), ElementsAre(25, 75));  // nothing happens: spread
+  changes[40].change = 0.5f;
+  changes[42].change = 0.3f;  // of the same cut
+  changes[90].change = 0.2f;
+  EXPECT_THAT(choose_scenes(changes, 10, 100, 3), ElementsAre(20, 65, 95));
+  EXPECT_THAT(choose_scenes(changes, 10, 100, 4), ElementsAre(20, 52, 77, 95));
+  EXPECT_THAT(choose_scenes(changes, 10, 100, 2), ElementsAre(20, 70));  // the larger change
+  EXPECT_EQ(choose_scenes(changes, 10, 100, 1000).size(), 100u);
+  EXPECT_THAT(choose_scenes({}, 10, 100, 2), ElementsAre(25, 75));
+  EXPECT_THAT(choose_scenes(still(1), 0, 1, 5), ElementsAre(0));
+  EXPECT_TRUE(choose_scenes({}, 0, 0, 5).empty());
+}
+
 class FilmTest : public ::testing::Test {
  protected:
   /** The frames of the samples tell their number by their brightness. */
@@ -136,6 +170,74 @@ TEST_F(FilmTest, VariableRateKeepsItsOwnTimes) {
   const Film two = decode("variable.mp4", options);
   for (const TimedFrame& frame : two.frames) indices.push_back(frame.index);
   EXPECT_THAT(indices, ElementsAre(0, 4, 7, 11));
+}
+
+std::vector<int64_t> indices_of(const Film& film) {
+  std::vector<int64_t> out;
+  for (const TimedFrame& frame : film.frames) out.push_back(frame.index);
+  return out;
+}
+
+/** They begin at 0, 40, 46, 70 and 93 of 100 frames. */
+TEST_F(FilmTest, ScenesAreFound) {
+  if (!has_ffmpeg()) return;
+  for (const char* name : {"scenes.mp4", "scenes_one_key.mkv"}) {
+    SCOPED_TRACE(name);
+    FilmOptions options;
+    options.rule.choice = FrameChoice::scenes;
+    options.rule.max_frames = 5;
+    EXPECT_THAT(indices_of(decode(name, options)), ElementsAre(20, 43, 58, 81, 96));
+    options.rule.max_frames = 1;
+    EXPECT_THAT(indices_of(decode(name, options)), ElementsAre(50));
+  }
+}
+
+/** Of the key frames alone where there are enough; pictures that were sought are those that decoding gets to. */
+TEST_F(FilmTest, AnHour) {
+  if (!has_ffmpeg()) return;
+  FilmOptions options;
+  options.rule.choice = FrameChoice::scenes;
+  options.rule.max_frames = 6;
+  const Film scenes = decode("hour.mkv", options);
+  EXPECT_THAT(indices_of(scenes), ElementsAre(300, 900, 1500, 2100, 2700, 3300));
+  options.rule = {};
+  options.rule.tokens = 10'000;
+  options.with_sound = true;  // there is none
+  const Film spread = decode("hour.mkv", options);
+  ASSERT_EQ(spread.frames.size(), 10'000u / (63 + kTokensBesideFrame));
+  EXPECT_TRUE(spread.sound_fits);
+  for (const TimedFrame& frame : spread.frames) {
+    EXPECT_NEAR(frame.pixels.rgb[0], 30 + 35 * (frame.index / 600), 4) << frame.index;
+  }
+}
+
+TEST_F(FilmTest, TokensOfFramesAndSound) {
+  if (!has_ffmpeg()) return;
+  FilmOptions options;
+  options.with_sound = true;
+  options.rule.tokens = 1040;
+  const Film both = decode("scenes.mp4", options);  // 10 seconds of sound are 250 tokens
+  EXPECT_TRUE(both.sound_fits);
+  EXPECT_EQ(both.frames.size(), 10u);
+  options.rule.tokens = 400;
+  const Film silent = decode("scenes.mp4", options);
+  EXPECT_FALSE(silent.sound_fits);
+  EXPECT_EQ(silent.frames.size(), 5u);
+  options.rule.max_frames = 2;
+  EXPECT_EQ(decode("scenes.mp4", options).frames.size(), 2u);
+  options.rule.tokens = 71;
+  EXPECT_THAT(error_of([&] { decode("scenes.mp4", options); }), HasSubstr("expected more than 71 for the film"));
+}
+
+TEST_F(FilmTest, OfOneFrame) {
+  if (!has_ffmpeg()) return;
+  for (const FrameChoice choice : {FrameChoice::spread, FrameChoice::scenes}) {
+    FilmOptions options;
+    options.rule.choice = choice;
+    const Film film = decode("one_frame.mp4", options);
+    EXPECT_THAT(indices_of(film), ElementsAre(0));
+    EXPECT_EQ(film.total_frames, 1);
+  }
 }
 
 TEST_F(FilmTest, SoundOfAFilm) {

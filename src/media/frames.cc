@@ -2,6 +2,7 @@
 // Which frames of a film are looked at, and which sound goes with them.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "media/film.h"
 
@@ -15,6 +16,37 @@ std::vector<int64_t> spread(int64_t total, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     // In floating point as the reference, which steps by total / n.
     out.push_back(static_cast<int64_t>(static_cast<double>(i) * (static_cast<double>(total) / static_cast<double>(n))));
+  }
+  return out;
+}
+
+/** Each scene gets a frame, the longest (for each frame it has) the next one; in the middle of equal parts of a scene.
+ */
+std::vector<int64_t> frames_of_scenes(std::span<const Change> begins, double length, int64_t total, int64_t n) {
+  struct Scene {
+    int64_t begin, end;
+    double seconds;
+    int64_t frames = 1;
+
+    double of_each() const { return frames < end - begin ? seconds / static_cast<double>(frames) : 0; }
+  };
+  std::vector<Scene> scenes;
+  for (size_t i = 0; i < begins.size(); ++i) {
+    const bool last = i + 1 == begins.size();
+    scenes.push_back({begins[i].index, last ? total : begins[i + 1].index,
+                      (last ? length : begins[i + 1].seconds) - begins[i].seconds});
+  }
+  for (int64_t left = n - std::ssize(scenes); left > 0; --left) {
+    const auto longest = std::max_element(scenes.begin(), scenes.end(),
+                                          [](const Scene& a, const Scene& b) { return a.of_each() < b.of_each(); });
+    if (longest->of_each() <= 0) break;
+    ++longest->frames;
+  }
+  std::vector<int64_t> out;
+  for (const Scene& scene : scenes) {
+    for (int64_t i = 0; i < scene.frames; ++i) {
+      out.push_back(scene.begin + (2 * i + 1) * (scene.end - scene.begin) / (2 * scene.frames));
+    }
   }
   return out;
 }
@@ -46,6 +78,34 @@ std::vector<int64_t> choose_frames(std::span<const double> times, double length,
   std::vector<int64_t> out = spread(std::ssize(chosen), n);
   for (int64_t& index : out) index = chosen[static_cast<size_t>(index)];
   return out;
+}
+
+TokenPlan plan_tokens(int64_t tokens, int frame_soft_tokens, double sound_seconds) {
+  const int64_t frame = frame_soft_tokens + kTokensBesideFrame;
+  const auto sound = static_cast<int64_t>(std::ceil(sound_seconds * kSoundTokensPerSecond));
+  const int64_t beside = (tokens - sound) / (frame + kTokensBesideClip);
+  if (sound > 0 && sound <= tokens / 2 && beside >= 1) return {beside, true};
+  return {tokens / frame, false};
+}
+
+std::vector<int64_t> choose_scenes(std::span<const Change> changes, double length, int64_t total, int64_t n) {
+  constexpr float kCut = 0.08f;      // less is motion
+  constexpr double kShortest = 0.5;  // seconds of a scene: what is shorter is a flash, or a cut that takes its time
+  if (total < 1 || n < 1) return {};
+  std::vector<Change> cuts;
+  std::copy_if(changes.begin(), changes.end(), std::back_inserter(cuts),
+               [](const Change& c) { return c.index > 0 && c.change >= kCut; });
+  std::stable_sort(cuts.begin(), cuts.end(), [](const Change& a, const Change& b) { return a.change > b.change; });
+  std::vector<Change> begins{{}};
+  for (const Change& cut : cuts) {
+    if (std::ssize(begins) == n) break;
+    const auto near = [&](const Change& other) {
+      return other.index > 0 && std::fabs(cut.seconds - other.seconds) < kShortest;
+    };
+    if (std::none_of(begins.begin(), begins.end(), near)) begins.push_back(cut);
+  }
+  std::sort(begins.begin(), begins.end(), [](const Change& a, const Change& b) { return a.index < b.index; });
+  return frames_of_scenes(begins, length, total, n);
 }
 
 std::string time_stamp(double seconds) {

@@ -152,15 +152,16 @@ void prepare_audio(const ByteSource& source, const PrepareOptions& options, Prep
   out.facts["clips"] = std::move(clips);
 }
 
-void add_frames(const Film& film, const PrepareOptions& options, Prepared& out) {
+void add_frames(Film& film, const PrepareOptions& options, Prepared& out) {
   std::vector<uint8_t> values;
   std::vector<int32_t> positions, indices;
   std::vector<float> times;
   json::array frames;
   const int64_t count = std::ssize(film.frames);
   int64_t rows = 0, columns = 0;
-  for (const TimedFrame& frame : film.frames) {
+  for (TimedFrame& frame : film.frames) {
     const Patches patches = cut_patches(frame.pixels, side_of(options));
+    frame.pixels = {};
     rows = patches.count();
     columns = int64_t{patches.side} * patches.side * 3;
     values.insert(values.end(), patches.values.begin(), patches.values.end());
@@ -177,9 +178,16 @@ void add_frames(const Film& film, const PrepareOptions& options, Prepared& out) 
   out.facts["frames"] = std::move(frames);
 }
 
+int64_t tokens_of_frames(const Film& film) {
+  return (int64_t{film.size.soft_tokens} + kTokensBesideFrame) * std::ssize(film.frames);
+}
+
 /** A film without sound is a film; one whose sound is damaged is refused. */
 void add_sound(const ByteSource& source, const Film& film, const PrepareOptions& options, Prepared& out) {
   if (options.sound == FilmSound::none || !film.has_sound) return;
+  out.facts["sound_left_out"] = !film.sound_fits;
+  if (!film.sound_fits) return;
+  const size_t arrays = out.arrays.size();
   const Sound sound = decode_sound_for(source, options);
   json::object facts = facts_of(sound);
   json::array clips;
@@ -194,6 +202,13 @@ void add_sound(const ByteSource& source, const Film& film, const PrepareOptions&
       soft_tokens += add_piece(sound, pieces[i], options, {{"frame", i}}, clip, clips, out);
     }
   }
+  const int64_t tokens = soft_tokens + kTokensBesideClip * clip;
+  if (options.frames.tokens > 0 && tokens_of_frames(film) + tokens > options.frames.tokens) {  // longer than it says
+    out.arrays.erase(out.arrays.begin() + static_cast<std::ptrdiff_t>(arrays), out.arrays.end());
+    out.facts["sound_left_out"] = true;
+    return;
+  }
+  out.facts["tokens"] = tokens_of_frames(film) + tokens;
   facts["soft_tokens"] = soft_tokens;
   facts["clips"] = std::move(clips);
   out.facts["sound"] = std::move(facts);
@@ -204,11 +219,12 @@ void prepare_video(const ByteSource& source, const PrepareOptions& options, Prep
   film_options.rule = options.frames;
   film_options.grid = options.grid;
   film_options.resize = options.resize;
+  film_options.with_sound = options.sound != FilmSound::none;
   if (options.budget > 0) film_options.budget = options.budget;
   if (options.max_bytes > 0) film_options.max_bytes = options.max_bytes;
   if (options.max_pixels > 0) film_options.max_pixels = options.max_pixels;
   if (options.max_seconds > 0) film_options.max_seconds = options.max_seconds;
-  const Film film = decode_film(source, film_options);
+  Film film = decode_film(source, film_options);
   out.facts = {{"format", film.format},
                {"width", film.width},
                {"height", film.height},
@@ -218,7 +234,8 @@ void prepare_video(const ByteSource& source, const PrepareOptions& options, Prep
                {"budget", film_options.budget},
                {"resized", {{"width", film.size.width}, {"height", film.size.height}}},
                {"soft_tokens_per_frame", film.size.soft_tokens},
-               {"soft_tokens", film.size.soft_tokens * std::ssize(film.frames)}};
+               {"soft_tokens", film.size.soft_tokens * std::ssize(film.frames)},
+               {"tokens", tokens_of_frames(film)}};
   add_frames(film, options, out);
   add_sound(source, film, options, out);
 }

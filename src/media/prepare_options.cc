@@ -55,6 +55,8 @@ json::object to_json(const PrepareOptions& o) {
           {"front_end", number_of(o.front_end)},
           {"max_frames", o.frames.max_frames},
           {"fps", o.frames.fps},
+          {"choice", number_of(o.frames.choice)},
+          {"tokens", o.frames.tokens},
           {"sound", number_of(o.sound)},
           {"cut", number_of(o.cut)},
           {"piece_seconds", o.piece_seconds},
@@ -75,7 +77,8 @@ PrepareOptions options_from(const json::object& object) {
   o.turn = fields.integer("turn", 0, 1) != 0;
   o.resize = fields.choice("resize", ResizeRule::pillow_down_first);
   o.front_end = fields.choice("front_end", FrontEnd::jax);
-  o.frames = {static_cast<int>(fields.integer("max_frames", 0, 1e6)), fields.number("fps", 0, 1e4)};
+  o.frames = {static_cast<int>(fields.integer("max_frames", 0, 1e6)), fields.number("fps", 0, 1e4),
+              fields.choice("choice", FrameChoice::scenes), fields.integer("tokens", 0, 1e9)};
   o.sound = fields.choice("sound", FilmSound::none);
   o.cut = fields.choice("cut", Cut::pauses);
   o.piece_seconds = fields.number("piece_seconds", 2, 30);

@@ -100,7 +100,8 @@ class Preprocess(ProgramTest):
             if path.suffix not in (".safetensors", ".json"):
                 self.assertRegex(self.out("preprocess", "audio", path), r"soft tokens")
         for path in sorted((MEDIA / "films").iterdir()):
-            self.assertRegex(self.out("preprocess", "video", path, "--fps", 4), r"63 soft tokens each, .*\nframes: 0")
+            text = self.out("preprocess", "video", path, "--fps", 4)
+            self.assertRegex(text, r"63 soft tokens each, .*\nframes: 0")
 
     def test_sound(self):
         out = self.folder / "out.safetensors"
@@ -135,6 +136,23 @@ class Preprocess(ProgramTest):
         self.assertEqual(len(self.facts("video", film, "--sound", "after")["sound"]["clips"]), 1)
         self.assertNotIn("sound", self.facts("video", film, "--sound", "none"))
         self.assertNotIn("sound", self.facts("video", MEDIA / "films" / "mpeg4.avi"))
+
+    def test_films_within_tokens(self):
+        film, hour = MEDIA / "films" / "scenes.mp4", MEDIA / "films" / "hour.mkv"
+        for tokens in (1000, 777, 600):
+            facts = self.facts("video", film, "--video-tokens", tokens)
+            self.assertLessEqual(facts["tokens"], tokens)
+            self.assertGreater(facts["tokens"], tokens - 63 - 12 - 3 * len(facts["frames"]))
+            self.assertEqual(len(facts["sound"]["clips"]), len(facts["frames"]))
+        facts = self.facts("video", film, "--video-tokens", 400)
+        self.assertTrue(facts["sound_left_out"])
+        self.assertNotIn("sound", facts)
+        self.assertIn("sound: left out", self.out("preprocess", "video", film, "--video-tokens", 400))
+        facts = self.facts("video", hour, "--video-tokens", 3000, "--frames", "scenes", "--max-frames", 12)
+        self.assertEqual(len(facts["frames"]), 12)
+        self.assertEqual({frame["index"] // 600 for frame in facts["frames"]}, set(range(6)))
+        self.assertIn("expected more than 50", self.error("preprocess", "video", hour, "--video-tokens", 50))
+        self.error("preprocess", "video", hour, "--frames", "scenes", "--fps", "1", status=2)
 
     def test_pipes_names_and_places(self):
         picture = (MEDIA / "images" / "rgb.png").read_bytes()

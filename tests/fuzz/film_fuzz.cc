@@ -10,6 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return gemma::fuzz::refuses_or_reads([&] {
     gemma::media::FilmOptions options;
     options.rule.max_frames = 3;
+    if (size % 2 == 1) options.rule.choice = gemma::media::FrameChoice::scenes;
+    options.rule.tokens = size % 3 == 0 ? 500 : 0;
     options.max_pixels = 100'000;
     options.max_seconds = 60;
     const auto source = gemma::memory_source("x", gemma::fuzz::bytes(data, size));

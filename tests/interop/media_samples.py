@@ -240,13 +240,29 @@ def film_frame(i, width=64, height=48):
     return np.full((height, width, 3), 16 + 8 * i, np.uint8)
 
 
-def encode_film(path, codec, rate, frames, sound=None, pts=None):
+SCENES = (0, 40, 46, 70, 93)  # of 100 frames: where each begins
+
+
+def scene_frame(i):
+    """Stripes of the scene's own, drifting slowly."""
+    scene = sum(begin <= i for begin in SCENES)
+    x, y = np.meshgrid(np.arange(64), np.arange(48))
+    value = 120 + 90 * np.sin((x * (scene % 3) + y * (2 - scene % 2)) / 7 + scene * 2 + i / 60)
+    return np.repeat(value.astype(np.uint8)[..., None], 3, 2)
+
+
+def hour_frame(i):
+    """Every ten minutes something else."""
+    return np.full((48, 64, 3), 30 + 35 * (i // 600), np.uint8)
+
+
+def encode_film(path, codec, rate, frames, sound=None, pts=None, picture=film_frame, options=None):
     with av.open(str(path), "w") as out:
-        video = out.add_stream(codec, rate=rate)
+        video = out.add_stream(codec, rate=rate, options=options or {})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio = out.add_stream(sound, rate=48000, layout="mono") if sound else None
         for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(film_frame(i), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture(i), format="rgb24")
             frame.pts, frame.time_base = (pts[i] if pts else i), fractions.Fraction(1, rate)
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
@@ -269,6 +285,11 @@ def films():
     encode_film(folder / "h264.ts", "libx264", 24, 24, "aac")
     times = [0, 1, 2, 3, 12, 13, 14, 15, 40, 41, 42, 47]
     encode_film(folder / "variable.mp4", "libx264", 24, 12, pts=times)
+    encode_film(folder / "one_frame.mp4", "libx264", 24, 1)
+    encode_film(folder / "scenes.mp4", "libx264", 10, 100, "aac", picture=scene_frame)
+    slow = {"g": "10000", "sc_threshold": "0"}  # one key frame
+    encode_film(folder / "scenes_one_key.mkv", "libx264", 10, 100, picture=scene_frame, options=slow)
+    encode_film(folder / "hour.mkv", "libx264", 1, 3600, picture=hour_frame, options={"g": "60", "crf": "40"})
 
 
 def main():

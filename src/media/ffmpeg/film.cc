@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Films by FFmpeg. The file is gone through twice: packets are counted without decoding any, so that frames can be
-// chosen; then the chosen ones are decoded, each from the key frame before it.
+// chosen; then the chosen ones are decoded, each from the key frame before it. Where scenes decide, it is decoded once
+// in between, every frame made small and held against the one before it.
 #include "media/film.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "base/error.h"
 #include "media/decoders.h"
 #include "media/ffmpeg/container.h"
+#include "media/ffmpeg/contents.h"
 #include "media/ffmpeg/picture.h"
 
 extern "C" {
@@ -20,62 +23,6 @@ extern "C" {
 
 namespace gemma::media {
 namespace {
-
-constexpr int64_t kMaxFrames = 10'000'000;
-
-/** Every frame of the film by its time stamp, rising, and the stamps of those that decoding may begin at. */
-struct Contents {
-  std::vector<int64_t> stamps, keys;
-  AVRational base{1, 1};
-  double fps = 0, length = 0;
-  bool steady = false;  // the frames are at equal distances
-
-  /** The reference reckons times from the number of a frame; where the rate varies the file's own are right. */
-  double time_of(int64_t index) const {
-    if (steady) return static_cast<double>(index) / fps;
-    return seconds(stamps[static_cast<size_t>(index)] - stamps.front(), base);
-  }
-};
-
-AVStream& picture_stream(Container& container) {
-  AVStream* stream = container.choose(AVMEDIA_TYPE_VIDEO);
-  if (stream == nullptr) fail(container.name(), "holds no pictures");
-  return *stream;
-}
-
-Contents read_contents(const FileBytes& file, const FilmOptions& options) {
-  Container container(file);
-  const AVStream& stream = picture_stream(container);
-  Contents out;
-  out.base = stream.time_base;
-  const Packet packet(av_packet_alloc());
-  while (container.read(*packet)) {
-    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;
-    const int64_t stamp = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    if (stamp == AV_NOPTS_VALUE || std::ssize(out.stamps) >= kMaxFrames) {
-      fail(file.name(), "frames without times, or more than {}", kMaxFrames);
-    }
-    out.stamps.push_back(stamp);
-    if ((packet->flags & AV_PKT_FLAG_KEY) != 0) out.keys.push_back(stamp);
-  }
-  if (out.stamps.empty()) fail(file.name(), "holds no pictures");
-  std::sort(out.stamps.begin(), out.stamps.end());
-  std::sort(out.keys.begin(), out.keys.end());
-  const double last = seconds(out.stamps.back() - out.stamps.front(), out.base);
-  const auto frames = static_cast<double>(out.stamps.size());
-  const AVRational mean = stream.avg_frame_rate;
-  out.fps = mean.num > 0 && mean.den > 0 ? av_q2d(mean) : last > 0 ? (frames - 1) / last : 24;
-  out.length = last + 1 / out.fps;
-  if (out.length > options.max_seconds) {
-    fail(file.name(), "a film of {:g} seconds: expected at most {:g} (--max-seconds)", out.length, options.max_seconds);
-  }
-  out.steady = true;
-  for (size_t i = 0; i < out.stamps.size() && out.steady; ++i) {
-    const double at = seconds(out.stamps[i] - out.stamps.front(), out.base);
-    out.steady = std::fabs(at - static_cast<double>(i) / out.fps) < 0.5 / out.fps;
-  }
-  return out;
-}
 
 /** The tag of a picture that is turned as the film says. */
 int orientation_of(const AVStream& stream) {
@@ -104,18 +51,37 @@ class FrameReader {
   const char* kind() const { return container_.kind(); }
   bool has_sound() { return av_find_best_stream(&container_.format(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0) >= 0; }
 
+  double sound_seconds() {
+    const int found = av_find_best_stream(&container_.format(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0);
+    if (found < 0) return 0;
+    const AVStream& stream = *container_.format().streams[found];
+    const double said = stream.duration > 0 ? seconds(stream.duration, stream.time_base) : 0;
+    return std::max(said, contents_.length);
+  }
+
+  /** Decodes the first frame: its size is that of all. */
+  void start() {
+    reach(0);
+    measure(seen());
+  }
+
   /** Decodes frame `index`, which is behind all taken before, and puts it into the film. */
   void take(int64_t index) {
+    reach(index);
+    Pixels pixels = resize(seen(), film_.size.width, film_.size.height, options_.resize);
+    film_.frames.push_back({index, contents_.time_of(index), std::move(pixels)});
+  }
+
+ private:
+  void reach(int64_t index) {
     const int64_t stamp = contents_.stamps[static_cast<size_t>(index)];
     jump_to(stamp);
     while (!has_frame_ || frame_->best_effort_timestamp < stamp) {
       if (!next_frame()) break;
     }
     if (!has_frame_) fail(container_.name(), "frame {} cannot be decoded", index);
-    keep(index);
   }
 
- private:
   /** To the last key frame before, unless decoding on gets there as soon. */
   void jump_to(int64_t stamp) {
     const auto after = std::upper_bound(contents_.keys.begin(), contents_.keys.end(), stamp);
@@ -142,17 +108,14 @@ class FrameReader {
     }
   }
 
-  void keep(int64_t index) {
+  /** The frame as it is seen: its own colours, turned. */
+  Pixels seen() {
     const ImageFile limits{container_.name(), {}, options_.max_pixels};
     RawImage raw = new_image(limits, frame_->width, frame_->height, 3);
     write_rgb(container_.name(), *frame_, 3, raw.data.data());
-    Pixels pixels = turned({raw.width, raw.height, std::move(raw.data)}, orientation_of(stream_));
-    if (film_.frames.empty()) measure(pixels);
-    pixels = resize(std::move(pixels), film_.size.width, film_.size.height, options_.resize);
-    film_.frames.push_back({index, contents_.time_of(index), std::move(pixels)});
+    return turned({raw.width, raw.height, std::move(raw.data)}, orientation_of(stream_));
   }
 
-  /** All frames get the size that the first one has. */
   void measure(const Pixels& pixels) {
     film_.width = pixels.width;
     film_.height = pixels.height;
@@ -172,6 +135,35 @@ class FrameReader {
   bool has_frame_ = false, at_end_ = false;
 };
 
+/** The rule with its number of frames, where that is given by tokens. */
+FrameRule within_tokens(const FilmOptions& options, double sound_seconds, const std::string& where, Film& film) {
+  FrameRule rule = options.rule;
+  if (rule.tokens <= 0) return rule;
+  const TokenPlan plan = plan_tokens(rule.tokens, film.size.soft_tokens, options.with_sound ? sound_seconds : 0);
+  if (plan.frames < 1) {
+    fail(where, "a frame takes {} tokens, its time stamp {}: expected more than {} for the film (--video-tokens)",
+         film.size.soft_tokens, kTokensBesideFrame, rule.tokens);
+  }
+  film.sound_fits = plan.sound || sound_seconds <= 0;
+  const int64_t most = std::min<int64_t>(plan.frames, std::numeric_limits<int>::max());
+  rule.max_frames = static_cast<int>(rule.max_frames > 0 ? std::min<int64_t>(most, rule.max_frames) : most);
+  return rule;
+}
+
+std::vector<int64_t> chosen_frames(const FileBytes& file, const Contents& contents, const FilmOptions& options,
+                                   const FrameRule& rule) {
+  if (rule.choice == FrameChoice::scenes) {
+    constexpr int64_t kCandidates = 4;  // for each frame that is wanted
+    const int64_t n = rule.max_frames > 0 ? rule.max_frames : kDefaultFrames;
+    return choose_scenes(read_changes(file, contents, options, kCandidates * n), contents.length,
+                         std::ssize(contents.stamps), n);
+  }
+  std::vector<double> times;
+  times.reserve(contents.stamps.size());
+  for (int64_t i = 0; i < std::ssize(contents.stamps); ++i) times.push_back(contents.time_of(i));
+  return choose_frames(times, contents.length, rule);
+}
+
 }  // namespace
 
 Film decode_film(const ByteSource& source, const FilmOptions& options) {
@@ -185,11 +177,10 @@ Film decode_film(const ByteSource& source, const FilmOptions& options) {
   film.total_frames = std::ssize(contents.stamps);
   film.fps = contents.fps;
   film.seconds = contents.length;
-  std::vector<double> times;
-  times.reserve(contents.stamps.size());
-  for (int64_t i = 0; i < film.total_frames; ++i) times.push_back(contents.time_of(i));
   FrameReader reader(file, contents, options, film);
-  for (const int64_t index : choose_frames(times, contents.length, options.rule)) reader.take(index);
+  reader.start();
+  const FrameRule rule = within_tokens(options, reader.sound_seconds(), file.name(), film);
+  for (const int64_t index : chosen_frames(file, contents, options, rule)) reader.take(index);
   film.format = reader.kind();
   film.has_sound = reader.has_sound();
   file.check();
