@@ -21,6 +21,7 @@ constexpr const char* kExamples = R"(Examples:
 void add_commands(CLI::App& app) {
   add_run(app);
   add_caption(app);
+  add_transcribe(app);
   add_watch(app);
   add_info(app);
   add_convert(app);

@@ -120,9 +120,12 @@ std::string note_of(const Media& media) {
   if (silent != nullptr && silent->is_bool() && silent->get_bool()) {
     return fmt::format("{}: {}silent, nothing in it reaches -60 dB", media.name, film ? "its sound is " : "");
   }
+  const json::value* pieces = media.facts.if_contains("clips");
+  const bool asked_for = pieces != nullptr && pieces->is_array() && !pieces->get_array().empty() &&
+                         pieces->get_array()[0].as_object().contains("overlaps");
   const auto clips = std::count_if(media.item.blocks.begin(), media.item.blocks.end(),
                                    [](const MediaBlock& block) { return block.medium == Medium::audio; });
-  if (!film && clips > 1)
+  if (!film && clips > 1 && !asked_for)
     return fmt::format("{}: is heard as {} clips, for 30 seconds are heard at a time", media.name, clips);
   return "";
 }

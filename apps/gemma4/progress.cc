@@ -46,10 +46,14 @@ void Progress::draw(int64_t done) const {
   const double seconds = seconds_since(start_);
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-3);
   const double share = total_ > 0 ? std::min(1.0, static_cast<double>(done) / static_cast<double>(total_)) : 0;
-  const auto amount = [&](int64_t n) { return unit_ == Unit::bytes ? format_bytes(n) : fmt::format("{}", n); };
+  const auto amount = [&](int64_t n) {
+    if (unit_ == Unit::seconds) return fmt::format("{}:{:02}", n / 60, n % 60);
+    return unit_ == Unit::bytes ? format_bytes(n) : fmt::format("{}", n);
+  };
   std::string line = fmt::format("{}  {:3.0f} %  {} of {}", what_, share * 100, amount(done), amount(total_));
-  line += unit_ == Unit::bytes ? fmt::format("  {}/s", format_bytes(static_cast<int64_t>(rate)))
-                               : fmt::format("  {:.1f}/s", rate);
+  line += unit_ == Unit::bytes     ? fmt::format("  {}/s", format_bytes(static_cast<int64_t>(rate)))
+          : unit_ == Unit::seconds ? fmt::format("  {:.1f} times as fast", rate)
+                                   : fmt::format("  {:.1f}/s", rate);
   if (rate > 0 && done < total_) line += "  " + time_left(static_cast<double>(total_ - done) / rate);
   fmt::print(stderr, "\r\x1b[K{}", cut_to_width(line, terminal_width() - 1));
   std::fflush(stderr);

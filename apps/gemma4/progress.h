@@ -16,7 +16,7 @@ namespace gemma::app {
 
 class Progress {
  public:
-  enum class Unit : uint8_t { bytes, items };
+  enum class Unit : uint8_t { bytes, items, seconds };  // seconds: of sound
 
   Progress(std::string what, int64_t total, Unit unit);
   ~Progress();

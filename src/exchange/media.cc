@@ -169,6 +169,20 @@ Media media_of(std::string name, media::Kind kind, const media::Prepared& prepar
   return media;
 }
 
+MediaList clips_of(const Media& sound) {
+  MediaList clips;
+  for (size_t i = 0; i < sound.inputs.size(); ++i) {
+    if (sound.item.blocks[i].medium != Medium::audio) continue;
+    auto clip = std::make_shared<Media>();
+    clip->name = sound.name;
+    clip->item = {Medium::audio, {sound.item.blocks[i]}};
+    clip->inputs = {sound.inputs[i]};
+    clip->contents = {sound.contents[i]};
+    clips.push_back(std::move(clip));
+  }
+  return clips;
+}
+
 json::object media_part(Medium medium) { return {{"type", name_of(medium)}}; }
 
 json::object to_json(const Media& media) {

@@ -33,6 +33,9 @@ using MediaList = std::vector<std::shared_ptr<const Media>>;
 /** Fails with `name` where arrays are not what these encoders take. */
 Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders);
 
+/** Each clip of sound by itself, in order. */
+MediaList clips_of(const Media& sound);
+
 /** Such a part of a message as the templates take: {"type": "image"}. */
 json::object media_part(Medium medium);
 /** What may be said of it as JSON: its name, kind and facts, soft tokens among them. */

@@ -4,7 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
+#include <cmath>
+#include <cstring>
 
 #include "exchange/media_model.h"
 #include "media/image_size.h"
@@ -71,6 +72,54 @@ TEST(Media, FilmWithItsSoundBesideOrBehind) {
   const Media film =
       media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, deaf), deaf.encoders);
   EXPECT_EQ(film.item.blocks.size(), 3U);  // a model that does not hear gets no sound
+}
+
+/** 16-bit mono at 16 kHz: a tone, with silence from second 18 to 19 and from 40 on. */
+std::unique_ptr<ByteSource> tone_with_pauses(int64_t seconds) {
+  const auto data = static_cast<uint32_t>(seconds * 32000);
+  std::vector<std::byte> bytes(44 + data);
+  const auto put = [&](size_t at, auto value) { std::memcpy(bytes.data() + at, &value, sizeof value); };
+  std::memcpy(bytes.data(), "RIFF....WAVEfmt ", 16);
+  put(4, 36 + data), put(16, uint32_t{16}), put(20, uint16_t{1}), put(22, uint16_t{1}), put(24, uint32_t{16000});
+  put(28, uint32_t{32000}), put(32, uint16_t{2}), put(34, uint16_t{16});
+  std::memcpy(bytes.data() + 36, "data", 4);
+  put(40, data);
+  for (int64_t i = 0; i < seconds * 16000; ++i) {
+    const bool quiet = (i >= 18 * 16000 && i < 19 * 16000) || i >= 40 * 16000;
+    put(static_cast<size_t>(44 + 2 * i),
+        static_cast<int16_t>(quiet ? 0 : 8000 * std::sin(0.1 * static_cast<double>(i))));
+  }
+  return memory_source("tone.wav", std::move(bytes));
+}
+
+TEST(Media, SoundCutAtItsPauses) {
+  const MediaModel model = model_of("mixed");
+  media::PrepareOptions options;
+  options.kind = Kind::audio;
+  options.cut = media::Cut::pauses;
+  options.piece_seconds = 20;
+  options.wave = false;
+  const auto source = tone_with_pauses(58);
+  const media::Prepared prepared = media::prepare(*source, options);
+  EXPECT_NE(prepared.arrays[0].name, "audio.wave");
+  const MediaList clips = clips_of(media_of("tone.wav", Kind::audio, prepared, model.encoders));
+  const json::array& facts = prepared.facts.at("clips").as_array();
+  ASSERT_EQ(clips.size(), facts.size());
+  ASSERT_EQ(clips.size(), 4U);
+  EXPECT_NEAR(facts[1].at("begin").as_double(), 18.5, 0.5);
+  EXPECT_FALSE(facts[1].at("overlaps").as_bool());
+  EXPECT_TRUE(facts[2].at("overlaps").as_bool());
+  EXPECT_NEAR(facts[0].at("heard_end").as_double(), 18, 0.05);
+  EXPECT_TRUE(facts.back().at("silent").as_bool());
+  const media::Sound sound = media::decode_sound(*source, {});
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const auto begin = static_cast<size_t>(std::lround(facts[i].at("begin").as_double() * 16000));
+    const auto end = static_cast<size_t>(std::lround(facts[i].at("end").as_double() * 16000));
+    const media::Mel mel = media::mel_features(std::span(sound.samples).subspan(begin, end - begin));
+    const auto found = clips[i]->inputs[0].sound.data<float>();
+    ASSERT_EQ(std::ssize(found), mel.valid * media::kMelBins);
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), mel.values.begin()));
+  }
 }
 
 TEST(Media, HashesAreOfWhatIsShown) {

@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about files: caption, watch."""
+"""Commands about files: caption, watch, transcribe."""
 
+import array
 import json
+import math
+import signal
+import subprocess
+import time
 import unittest
+import wave
 
 import tiny_model
-from support import GOLDEN, ProgramTest
+from support import GOLDEN, PATIENCE, PROGRAM, ProgramTest
 
 IMAGES = GOLDEN / "preprocess" / "images"
 WIDE, SQUARE = IMAGES / "wide_40x150.png", IMAGES / "square_96.png"
 FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+SILENCE = GOLDEN / "preprocess" / "audio" / "silence_4000_14.wav"
+
+
+def write_tone(path, seconds, pauses=()):
+    """A tone with silence from begin to end for each of `pauses`."""
+    values = array.array("h")
+    for i in range(int(seconds * 16000)):
+        quiet = any(begin <= i / 16000 < end for begin, end in pauses)
+        values.append(0 if quiet else int(8000 * math.sin(0.1 * i)))
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16000)
+        out.writeframes(values.tobytes())
+    return path
 
 
 class Tasks(ProgramTest):
@@ -53,11 +74,87 @@ class Tasks(ProgramTest):
         self.assertEqual(len(self.rows("watch", FILM, FILM, "What?", "--max-frames", "1", "-n", "1")), 2)
         self.assertIn("no such file", self.error("watch", "nowhere.mp4", status=2))
 
+    def test_long_sound_is_written_down_in_pieces(self):
+        talk = write_tone(self.folder / "talk.wav", 75, [(20, 20.6), (47, 47.6)])
+        row = self.rows("transcribe", talk, "-n", "8")[0]
+        times = [(s["begin"], s["end"]) for s in row["segments"]]
+        self.assertEqual(len(times), 3)
+        self.assertEqual((times[0][0], times[-1][1]), (0, 75))
+        self.assertTrue(20 <= times[1][0] <= 20.6 and 47 <= times[2][0] <= 47.6, times)
+        self.assertTrue(all(a[1] == b[0] for a, b in zip(times, times[1:])), times)
+        self.assertEqual(row["finish"], "stop")
+        self.assertAlmostEqual(row["media"]["soft_tokens"], 75 * 25, delta=3)
+        self.assertEqual(self.out("transcribe", talk, "-n", "8"), row["text"] + "\n")
+        alone = self.rows("transcribe", talk, "-n", "8", "--alone")[0]
+        self.assertLess(alone["prompt_tokens"], row["prompt_tokens"])  # no words from before
+        self.assertEqual(alone["segments"][0], row["segments"][0])
+        dense = self.rows("transcribe", write_tone(self.folder / "dense.wav", 50), "-n", "8")[0]["segments"]
+        self.assertEqual(dense[0]["end"], dense[1]["begin"])  # overlaps meet in the middle
+        self.assertEqual(len(self.rows("transcribe", talk, "-n", "1", "--piece", "10")[0]["segments"]), 9)
+
+    def test_subtitles(self):
+        talk = write_tone(self.folder / "talk.wav", 40, [(20, 20.6)])
+        srt = self.out("transcribe", talk, "-n", "8", "--srt")
+        self.assertRegex(srt, r"^1\n00:00:00,000 --> 00:00:20,000\n")
+        self.assertRegex(srt, r"\n2\n00:00:20,600 --> 00:00:40,000\n")
+        vtt = self.out("transcribe", talk, "-n", "8", "--vtt")
+        self.assertRegex(vtt, r"^WEBVTT\n\n00:00:00.000 --> 00:00:20.000\n")
+        other = write_tone(self.folder / "other.wav", 3)
+        self.assertIn("into a folder", self.error("transcribe", talk, other, "--srt", status=2))
+        self.assertIn("one of", self.error("transcribe", talk, "--srt", "--json", status=2))
+        self.assertEqual(self.out("transcribe", talk, other, "-n", "8", "--srt", "-o", "subtitles"), "")
+        self.assertEqual((self.folder / "subtitles" / "talk.srt").read_text(), srt)
+        self.assertTrue((self.folder / "subtitles" / "other.srt").exists())
+        self.out("transcribe", talk, "-n", "8", "--vtt", "-o", "one.vtt")
+        self.assertEqual((self.folder / "one.vtt").read_text(), vtt)
+
+    def test_translation(self):
+        tone = write_tone(self.folder / "tone.wav", 3)
+        row = self.rows("transcribe", tone, "-n", "8", "--language", "German", "--to", "French")[0]
+        self.assertEqual((row["language"], row["to"]), ("German", "French"))
+        self.assertIn("translation", row["segments"][0])
+        done = self.run_program("transcribe", tone, "-n", "8", "--to", "French")
+        self.assertIn(b"0:00 to 0:03", done.stderr)  # nonsense has no translation, and is no answer that ends
+
+    def test_silence_is_not_written_down(self):
+        done = self.run_program("transcribe", SILENCE, "--json")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"silent, nothing in it reaches -60 dB", done.stderr)
+        row = json.loads(done.stdout)
+        self.assertEqual((row["text"], row["segments"], row["tokens"]), ("", [], 0))
+        pause = write_tone(self.folder / "pause.wav", 40, [(9, 40)])
+        self.assertEqual(len(self.rows("transcribe", pause, "-n", "2", "--piece", "10")[0]["segments"]), 1)
+
+    def test_what_films_say(self):
+        row = self.rows("transcribe", FILM, "-n", "4")[0]
+        self.assertEqual(len(row["segments"]), 1)
+        self.assertIn("holds no sound", self.error("transcribe", FILM.with_name("mpeg4.avi")))
+
+    def test_ctrl_c_keeps_what_is_there(self):
+        talk = write_tone(self.folder / "talk.wav", 900)
+        begin = [PROGRAM, "transcribe", str(talk), "--piece", "5", "-n", "40"]
+        pipe = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, cwd=self.folder)
+        for args in ([], ["--json", "-o", "part.json"]):
+            run = subprocess.Popen([*begin, *args], **pipe)
+            if args:
+                time.sleep(3 * PATIENCE)
+            else:
+                self.assertTrue(run.stdout.read(1))  # some of it is written
+            run.send_signal(signal.SIGINT)
+            out, _ = run.communicate(timeout=60)
+            self.assertEqual(run.returncode, 130)
+            if not args:
+                self.assertTrue(out.endswith(b"\n"))
+        part = json.loads((self.folder / "part.json").read_text())
+        self.assertEqual(part["finish"], "cancelled")
+        self.assertTrue(0 < len(part["segments"]) < 150)
+
     def test_what_is_missing_is_said(self):
         del self.env["GEMMA4_MODEL"]
         self.assertIn("no model", self.error("caption", SQUARE))
+        self.assertIn("no audio tower", self.error("transcribe", SILENCE, "-m", GOLDEN / "dense_vision"))
         self.assertIn("no vision tower", self.error("caption", SQUARE, "-m", GOLDEN / "e_text"))
-        for command in ("caption", "watch"):
+        for command in ("caption", "watch", "transcribe"):
             self.assertIn("Examples:", self.out(command, "--help"))
             self.assertIn(f"{command})", self.out("completion", "bash"))
 
