@@ -46,6 +46,16 @@ int hex_digit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/** What --image-budget auto chose; "" where it had nothing to choose. */
+std::string budget_note(const Media& media) {
+  const json::value* height = media.facts.if_contains("text_height");
+  if (height == nullptr) return "";
+  const auto budget = media.facts.at("budget").to_number<int64_t>();
+  if (!height->is_number()) return fmt::format("{}: no text found, a budget of {} soft tokens", media.name, budget);
+  return fmt::format("{}: text {:.0f} pixels high, a budget of {} soft tokens", media.name, height->to_number<double>(),
+                     budget);
+}
+
 }  // namespace
 
 void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
@@ -113,6 +123,7 @@ Senses senses_of(const MediaList& media) {
 }
 
 std::string note_of(const Media& media) {
+  if (std::string note = budget_note(media); !note.empty()) return note;
   const bool film = media.item.medium == Medium::video;
   const json::value* track = film ? media.facts.if_contains("sound") : nullptr;
   const json::object* sound = film ? (track ? track->if_object() : nullptr) : &media.facts;

@@ -51,8 +51,8 @@ class MediaReader {
 
 Senses senses_of(const MediaList& media);
 
-/** What a person should be told of it: that it is silent, that it is heard in pieces, that its sound is left out; ""
- * for nothing. */
+/** What a person should be told of it: that it is silent, that it is heard in pieces, which budget was chosen for it;
+ * "" for nothing. */
 std::string note_of(const Media& media);
 
 /** A turn with media before its words; parts say where they are from. */

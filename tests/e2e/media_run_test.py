@@ -104,6 +104,12 @@ class MediaRun(ProgramTest):
         self.assertEqual(named["text"], beside["text"])
         self.assertIn("no encoders", self.error("run", self.model, "--mmproj", self.model, "What?"))
 
+    def test_a_budget_that_is_chosen_is_said(self):
+        self.make()
+        page = GOLDEN / "media" / "text" / "page_22.png"
+        done = self.run_program("run", self.model, "--image", page, "--image-budget", "auto", "-n", "1", "What?")
+        self.assertRegex(done.stderr.decode(), r"page_22.png: text \d+ pixels high, a budget of \d+ soft tokens")
+
     def test_silence_and_long_sound_are_noted(self):
         self.make()
         done = self.run_program("run", self.model, "--audio", SOUNDS / "silence_4000_14.wav", "-n", "1", "What?")
