@@ -2,8 +2,9 @@
 // A coded key has an error that is spread evenly over the places of its head, in proportion to the key's norm; what it
 // does to a score is the sum over places of error^2 * query^2. With key / s and query * s at each place the score is
 // the same and its error proportional to sum(key^2 / s^2) * sum(query^2 * s^2), which is least for s^2 = |key| /
-// |query|. How large keys and queries are at a place is known from the weights of their norms (what is normed is about
-// 1 everywhere). Where RoPE turns a pair of places, both have the mean of the two.
+// |query|. How large keys and queries are at a place is the weight of their norm times what comes into it, and that
+// follows from the rows of the projection: inputs of no direction give a place the length of its row. Where RoPE turns
+// a pair of places, both have the mean of the two.
 //
 // Gemma 3 270M: keys have a quarter to three quarters of their energy in 8 of 256 places.
 #include "model/key_balance.h"
@@ -11,6 +12,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include "tensor/pack.h"
@@ -18,14 +22,44 @@
 namespace gemma {
 namespace {
 
+constexpr int64_t kMostHeads = 4;  // that speak for all: large models have 32, and reading them takes seconds
+
 /** Squares of a norm's weights. */
-std::vector<double> energies(const Tensor& norm, Ops& ops) {
+std::vector<double> norm_energies(const Tensor& norm, Ops& ops) {
   std::vector<std::byte> bytes(static_cast<size_t>(norm.bytes()));
   ops.read(norm, bytes);
   std::vector<float> weights(static_cast<size_t>(norm.shape().count()));
   unpack(norm.dtype(), bytes, weights);
   std::vector<double> squares;
   for (float w : weights) squares.push_back(double{w} * double{w});
+  return squares;
+}
+
+/** The squared length of the row of each place of a head, the mean of a head being 1; a mean over heads. */
+std::vector<double> row_energies(const Tensor& w, int64_t head_dim, Ops& ops) {
+  const int64_t heads = w.rows() / head_dim, step = (heads + kMostHeads - 1) / kMostHeads;
+  std::vector<double> sum(static_cast<size_t>(head_dim)), head(sum.size());
+  std::vector<int32_t> rows(sum.size());
+  std::vector<float> values(static_cast<size_t>(head_dim * w.cols()));
+  for (int64_t h = 0; h < heads; h += step) {
+    std::iota(rows.begin(), rows.end(), static_cast<int32_t>(h * head_dim));
+    ops.read(ops.embed(w, rows, 1.0f), std::as_writable_bytes(std::span(values)));
+    double mean = 0;
+    for (size_t i = 0; i < head.size(); ++i) {
+      const auto row = std::span(values).subspan(i * static_cast<size_t>(w.cols()), static_cast<size_t>(w.cols()));
+      head[i] = std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
+      mean += head[i] / static_cast<double>(head_dim);
+    }
+    for (size_t i = 0; i < head.size(); ++i) sum[i] += head[i] / mean;
+  }
+  return sum;
+}
+
+/** Of keys or queries behind their norm, but for a factor. */
+std::vector<double> energies(const Linear& projection, const Tensor& norm, Ops& ops) {
+  std::vector<double> squares = norm_energies(norm, ops);
+  const std::vector<double> rows = row_energies(projection.w, norm.shape().count(), ops);
+  for (size_t i = 0; i < squares.size(); ++i) squares[i] *= rows[i];
   return squares;
 }
 
@@ -64,10 +98,12 @@ void balance_keys(Weights& weights, const Config& config, Ops& ops) {
   for (size_t i = 0; i < config.layers.size(); ++i) {
     const LayerConfig& own = config.layers[i];
     if (own.kv_source != static_cast<int>(i)) continue;
-    std::vector<double> keys = energies(weights.layers[i].attention.k_norm, ops), queries(keys.size());
+    const AttentionWeights& owner = weights.layers[i].attention;
+    std::vector<double> keys = energies(owner.k, owner.k_norm, ops), queries(keys.size());
     for (size_t j = i; j < config.layers.size(); ++j) {  // all that read this cache
       if (config.layers[j].kv_source != static_cast<int>(i)) continue;
-      const std::vector<double> more = energies(weights.layers[j].attention.q_norm, ops);
+      const AttentionWeights& reader = weights.layers[j].attention;
+      const std::vector<double> more = energies(reader.q, reader.q_norm, ops);
       for (size_t k = 0; k < queries.size(); ++k) queries[k] += more[k];
     }
     average_pairs(keys, own.rope.inverse_frequency);

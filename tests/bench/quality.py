@@ -7,7 +7,8 @@
 Gemma 3 270M is at hand as Q4_K_M only. Its weights, made f32, are the reference: with f32 activations and an f32 cache
 they predict a text (quality_text.py) and leave their best 1024 logits of each row in a file. Then every type of weights
 is made from those f32 weights and compared with that file: as the program runs it, and with f32 activations; and
-llama.cpp runs the same files over the same windows. A result that lies in the folder is not made again: remove it
+llama.cpp runs the same files over the same windows and is compared with its own f32 weights, activations and cache
+(those with ours, in the row "f32, f32, f32, llama.cpp"). A result that lies in the folder is not made again: remove it
 to measure once more, or name a new folder. --show prints what is there.
 """
 
@@ -27,6 +28,7 @@ ROOT = llama_install.ROOT
 CONTEXT = 512
 # Keys/values; what stands behind a comma is for layers with a window.
 CACHES = ("bf16", "kv8", "tq4", "tq4,tq4", "tq3/tq4", "tq3", "tq2")
+PEER_CACHES = ("F16", "Q8_0", "Q4_0")
 TYPES = ("f32", "bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
 COLUMNS = ("weights", "activations", "cache", "program", "MB", "perplexity", "KL mean", "99 %", "largest", "same top-1")
 
@@ -41,6 +43,7 @@ class Folder:
         self.text = self.path / "text.txt"
         self.text.write_bytes(quality_text.make())
         self.logits = self.path / f"reference-{options.stride}.logits"
+        self.peer_logits = self.path / f"reference-llama-{options.stride}.logits"
 
     def result(self, name, make):
         file = self.path / f"{name.replace('/', '+')}-{self.options.stride}.json"
@@ -76,7 +79,13 @@ class Folder:
         return self.result("reference", lambda: self.perplexity("f32", *save))
 
     def peer(self, kind, cache):
-        return self.result(f"{kind}-llama-{cache.lower()}", lambda: run_peer(self.model(kind), cache, self.logits))
+        return self.result(f"{kind}-llama-{cache.lower()}", lambda: self.run_peer(kind, cache))
+
+    def run_peer(self, kind, cache):
+        if (kind, cache) == ("f32", "F32"):  # its own reference, which is compared with ours
+            return run_peer(self.model(kind), cache, self.logits, save=self.peer_logits)
+        self.peer("f32", "F32")
+        return run_peer(self.model(kind), cache, self.peer_logits)
 
 
 class Kept:
@@ -86,7 +95,7 @@ class Kept:
         import numpy as np
 
         raw = np.memmap(path, np.uint8, "r")
-        head = raw[:56]
+        self.head = head = raw[:56]
         self.vocab, self.kept, self.context, self.skip, self.stride = map(int, head[12:32].view("<u4"))
         tokens, rows = map(int, head[32:48].view("<u8"))
         self.bos = int(head[48:52].view("<i4")[0])
@@ -120,19 +129,37 @@ def compare(logits, row):
     return float(lse - x[row["target"]]), float(kl), int(x.argmax()) == int(row["ids"][0])
 
 
-def run_peer(path, cache, logits):
+def keep(logits, row):
+    """A row of the same ids and target, as --save-logits would have it from these logits."""
+    import numpy as np
+
+    x = logits.astype(np.float64)
+    best = np.argpartition(-logits, len(row["ids"]))[: len(row["ids"])]
+    best = best[np.argsort(-logits[best], kind="stable")]
+    made = np.empty((), row.dtype)
+    made["lse"] = x.max() + np.log(np.exp(x - x.max()).sum())
+    made["logit"], made["target"] = logits[row["target"]], row["target"]
+    made["ids"], made["values"] = best, logits[best]
+    return made
+
+
+def run_peer(path, cache, logits, save=None):
     import llama
     import numpy as np
 
     kept = Kept(logits)
     peer = llama.Llama(path, context=kept.context, cache=cache)
-    found = []
+    found, made = [], []
     for ids, rows in kept.windows():
         peer.forget()
         # The last token is read, too, as our program does, and what it predicts is not looked at.
         for x, row in zip(peer.logits(ids, kept.skip), rows):
             found.append(compare(x, row))
+            if save:
+                made.append(keep(x, row).tobytes())
     peer.close()
+    if save:
+        save.write_bytes(b"".join([kept.head.tobytes(), kept.tokens.tobytes(), *made]))
     nll, kl, same = map(np.array, zip(*found))
     return {
         "perplexity": float(np.exp(nll.mean())),
@@ -189,8 +216,8 @@ def tables(o):
             row(folder, kind, "as it runs", "f32", "llama.cpp", folder.peer(kind, "F32"))
     for kv in CACHES:
         row(folder, "f32", "f32", kv, "gemma4", folder.ours("f32", "f32", kv))
-        if o.peer and kv == "bf16":
-            row(folder, "f32", "as it runs", kv, "llama.cpp", folder.peer("f32", "BF16"))
+    for cache in PEER_CACHES if o.peer else ():
+        row(folder, "f32", "as it runs", cache.lower(), "llama.cpp", folder.peer("f32", cache))
 
 
 def main():

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "golden.h"
 #include "model/encoder_weights.h"
+#include "model/key_balance.h"
 #include "model/model.h"
 
 namespace gemma::parity {
@@ -110,6 +111,47 @@ TEST(Weights, MatricesThatThereIsNoRoomForStayInTheFile) {
     EXPECT_TRUE(in_file(none.layers[0].moe->down));
     EXPECT_FALSE(in_file(none.norm));
   }
+}
+
+/** Of one layer with heads of four places, whose norms have weights of 1; an entry of `keys` and `queries` is the
+ * length of a row. */
+std::vector<float> balance_of(const std::vector<float>& keys, const std::vector<float>& queries,
+                              std::vector<float> frequencies = {}) {
+  const auto matrix = [](const std::vector<float>& lengths) {
+    std::vector<float> rows;
+    for (const float length : lengths) rows.insert(rows.end(), {0.6f * length, -0.8f * length});
+    return Linear{Tensor::from(std::span<const float>(rows), Shape{std::ssize(lengths), 2}), ""};
+  };
+  Config config;
+  config.layers.resize(1);
+  config.layers[0].kv_source = 0;
+  config.layers[0].rope.inverse_frequency = std::move(frequencies);
+  Weights weights;
+  weights.layers.resize(1);
+  AttentionWeights& attention = weights.layers[0].attention;
+  attention.k = matrix(keys);
+  attention.q = matrix(queries);
+  attention.k_norm = attention.q_norm = Tensor::from(std::vector<float>{1, 1, 1, 1}, Shape{4});
+  balance_keys(weights, config, cpu_ops());
+  return attention.key_balance;
+}
+
+TEST(Weights, KeysAreBalancedByTheRowsTheyComeFrom) {
+  const std::vector<float> even{1, 1, 1, 1}, first{4, 1, 1, 1};
+  const float up = std::pow(2.0f, 0.75f), down = std::pow(2.0f, -0.25f);  // a quarter of what the squares are apart
+  using testing::FloatNear, testing::ElementsAre, testing::Each, testing::IsEmpty;
+  const auto near = [](float x) { return FloatNear(x, 1e-5f); };
+  EXPECT_THAT(balance_of(even, even), Each(near(1)));
+  EXPECT_THAT(balance_of(first, even), ElementsAre(near(up), near(down), near(down), near(down)));
+  EXPECT_THAT(balance_of(even, first), ElementsAre(near(1 / up), near(1 / down), near(1 / down), near(1 / down)));
+  EXPECT_THAT(balance_of(first, first), Each(near(1)));
+  // A head whose rows are longer throughout says no more than another.
+  EXPECT_EQ(balance_of(even, {4, 1, 1, 1, 10, 10, 10, 10}), balance_of(even, {40, 10, 10, 10, 1, 1, 1, 1}));
+  const std::vector<float> turned = balance_of(first, even, {1, 0});
+  EXPECT_FLOAT_EQ(turned[0], turned[2]);  // RoPE turns this pair
+  EXPECT_FLOAT_EQ(turned[1], turned[3]);
+  EXPECT_GT(turned[0], turned[1]);
+  EXPECT_THAT(balance_of({0, 0, 0, 0}, even), IsEmpty());  // nothing is known
 }
 
 TEST(Weights, SharedLayersHaveNoKeysOfTheirOwn) {
