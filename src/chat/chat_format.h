@@ -23,6 +23,7 @@ namespace gemma {
 struct PromptPiece {
   std::string text;
   bool control = false;
+  int media = -1;  // of a place of media: which of the messages' parts it is, counted as media_in does
 };
 
 enum class Template : uint8_t { edge, large, gemma3 };

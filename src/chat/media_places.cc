@@ -117,14 +117,16 @@ Result<PlacedPrompt> place_media(const std::vector<PromptPiece>& pieces, std::sp
       placer.piece(piece);
       continue;
     }
-    if (used == items.size())
-      return Failure{"media", fmt::format("expected one for each {}, found {}", piece.text, used)};
-    const MediaItem& item = items[used];
+    const size_t which = piece.media >= 0 ? static_cast<size_t>(piece.media) : used;
+    if (which >= items.size())
+      return Failure{"media", fmt::format("expected one for each {}, found {}", piece.text, items.size())};
+    const MediaItem& item = items[which];
     if (item.medium != *medium) {
-      return Failure{"media",
-                     fmt::format("number {}: expected {}, found {}", used + 1, name_of(*medium), name_of(item.medium))};
+      return Failure{
+          "media", fmt::format("number {}: expected {}, found {}", which + 1, name_of(*medium), name_of(item.medium))};
     }
-    if (!placer.item(used++, item)) {
+    ++used;
+    if (!placer.item(which, item)) {
       return Failure{"media", fmt::format("this model's tokenizer has no tokens for {}", name_of(*medium))};
     }
   }

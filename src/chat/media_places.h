@@ -62,7 +62,8 @@ PromptPiece place_of(Medium medium);
 /** A text without a template. Specials::control: what spells a control token of Gemma 4 is that token. */
 std::vector<PromptPiece> pieces_of(std::string_view text, Specials specials);
 
-/** The places in order take the items in order, which must be as many, and of their kinds. */
+/** Each place takes the item of its part (PromptPiece::media), or of its order where no messages were rendered; there
+ *  must be as many, and of their kinds. */
 Result<PlacedPrompt> place_media(const std::vector<PromptPiece>& pieces, std::span<const MediaItem> items,
                                  const MediaIds& ids, const Tokenizer& tokenizer);
 

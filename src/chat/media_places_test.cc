@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "chat/spelling.h"
 #include "chat/testing/letters.h"
 
@@ -84,6 +85,59 @@ TEST(PlaceMedia, CountsAndKindsMustAgree) {
   none.video = -1;
   const auto without = place_media({place_of(Medium::video)}, std::vector{film()}, none, *kLetters);
   EXPECT_THAT(without.failure().message(), HasSubstr("no tokens for video"));
+}
+
+/** A tool's picture is printed before what the message that called it shows: each gets its own soft tokens. */
+TEST(PlaceMedia, PartsKeepTheirPlaceWhateverIsPrintedFirst) {
+  const json::object call{{"type", "function"}, {"id", "c"}, {"function", {{"name", "f"}, {"arguments", nullptr}}}};
+  const json::array messages = {
+      {{"role", "user"}, {"content", json::array{words("a"), kImage}}},
+      {{"role", "assistant"}, {"content", json::array{kImage}}, {"tool_calls", json::array{call}}},
+      {{"role", "tool"}, {"tool_call_id", "c"}, {"content", json::array{kImage, kAudio}}}};
+  const auto pieces = ChatFormat(Template::edge).render(messages, {}, {});
+  ASSERT_TRUE(pieces.ok()) << pieces.failure().message();
+  const auto prompt =
+      place_media(pieces.value(), std::vector{picture(1), picture(2), picture(3), sound(4)}, kIds, *kLetters);
+  ASSERT_TRUE(prompt.ok()) << prompt.failure().message();
+  std::vector<size_t> items;
+  for (const PlacedBlock& block : prompt.value().blocks) items.push_back(block.item);
+  EXPECT_THAT(items, ElementsAre(0, 2, 3, 1));
+}
+
+/** The golden conversations with pictures, sound and film: the template's own text but for the runs. */
+TEST(PlaceMedia, GoldenConversations) {
+  int rows_with_media = 0;
+  for (const Template which : {Template::edge, Template::large}) {
+    const std::string path = fmt::format(GEMMA4_GOLDEN "/chat/render_{}.json", name_of(which));
+    const json::value rows = parse_json(read_file(path), 256, BigIntegers::keep).value().at("cases");
+    for (const json::value& row : rows.as_array()) {
+      const json::object& object = row.as_object();
+      const json::array& messages = object.at("messages").as_array();
+      const std::vector<Medium> media = media_in(messages);
+      if (media.empty() || !object.contains("expected")) continue;
+      std::vector<MediaItem> items;
+      for (const Medium medium : media) items.push_back({medium, {{"", medium, 2}}});
+      ChatOptions options;
+      const json::value* thinking = object.at("kwargs").as_object().if_contains("enable_thinking");
+      options.enable_thinking = thinking != nullptr && thinking->as_bool();
+      const auto pieces = ChatFormat(which).render(messages, {}, options);
+      ASSERT_TRUE(pieces.ok());
+      const auto prompt = place_media(pieces.value(), items, kIds, *kLetters);
+      ASSERT_TRUE(prompt.ok()) << prompt.failure().message();
+      std::string expected(object.at("expected").as_string());
+      for (const auto& [place, run] : std::initializer_list<std::pair<std::string, std::string>>{
+               {"<|image|>", "<|image><|image|><|image|><image|>"},
+               {"<|audio|>", "<|audio><|audio|><|audio|><audio|>"},
+               {"<|video|>", "<|image><|video|><|video|><image|>"}}) {
+        for (size_t at = 0; (at = expected.find(place, at)) != std::string::npos; at += run.size()) {
+          expected.replace(at, place.size(), run);
+        }
+      }
+      EXPECT_EQ(spelled(prompt.value()), expected);
+      ++rows_with_media;
+    }
+  }
+  EXPECT_GE(rows_with_media, 14);
 }
 
 TEST(PlaceMedia, PlainTextHasPlacesWhereControlTokensCount) {

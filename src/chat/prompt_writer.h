@@ -19,6 +19,8 @@ class PromptWriter {
 
   /** A literal of the template: the spellings of control tokens in it are the tokens. Never a user's words. */
   void put(std::string_view literal);
+  /** The place of a part: number `media` of the messages' pictures, sounds and films. */
+  void place(std::string_view token, int media) { pieces_.push_back({std::string(token), true, media}); }
   /** Words of a user, of a model, of a tool: letters, whatever they spell. */
   void text(std::string_view words);
 

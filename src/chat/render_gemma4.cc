@@ -44,6 +44,7 @@ class Gemma4Renderer {
     for (size_t i = first_; i < messages_.size(); ++i) {
       if (has_role(messages_[i], "user")) last_user_ = i;
     }
+    count_media();
     for (size_t i = first_; i < messages_.size() && !out_.failed(); ++i) {
       if (!has_role(messages_[i], "tool")) message(i);  // those are printed behind the calls that they answer
     }
@@ -51,6 +52,17 @@ class Gemma4Renderer {
   }
 
  private:
+  /** How many parts with media there are before each message, which is not the order in which they are printed. */
+  void count_media() {
+    int count = 0;
+    for (const json::value& message : messages_) {
+      media_before_.push_back(count);
+      const TemplateValue content = member(&message, "content");
+      if (!is_array(content)) continue;
+      for (const json::value& part : content->get_array()) count += media_token(member(&part, "type")).empty() ? 0 : 1;
+    }
+  }
+
   enum class Last : uint8_t { other, tool_call, tool_response };  // what the latest message ended in
 
   void system_turn(const json::array& tools) {
@@ -196,7 +208,10 @@ class Gemma4Renderer {
       text += string_of(words);
     }
     write_text_response(out_, tool, text);
-    for (const json::value& part : parts) out_.put(media_token(member(&part, "type")));
+    int media = media_before_[index];
+    for (const json::value& part : parts) {
+      if (const std::string_view token = media_token(member(&part, "type")); !token.empty()) out_.place(token, media++);
+    }
   }
 
   /** Whether anything was written. */
@@ -207,10 +222,11 @@ class Gemma4Renderer {
     bool any = false;
     if (!is_array(content)) return any;
     const json::array& parts = content->get_array();
+    int media = media_before_[index];
     for (size_t i = 0; i < parts.size(); ++i) {
       const TemplateValue type = member(&parts[i], "type"), words = member(&parts[i], "text");
-      if (const std::string_view media = media_token(type); !media.empty()) {
-        out_.put(media);
+      if (const std::string_view token = media_token(type); !token.empty()) {
+        out_.place(token, media++);
         any = true;
       } else if (is_text(type, "text")) {
         if (model && !is_string(words)) {
@@ -278,6 +294,7 @@ class Gemma4Renderer {
   bool empty_thought_;
   size_t first_ = 0;  // 1 when the first message is the system's
   std::optional<size_t> last_user_;
+  std::vector<int> media_before_;  // each message
   Last last_ = Last::other;
   std::string_view previous_role_;  // of the latest message that is no tool's
 };
