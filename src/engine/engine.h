@@ -94,6 +94,7 @@ struct EngineOptions {
   Speculation speculation = {};
   std::shared_ptr<const Encoders> encoders = {};  // of requests' inputs
   int64_t encoded_bytes = int64_t{64} << 20;      // soft tokens that are kept to be found again
+  int picture_tokens = 1120;                      // of the largest picture that memory is kept free for
   KvOptions kv;  // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 

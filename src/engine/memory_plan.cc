@@ -14,6 +14,7 @@ constexpr int kUnknownContext = 8192;  // of a model that does not say
 constexpr int kLeastRows = 32;         // of a step
 // Scratch of threads, copies of logits, and the like, which do not grow with anything.
 constexpr int64_t kSmallThings = 16'000'000;
+constexpr int64_t kClipFrames = 3000;  // of mel features, the longest clip that a tower hears
 
 int longest_context(const Config& config) { return config.context > 0 ? config.context : kUnknownContext; }
 
@@ -21,7 +22,44 @@ int usual_context(const Config& config, const EngineOptions& options) {
   return options.context > 0 ? options.context : std::min(kUsualContext, longest_context(config));
 }
 
+/** Queries, keys and values with what they were before a norm; or both halves of an MLP and their product; or pixels.
+ */
+int64_t picture_bytes(const VisionConfig& c, int64_t soft_tokens) {
+  const int64_t attention = int64_t{6} * c.heads * c.head_dim, mlp = int64_t{4} * c.mlp_width;
+  const int64_t pixels = int64_t{9} * c.patch * c.patch;
+  return 4 * soft_tokens * c.pool * c.pool * (int64_t{3} * c.dim + std::max({attention, mlp, pixels}));
+}
+
+/** The first convolution's result and what it becomes; or, of a quarter of the frames, both halves of what is widest.
+ */
+int64_t clip_bytes(const AudioConfig& c) {
+  const int64_t wide = kClipFrames / 2 * (c.mel_bins / 2) * c.channels[0];
+  return 4 * (int64_t{2} * wide + kClipFrames / 4 * int64_t{12} * c.dim);
+}
+
+/** With the step, between whose turns a picture waits, and the soft tokens that are kept. */
+int64_t working_bytes(const Config& config, const EngineOptions& options) {
+  const int64_t step = activation_bytes(config, options);
+  if (options.encoders == nullptr) return step;
+  const MediaConfig& media = options.encoders->config;
+  const int64_t waiting =
+      media.vision ? int64_t{4} * options.picture_tokens * media.vision->pool * media.vision->pool * media.vision->dim
+                   : 0;
+  return std::max(step + waiting, encoding_bytes(media, options)) + options.encoded_bytes;
+}
+
 }  // namespace
+
+int64_t encoding_bytes(const MediaConfig& encoders, const EngineOptions& options) {
+  int64_t most = 0;
+  if (encoders.vision) most = picture_bytes(*encoders.vision, options.picture_tokens);
+  if (encoders.audio) most = std::max(most, clip_bytes(*encoders.audio));
+  if (const auto& blocks = encoders.pixel_blocks) {
+    const int64_t pixels = int64_t{3} * blocks->side * blocks->side;
+    most = std::max(most, 4 * options.picture_tokens * (int64_t{3} * pixels + int64_t{4} * blocks->dim));
+  }
+  return most + kSmallThings;
+}
 
 int64_t activation_bytes(const Config& config, const EngineOptions& options) {
   int64_t widest = 0;
@@ -40,7 +78,7 @@ int logit_rows(const EngineOptions& options) {
 }
 
 int64_t usual_bytes(const Config& config, const EngineOptions& options) {
-  return activation_bytes(config, options) +
+  return working_bytes(config, options) +
          KvCache::bytes_for(config, options.kv, usual_context(config, options), options.batch_tokens);
 }
 
@@ -55,7 +93,7 @@ MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64
     return KvCache::bytes_for(config, options.kv, context, fitting.batch_tokens);
   };
   const auto has_room = [&](int tokens) {
-    step = activation_bytes(config, fitting);
+    step = working_bytes(config, fitting);
     free = std::max<int64_t>(0, available - step);
     limit = options.kv.byte_limit > 0 ? std::min(options.kv.byte_limit, free) : free;
     return needed(tokens) <= limit;

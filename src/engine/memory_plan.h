@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "config/media_config.h"
 #include "engine/engine.h"
 
 namespace gemma {
@@ -14,6 +15,10 @@ int logit_rows(const EngineOptions& options);
 /** What the activations of one step take at most: f32 rows of the widest things that live at once (residuals, queries,
  *  both halves of the MLP, logits). */
 int64_t activation_bytes(const Config& config, const EngineOptions& options);
+
+/** What the encoders of a model take at most for one picture of options.picture_tokens soft tokens, or for the longest
+ *  clip that a tower hears: f32 rows, as of a step, with which they share their memory. */
+int64_t encoding_bytes(const MediaConfig& encoders, const EngineOptions& options);
 
 /** What keys, values and a step take for options.context tokens, or for a context of usual length where that is 0: what
  *  weights that may stay in their file leave free. */
@@ -26,7 +31,8 @@ struct MemoryPlan {
 };
 
 /** available: bytes the process may still take (base/memory.h), weights being loaded. A reserve of it stays for the
- *  activations of a step. Fails, with needed and found, when options.context does not fit, or not even a short one. */
+ *  activations of a step or of encoders, whichever are more, and for the soft tokens that are kept. Fails, with needed
+ * and found, when options.context does not fit, or not even a short one. */
 MemoryPlan plan_memory(const Config& config, const EngineOptions& options, int64_t available);
 
 }  // namespace gemma

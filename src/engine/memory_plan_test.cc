@@ -78,6 +78,26 @@ TEST(MemoryPlan, ShorterStepsWhereLongOnesDoNotFit) {
   EXPECT_THAT(error_of(big_config(), options, keys), HasSubstr("20000 tokens need "));
 }
 
+TEST(MemoryPlan, EncodersAndWhatTheyMadeAreCounted) {
+  EngineOptions options;
+  options.kv.byte_limit = 0;
+  const MemoryPlan without = plan_memory(big_config(), options, 3 * kGigabyte);
+  auto encoders = std::make_shared<Encoders>();
+  VisionConfig& vision = encoders->config.vision.emplace();
+  vision.dim = 768, vision.heads = 12, vision.head_dim = 64, vision.mlp_width = 3072, vision.patch = 16,
+  vision.pool = 3;
+  options.encoders = encoders;
+  const MemoryPlan with = plan_memory(big_config(), options, 3 * kGigabyte);
+  const int64_t step = activation_bytes(big_config(), options), media = encoding_bytes(encoders->config, options);
+  EXPECT_GT(media, step);  // they take turns: only what encoders take beyond a step is kept free
+  EXPECT_EQ(without.kv_bytes - with.kv_bytes, media - step + options.encoded_bytes);
+  EXPECT_EQ(usual_bytes(big_config(), options) - usual_bytes(big_config(), {}), media - step + options.encoded_bytes);
+  options.picture_tokens = 70;  // now a step is more; a picture that waits lies beside it
+  const int64_t waiting = int64_t{4} * 70 * 9 * 768;
+  EXPECT_EQ(without.kv_bytes - plan_memory(big_config(), options, 3 * kGigabyte).kv_bytes,
+            waiting + options.encoded_bytes);
+}
+
 TEST(MemoryPlan, SaysWhatIsNeededAndFound) {
   EngineOptions options;
   options.context = 100'000;

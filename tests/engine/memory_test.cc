@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cache's byte limit as the system sees it: a process that fills a cache to its limit, gives everything back and
-// fills it again in another shape never holds more than the limit and a little.
+// Memory as the system sees it. A process that fills a cache to its limit, gives everything back and fills it again in
+// another shape never holds more than the limit and a little; one that encodes takes what is planned for that.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
 #include <string>
 
+#include "../bench/random_encoders.h"
 #include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
+#include "engine/memory_plan.h"
 #include "kv/kv_cache.h"
 
 namespace gemma {
@@ -75,24 +78,68 @@ int64_t fill() {
   return memory_of("VmHWM:") - before;
 }
 
-TEST(Memory, TheCacheKeepsItsByteLimit) {
-  int64_t peak = 0;
+/** What `run` returns, in a process of its own: what other tests have held does not count. */
+int64_t apart(const std::function<int64_t()>& run) {
+  int64_t result = 0;
   int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  const pid_t child = fork();  // a process of its own: what other tests have held does not count
+  if (pipe(ends) != 0) return -1;
+  const pid_t child = fork();
   if (child == 0) {
-    peak = fill();
-    _exit(write(ends[1], &peak, sizeof(peak)) == sizeof(peak) ? 0 : 1);
+    result = run();
+    _exit(write(ends[1], &result, sizeof(result)) == sizeof(result) ? 0 : 1);
   }
   int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  ASSERT_EQ(read(ends[0], &peak, sizeof(peak)), static_cast<ssize_t>(sizeof(peak)));
+  const bool done = waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+                    read(ends[0], &result, sizeof(result)) == static_cast<ssize_t>(sizeof(result));
+  close(ends[0]);
+  close(ends[1]);
+  return done ? result : -1;
+}
+
+TEST(Memory, TheCacheKeepsItsByteLimit) {
+  const int64_t peak = apart(fill);
   EXPECT_GT(peak, kLimit / 2);
   EXPECT_LE(peak, kLimit + kSlack);
   RecordProperty("peak_bytes", std::to_string(peak));
-  close(ends[0]);
-  close(ends[1]);
+}
+
+/** Encodes by encoders of E2B's widths; the most memory this process has held for it. */
+int64_t encode(const std::function<MediaInput()>& make) {
+  ThreadPool pool(1);
+  const std::unique_ptr<Ops> ops = make_cpu_ops(pool);
+  const Encoders encoders = RandomEncoders(*ops, DType::bf16, 1).make();  // more layers take no more
+  const MediaInput input = make();
+  const int64_t before = memory_of("VmRSS:");
+  Encoding encoding = Encoding::of(*ops, encoders, input);
+  while (!encoding.done()) encoding.advance();
+  return memory_of("VmHWM:") - before;
+}
+
+MediaInput picture(int64_t columns, int64_t rows) {
+  return {{Tensor::host(DType::f32, Shape{columns * rows, 768}), columns}, {}};
+}
+
+TEST(Memory, WhatEncodersTakeIsPlanned) {
+  MediaConfig sight, hearing;
+  {
+    ThreadPool pool(1);
+    const std::unique_ptr<Ops> ops = make_cpu_ops(pool);
+    const MediaConfig both = RandomEncoders(*ops, DType::bf16, 1).make().config;
+    sight.vision = both.vision;
+    hearing.audio = both.audio;
+  }
+  const auto check = [](const char* what, int64_t peak, int64_t planned) {
+    EXPECT_LE(peak, planned) << what;
+    EXPECT_GT(peak, planned / 2) << what;
+    ::testing::Test::RecordProperty(what, std::to_string(peak));
+  };
+  EngineOptions options;
+  options.picture_tokens = 280;
+  check("280 tokens", apart([] { return encode([] { return picture(60, 42); }); }), encoding_bytes(sight, options));
+  options.picture_tokens = 560;
+  check("560 tokens", apart([] { return encode([] { return picture(84, 60); }); }), encoding_bytes(sight, options));
+  check("30 s", apart([] { return encode([] { return MediaInput{{}, Tensor::host(DType::f32, Shape{3000, 128})}; }); }),
+        encoding_bytes(hearing, options));
 }
 
 }  // namespace
