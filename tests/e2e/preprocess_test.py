@@ -33,6 +33,13 @@ def png(width, height, data=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
+def float_wav(values, rate=16000, channels=1):
+    body = struct.pack(f"<{len(values)}f", *values)
+    form = struct.pack("<IHHIIHH", 16, 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
+    data = b"WAVEfmt " + form + b"data" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", len(data)) + data
+
+
 @unittest.skipIf(SANITIZED, "a sanitizer reserves more address space than a worker may have")
 class Preprocess(ProgramTest):
     def facts(self, kind, *args):
@@ -197,6 +204,55 @@ class Preprocess(ProgramTest):
         self.assertIn("(--max-memory)", self.error("preprocess", "image", picture, "--max-memory", "1MB"))
         self.assertIn("(--max-bytes)", self.error("preprocess", "image", picture, "--max-bytes", "100"))
         self.assertIn("(--max-pixels)", self.error("preprocess", "image", picture, "--max-pixels", "100"))
+
+    def test_files_that_end_early(self):
+        cut = self.folder / "cut"
+        for name, message in (
+            ("images/baseline.jpg", "the file ends before the picture does"),
+            ("images/rgb.png", "PNG: the file ends before the picture does"),
+            ("images/lossy.webp", "WebP: its data is damaged or ends early"),
+            ("images/lzw.tif", "cannot decode this TIFF"),
+            ("images/plain.avif", "cannot decode this AVIF or HEIC"),
+            ("sounds/tones_44100.flac", "cannot decode this sound"),
+            ("sounds/tones_48000.opus", "not a sound file that can be read"),
+            ("sounds/tones.m4a", "not a file that can be read as MP4"),
+            ("films/h264_aac.mp4", "not a file that can be read as MP4"),
+        ):
+            data = (MEDIA / name).read_bytes()
+            cut.write_bytes(data[: len(data) // 2])
+            kind = {"images": "image", "sounds": "audio", "films": "video"}[name.split("/")[0]]
+            self.assertIn(message, self.error("preprocess", kind, cut))
+        for name, frames in (("vp9_opus.webm", 12), ("h264.ts", 13)):  # these go on until they end
+            data = (MEDIA / "films" / name).read_bytes()
+            cut.write_bytes(data[: len(data) // 2])
+            self.assertAlmostEqual(self.facts("video", cut)["total_frames"], frames, delta=1)
+
+    def test_odd_files(self):
+        odd = self.folder / "odd.jpg"
+        odd.write_bytes((MEDIA / "images" / "rgb.png").read_bytes())
+        self.assertEqual(self.facts("image", odd)["format"], "PNG")  # whatever its name
+        jpeg = (MEDIA / "images" / "exif6.jpg").read_bytes()
+        at = jpeg.index(b"Exif") + 6
+        odd.write_bytes(jpeg[:at] + b"\xff" * 20 + jpeg[at + 20 :])
+        self.assertEqual(self.facts("image", odd)["orientation"], 1)
+        self.assertIn("found a film", self.error("preprocess", "image", MEDIA / "films" / "h264.mkv"))
+        self.assertIn("found a picture", self.error("preprocess", "audio", MEDIA / "images" / "rgb.png"))
+        self.assertIn("holds no pictures", self.error("preprocess", "video", MEDIA / "sounds" / "tones.m4a"))
+        self.assertIn("holds no sound", self.error("preprocess", "audio", MEDIA / "films" / "mpeg4.avi"))
+        self.assertIn("found an address", self.error("preprocess", "image", "file:///etc/passwd"))
+        for wav, message in (
+            (float_wav([0.1] * 999 + [float("nan")]), "sample 999 is not a number"),
+            (float_wav([float("inf")] * 9), "sample 0 is not a number"),
+            (float_wav([]), "holds no sound: 0 samples"),
+            (float_wav([0.1] * 1000, rate=1000000), "expected 1000 to 768000"),
+            (float_wav([0.1] * 3000, channels=300), "sound of 300 channels: expected 1 to 256"),
+        ):
+            odd.write_bytes(wav)
+            self.assertIn(message, self.error("preprocess", "audio", odd))
+        odd.write_bytes(float_wav([0.1] * 76800, rate=768000))
+        self.assertEqual(self.facts("audio", odd)["seconds"], 0.1)
+        odd.write_bytes(float_wav([0.1] * 64 * 1600, channels=64))
+        self.assertEqual(self.facts("audio", odd)["channels"], 64)
 
     def test_a_worker_opens_nothing_once_it_has_begun(self):
         strace = shutil.which("strace")
