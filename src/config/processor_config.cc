@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/processor_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -118,13 +120,13 @@ void take_films(ProcessorConfig& c, const Keys& keys, const MediaConfig& media) 
 /** llama.cpp's readers know a bound of pixels: it holds the budget's cells exactly. */
 ProcessorConfig from_gguf(const ModelFile& file, const MediaConfig& media) {
   ProcessorConfig c;
-  const int side = media.vision         ? media.vision->patch * media.vision->pool
-                   : media.pixel_blocks ? media.pixel_blocks->side
-                                        : 0;
+  const int64_t side = media.vision         ? int64_t{media.vision->patch} * media.vision->pool
+                       : media.pixel_blocks ? media.pixel_blocks->side
+                                            : 0;
   if (side == 0) return c;
-  const GgufKeys keys(file, "clip");
-  const auto pixels = keys.integer("vision.image_max_pixels", 1, int64_t{1} << 31);
-  if (pixels && *pixels % (side * side) == 0) c.image_budget = *pixels / (side * side);
+  const int64_t cell = side * side, most = std::min<int64_t>(kMaxBudget * cell, std::numeric_limits<int>::max());
+  const auto pixels = GgufKeys(file, "clip").integer("vision.image_max_pixels", 1, most);
+  if (pixels && *pixels % cell == 0) c.image_budget = static_cast<int>(*pixels / cell);
   return c;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "file/gguf_writer.h"
 
 namespace gemma {
 namespace {
@@ -55,6 +56,35 @@ TEST(ProcessorConfig, Goldens) {
   EXPECT_FALSE(of_golden("e_audio").image_budget);  // its preprocessor_config.json is about sound
   EXPECT_FALSE(of_golden("e_text").image_budget);
   EXPECT_FALSE(of_golden("mmproj/mixed.gguf").image_budget);
+}
+
+ProcessorConfig of_gguf(int64_t max_pixels, int patch, int pool) {
+  Metadata keys;
+  keys.set("general.architecture", std::string("clip"));
+  keys.set("clip.vision.image_max_pixels", max_pixels);
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  sources.push_back(memory_source("mmproj.gguf", gguf_header("mmproj.gguf", keys, {}).bytes));
+  MediaConfig media;
+  media.vision.emplace().patch = patch;
+  media.vision->pool = pool;
+  return ProcessorConfig::from(ModelFile::open(std::move(sources)), media);
+}
+
+TEST(ProcessorConfig, PixelsOfAnMmprojFile) {
+  EXPECT_EQ(of_gguf(280 * 48 * 48, 16, 3).image_budget, 280);
+  EXPECT_FALSE(of_gguf(280 * 48 * 48 + 1, 16, 3).image_budget);
+  EXPECT_FALSE(of_gguf(1 << 20, 256, 256).image_budget);  // 2^32 pixels for a soft token
+  EXPECT_FALSE(of_gguf(1 << 20, 1024, 1024).image_budget);
+  const auto error = [](int64_t max_pixels, int patch) {
+    try {
+      of_gguf(max_pixels, patch, 1);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(error(1'000'001, 1), HasSubstr("vision.image_max_pixels: expected a whole number from 1 to 1000000"));
+  EXPECT_THAT(error(int64_t{1} << 31, 1024), HasSubstr("from 1 to 2147483647, found 2147483648"));
 }
 
 TEST(ProcessorConfig, TheWholeFile) {
