@@ -154,6 +154,7 @@ TEST(MediaConfig, SaysWhatIsWrong) {
   EXPECT_THAT(with("audio_config", "hidden_size", 1020), HasSubstr("an even multiple of num_attention_heads"));
   EXPECT_THAT(with("audio_config", "attention_context_right", 1), HasSubstr("attention_context_right"));
   EXPECT_THAT(with("audio_config", "attention_context_left", 12), HasSubstr("attention_chunk_size"));
+  EXPECT_THAT(with("audio_config", "attention_context_left", 4097), HasSubstr("a whole number from 1 to 4096"));
   EXPECT_THAT(with("audio_config", "gradient_clipping", 10.0), HasSubstr("gradient_clipping"));
   EXPECT_THAT(with("audio_config", "hidden_act", "gelu"), HasSubstr("expected silu"));
   EXPECT_THAT(error({{"model_type", "gemma4_unified"},

@@ -10,7 +10,7 @@ namespace gemma {
 namespace {
 
 constexpr int kMelBins = 128;  // the front end has no other number (spec section 11)
-constexpr int64_t kMaxSamples = 1 << 16;
+constexpr int64_t kMaxSamples = 1 << 16, kMaxDistances = 1 << 12;
 // The reference clips activations to +-gradient_clipping: with a bound like this in f32 that does nothing.
 constexpr double kNoClipping = 1e9;
 
@@ -82,7 +82,7 @@ AudioConfig read_audio(const Keys& keys) {
   c.mel_bins = kMelBins;
   c.kernel = number("conv_kernel_size", resolve::kMaxWidth, 5);
   set_channels(c, keys);
-  c.distances = number("attention_context_left", resolve::kMaxWidth, 13);
+  c.distances = number("attention_context_left", kMaxDistances, 13);
   c.window = c.distances;
   c.logit_cap = static_cast<float>(keys.number("attention_logit_cap", 1e-3, resolve::kMaxScale).value_or(50.0));
   c.residual_weight = static_cast<float>(keys.number("residual_weight", 0.0, resolve::kMaxScale).value_or(0.5));

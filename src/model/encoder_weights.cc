@@ -59,14 +59,12 @@ Linear load_pixel_matrix(Loader& loader, const std::string& name, int64_t rows, 
   return loader.linear_reordered(name, {rows, 3 * side * side}, order);
 }
 
-VisionWeights load_vision(Loader& loader, const VisionConfig& c, int64_t text_dim, Ops& ops) {
+VisionWeights load_vision(Loader& loader, const VisionConfig& c, int64_t text_dim) {
   const std::string at = "vision_tower.";
-  const int64_t dim = c.dim, pixels = 3 * int64_t{c.patch} * c.patch;
+  const int64_t dim = c.dim;
   VisionWeights w;
   w.input_proj = load_pixel_matrix(loader, at + "patch_embedder.input_proj.weight", dim, c.patch, true);
   w.position_table = loader.table(at + "patch_embedder.position_embedding_table", {2, c.positions, dim});
-  const std::vector<float> minus_one(static_cast<size_t>(pixels), -1.0f);
-  w.centre = ops.upload(DType::f32, Shape{pixels}, std::as_bytes(std::span(minus_one)));
   for (int i = 0; i < c.layers; ++i) {
     w.layers.push_back(load_vision_layer(loader, c, fmt::format("{}encoder.layers.{}.", at, i)));
   }
@@ -148,21 +146,6 @@ AudioLayerWeights load_audio_layer(Loader& loader, const AudioConfig& c, const s
   return w;
 }
 
-/** For distance n and frequencies f_t from 1 down to 1/10000: sin(n f_t) for all t, then the cosines. */
-Tensor distance_table(const AudioConfig& c, Ops& ops) {
-  const int half = c.dim / 2;
-  std::vector<float> table(static_cast<size_t>(c.distances) * static_cast<size_t>(c.dim));
-  for (int n = 0; n < c.distances; ++n) {
-    for (int t = 0; t < half; ++t) {
-      const double frequency = std::exp(-t * std::log(10000.0) / std::max(half - 1, 1));
-      const auto at = static_cast<size_t>(n * c.dim + t);
-      table[at] = static_cast<float>(std::sin(n * frequency));
-      table[at + static_cast<size_t>(half)] = static_cast<float>(std::cos(n * frequency));
-    }
-  }
-  return upload(ops, table, Shape{c.distances, c.dim});
-}
-
 AudioWeights load_audio(Loader& loader, const AudioConfig& c, int64_t text_dim, Ops& ops) {
   const std::string at = "audio_tower.", sub = at + "subsample_conv_projection.";
   const int64_t bins = (c.mel_bins + 3) / 4;  // halved twice
@@ -170,7 +153,6 @@ AudioWeights load_audio(Loader& loader, const AudioConfig& c, int64_t text_dim, 
   w.subsample = {load_conv(loader, sub + "layer0.", 1, c.channels[0], ops),
                  load_conv(loader, sub + "layer1.", c.channels[0], c.channels[1], ops)};
   w.input_proj = loader.linear(sub + "input_proj_linear.weight", {c.dim, bins * c.channels[1]});
-  w.distances = distance_table(c, ops);
   for (int i = 0; i < c.layers; ++i) {
     w.layers.push_back(load_audio_layer(loader, c, fmt::format("{}layers.{}.", at, i), ops));
   }
@@ -216,7 +198,39 @@ void read(Encoders& e, Loader& loader, const Config& text, Ops& ops) {
     e.sample_projection = loader.linear("embed_audio.embedding_projection.weight", {text.dim, frames->samples});
   }
   if (e.config.audio) e.audio = load_audio(loader, *e.config.audio, text.dim, ops);
-  if (e.config.vision) e.vision = load_vision(loader, *e.config.vision, text.dim, ops);
+  if (e.config.vision) e.vision = load_vision(loader, *e.config.vision, text.dim);
+}
+
+int64_t patch_values(const VisionConfig& c) { return 3 * int64_t{c.patch} * c.patch; }
+
+/** For distance n and frequencies f_t from 1 down to 1/10000: sin(n f_t) for all t, then the cosines. */
+Tensor distance_table(const AudioConfig& c, Ops& ops) {
+  const int64_t half = c.dim / 2;
+  std::vector<float> table;
+  table.reserve(static_cast<size_t>(c.distances) * static_cast<size_t>(c.dim));
+  std::vector<double> frequencies;
+  for (int64_t t = 0; t < half; ++t) {
+    frequencies.push_back(std::exp(static_cast<double>(-t) * std::log(10000.0) / std::max<double>(half - 1, 1)));
+  }
+  for (int64_t n = 0; n < c.distances; ++n) {
+    for (const double f : frequencies) table.push_back(static_cast<float>(std::sin(static_cast<double>(n) * f)));
+    for (const double f : frequencies) table.push_back(static_cast<float>(std::cos(static_cast<double>(n) * f)));
+  }
+  return upload(ops, table, Shape{c.distances, c.dim});
+}
+
+/** What no file holds is made of the configuration alone. Its bytes: */
+int64_t bytes_of_made(const MediaConfig& c) {
+  return bytes_of(DType::f32, (c.vision ? patch_values(*c.vision) : 0) +
+                                  (c.audio ? int64_t{c.audio->distances} * c.audio->dim : 0));
+}
+
+void make(Encoders& e, Ops& ops) {
+  if (e.vision) {
+    const int64_t n = patch_values(*e.config.vision);
+    e.vision->centre = upload(ops, std::vector<float>(static_cast<size_t>(n), -1.0f), Shape{n});
+  }
+  if (e.audio) e.audio->distances = distance_table(*e.config.audio, ops);
 }
 
 }  // namespace
@@ -231,9 +245,10 @@ std::shared_ptr<const Encoders> Encoders::load(const ModelFile& file, MediaConfi
   encoders->config = std::move(config);
   Loader counter(file, text, ops, {.weights = options, .count_only = true});
   read(*encoders, counter, text, ops);
-  require_memory(file.name(), "encoders of media", counter.bytes());
+  require_memory(file.name(), "encoders of media", counter.bytes() + bytes_of_made(encoders->config));
   Loader loader(file, text, ops, {.weights = options});
   read(*encoders, loader, text, ops);
+  make(*encoders, ops);
   return encoders;
 }
 

@@ -74,6 +74,12 @@ TEST(Weights, TensorsOfEncodersAreNamed) {
   EXPECT_EQ(encoder_error("e_text", [](MediaConfig&, Config&) {}), "no error");  // it has none
 }
 
+TEST(Weights, TablesThatNoFileHoldsAreCountedBeforeTheyAreMade) {
+  const std::string error = encoder_error("e_audio", [](MediaConfig& m, Config&) { m.audio->distances = 1 << 30; });
+  EXPECT_THAT(error, HasSubstr("encoders of media"));
+  EXPECT_THAT(error, HasSubstr("137 GB"));  // 2^30 rows of 32 numbers
+}
+
 TEST(Weights, MatricesThatThereIsNoRoomForStayInTheFile) {
   const auto file = open(golden("moe_text"));
   const Config config = Config::from(*file);
