@@ -146,14 +146,11 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
 }
 
 const Answer& run_to_end(Session& session, Exchange& exchange, Exchange::Sink sink) {
-  bool finished = false, cancelled = false;
-  const Ticket ticket = exchange.submit(std::move(sink), [&] { finished = true; });
-  GEMMA_CHECK(ticket != 0, "an idle engine has room for a request");
+  bool finished = false;
+  const bool taken = exchange.submit(std::move(sink), [&] { finished = true; });
+  GEMMA_CHECK(taken, "an idle engine has room for a request");
   while (!finished) {
-    if (InterruptGuard::interrupted() && !cancelled) {
-      session.engine->cancel(ticket);
-      cancelled = true;
-    }
+    if (InterruptGuard::interrupted()) exchange.cancel();
     session.engine->step();
   }
   return exchange.answer();

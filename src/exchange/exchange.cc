@@ -53,7 +53,7 @@ MediaIds media_ids(const Tokenizer& tokenizer, const SpecialTokens& special) {
 
 }  // namespace
 
-struct Exchange::State {
+struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   Speaker speaker;
   AnswerOptions options;
   json::array messages;  // empty: raw
@@ -69,6 +69,8 @@ struct Exchange::State {
   Sink sink;
   std::function<void()> done;
   Clock::time_point start;
+  Ticket ticket = 0;  // of the request on its way
+  bool cancelled = false;
 
   State(const Speaker& s, const AnswerOptions& o, MediaList m)
       : speaker(s), options(o), media(std::move(m)), stop(o.stop) {}
@@ -139,8 +141,12 @@ struct Exchange::State {
             fmt::format("has {} tokens, expected fewer than {} (the context; --context sets it)", length(), context)};
   }
 
-  /** Renders the turns, without the oldest ones where these and `reserve` more tokens would not fit. */
-  std::optional<Failure> fit(int64_t reserve) {
+  /** Renders the turns, without the oldest ones where they would leave no room for what is still to be answered. That
+   *  is room for many tokens also in the middle of an answer: what is left of the prompt is calculated anew each time.
+   */
+  std::optional<Failure> fit() {
+    const int wanted = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 256;
+    const int reserve = std::min(wanted, speaker.engine.context() / 4);
     while (true) {
       if (auto failure = render_chat()) return failure;
       if (length() + reserve <= speaker.engine.context() || options.keep_whole) break;
@@ -170,7 +176,7 @@ struct Exchange::State {
     return std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_open);
   }
 
-  Ticket submit_now() {
+  bool submit_now() {
     Request request;
     request.prompt = prompt.tokens;
     request.prompt.insert(request.prompt.end(), generated.begin(), generated.end());
@@ -185,7 +191,16 @@ struct Exchange::State {
     if (request.mask) {
       for (const int32_t id : generated) request.mask->accept(id);
     }
-    return speaker.engine.submit(std::move(request), [this](const Event& event) { on_event(event); });
+    ticket = speaker.engine.submit(std::move(request), [weak = weak_from_this()](const Event& event) {
+      if (const auto state = weak.lock()) state->on_event(event);
+    });
+    return ticket != 0;
+  }
+
+  void cancel() {
+    if (ticket == 0 || cancelled || answer.finish) return;
+    cancelled = true;
+    speaker.engine.cancel(ticket);
   }
 
   void deliver(const std::vector<ChatEvent>& events) {
@@ -222,9 +237,8 @@ struct Exchange::State {
   void finish(const Event& event) {
     answer.drafted += event.drafted;
     answer.accepted += event.accepted;
-    if (*event.finish == Finish::context && !raw && !options.keep_whole && !fit(1) && submit_now() != 0) {
-      return;  // the answer goes on with fewer turns before it
-    }
+    const bool full = *event.finish == Finish::context && !raw && !options.keep_whole && !cancelled;
+    if (full && !fit() && submit_now()) return;  // the answer goes on with fewer turns before it
     if (parser) deliver(parser->finish());
     answer.finish = event.finish;
     answer.error = event.error;
@@ -234,18 +248,19 @@ struct Exchange::State {
 };
 
 Exchange::Exchange() = default;
-Exchange::~Exchange() = default;
+Exchange::~Exchange() {
+  if (state_ != nullptr) state_->cancel();
+}
 const Answer& Exchange::answer() const { return state_->answer; }
 const std::vector<int32_t>& Exchange::prompt() const { return state_->prompt.tokens; }
 
 Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const json::array& messages, MediaList media,
                                                  const AnswerOptions& options) {
   std::unique_ptr<Exchange> exchange(new Exchange);
-  exchange->state_ = std::make_unique<State>(speaker, options, std::move(media));
+  exchange->state_ = std::make_shared<State>(speaker, options, std::move(media));
   State& state = *exchange->state_;
   state.messages = messages;
-  const int wanted = options.max_tokens > 0 ? options.max_tokens : 256;
-  if (const auto failure = state.fit(std::min(wanted, speaker.engine.context() / 4))) return *failure;
+  if (const auto failure = state.fit()) return *failure;
   if (speaker.chat_template) {
     state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces);
   } else {
@@ -260,7 +275,7 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const j
 Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::string_view text, Specials specials,
                                                 MediaList media, const AnswerOptions& options) {
   std::unique_ptr<Exchange> exchange(new Exchange);
-  exchange->state_ = std::make_unique<State>(speaker, options, std::move(media));
+  exchange->state_ = std::make_shared<State>(speaker, options, std::move(media));
   State& state = *exchange->state_;
   state.raw = true;
   if (const auto failure = state.render_raw(text, specials)) return *failure;
@@ -272,11 +287,13 @@ Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::str
   return exchange;
 }
 
-Ticket Exchange::submit(Sink sink, std::function<void()> done) {
+bool Exchange::submit(Sink sink, std::function<void()> done) {
   state_->sink = std::move(sink);
   state_->done = std::move(done);
   state_->start = Clock::now();
   return state_->submit_now();
 }
+
+void Exchange::cancel() { state_->cancel(); }
 
 }  // namespace gemma

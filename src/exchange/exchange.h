@@ -78,20 +78,22 @@ class Exchange {
    *  it. */
   static Result<std::unique_ptr<Exchange>> raw(const Speaker& speaker, std::string_view text, Specials specials,
                                                MediaList media, const AnswerOptions& options);
+  /** An answer that has not ended is cancelled; nobody is called any more. */
   ~Exchange();
 
-  /** Gives the request to the engine; 0 when its queue is full. `done` is called once, at the end. */
-  Ticket submit(Sink sink, std::function<void()> done);
+  /** Gives the request to the engine; false when its queue is full. `done` is called once, at the end. */
+  bool submit(Sink sink, std::function<void()> done);
+  /** Ends the answer, soon, with Finish::cancelled; one that has ended stays as it is. The thread of Engine::step(), as
+   *  everything here. */
+  void cancel();
   const Answer& answer() const;
-  /** Turns dropped before anything was submitted (context full). */
-  int dropped_turns() const { return answer().dropped_turns; }
   /** The prompt as it goes to the engine. */
   const std::vector<int32_t>& prompt() const;
 
  private:
   Exchange();
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // the engine's callback lets it live while it runs
 };
 
 }  // namespace gemma

@@ -196,6 +196,72 @@ TEST(Exchange, OldTurnsGoWithTheirMedia) {
   EXPECT_EQ(answer.text, alone.text);
 }
 
+/** A conversation of small turns. */
+json::array talk(int turns) {
+  json::array messages;
+  for (int i = 0; i < turns; ++i) {
+    messages.push_back(json::object{{"role", "user"}, {"content", "What?"}});
+    messages.push_back(json::object{{"role", "assistant"}, {"content", "That."}});
+  }
+  messages.push_back(asking({}, "And then?")[0]);
+  return messages;
+}
+
+TEST(Exchange, SeveralTurnsGoAtOnceWhenTheContextFillsUp) {
+  const Setting s("mixed", 256);
+  auto exchange = Exchange::chat(s.speaker(), talk(20), {}, greedy(150));
+  ASSERT_TRUE(exchange.ok()) << exchange.failure().message();
+  const Answer& answer = exchange.value()->answer();
+  bool done = false;
+  exchange.value()->submit({}, [&] { done = true; });
+  const int at_start = answer.dropped_turns;
+  int seen = at_start, times = 0;
+  while (!done) {
+    s.engine->step();
+    times += std::exchange(seen, answer.dropped_turns) != answer.dropped_turns ? 1 : 0;
+  }
+  EXPECT_EQ(answer.tokens, 150) << answer.error;
+  EXPECT_GT(seen, at_start + 2);
+  EXPECT_LE(times, 2);
+}
+
+TEST(Exchange, CancelsWhatGoesOnWithFewerTurns) {
+  const Setting s("mixed", 256);
+  auto exchange = Exchange::chat(s.speaker(), talk(20), {}, greedy(0));
+  ASSERT_TRUE(exchange.ok()) << exchange.failure().message();
+  const Answer& answer = exchange.value()->answer();
+  bool done = false;
+  exchange.value()->submit({}, [&] { done = true; });
+  const int at_start = answer.dropped_turns;
+  while (!done && answer.dropped_turns == at_start) s.engine->step();
+  ASSERT_FALSE(done);
+  s.engine->step();
+  exchange.value()->cancel();
+  exchange.value()->cancel();
+  const int tokens = answer.tokens;
+  while (!done) s.engine->step();
+  EXPECT_EQ(answer.finish, Finish::cancelled);
+  EXPECT_EQ(answer.tokens, tokens);
+}
+
+TEST(Exchange, OneThatIsGoneIsCancelled) {
+  const Setting s("mixed");
+  bool done = false;
+  int pieces = 0;
+  {
+    auto exchange = Exchange::chat(s.speaker(), asking({}, "What?"), {}, greedy(200));
+    ASSERT_TRUE(exchange.ok()) << exchange.failure().message();
+    exchange.value()->submit([&](const ChatEvent&) { ++pieces; }, [&] { done = true; });
+    while (pieces == 0) s.engine->step();
+  }
+  const int before = pieces;
+  while (s.engine->step()) {
+  }
+  EXPECT_FALSE(done);
+  EXPECT_EQ(pieces, before);
+  EXPECT_LT(s.engine->stats().generated_tokens, 100);
+}
+
 TEST(Exchange, WhatDoesNotFitIsSaid) {
   const Setting s("mixed", 128);
   const auto picture = s.media(kPicture, Kind::image), other = s.media(kOther, Kind::image);
