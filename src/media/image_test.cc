@@ -24,9 +24,8 @@ using testing::largest_difference;
 const std::string kImages = testing::kSamples + "images/";
 
 std::unique_ptr<ByteSource> source_of(std::string_view bytes) {
-  std::vector<std::byte> copy(bytes.size());
-  std::memcpy(copy.data(), bytes.data(), bytes.size());
-  return memory_source("x", std::move(copy));
+  const auto all = std::as_bytes(std::span(bytes));
+  return memory_source("x", {all.begin(), all.end()});
 }
 
 std::string refusal(std::string_view bytes, const ImageOptions& options = {}) {

@@ -48,9 +48,8 @@ std::string wav(const std::vector<float>& samples, uint32_t rate = 16000, uint16
 }
 
 Sound decode_text(const std::string& bytes, const SoundOptions& options = {}) {
-  std::vector<std::byte> copy(bytes.size());
-  std::memcpy(copy.data(), bytes.data(), bytes.size());
-  return decode_sound(*memory_source("x", std::move(copy)), options);
+  const auto all = std::as_bytes(std::span(bytes));
+  return decode_sound(*memory_source("x", {all.begin(), all.end()}), options);
 }
 
 std::string refusal(const std::string& bytes, const SoundOptions& options = {}) {
