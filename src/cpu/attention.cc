@@ -25,7 +25,7 @@
 namespace gemma::cpu {
 namespace {
 
-constexpr int64_t kSpanPages = 2;
+constexpr int64_t kSpanPages = 4;
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 constexpr int64_t kTileVectors = 48;  // query vectors in a tile: eight register tiles, and their state fits the cache
 

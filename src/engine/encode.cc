@@ -28,8 +28,9 @@ bool Engine::State::encode() {
     if (media == nullptr) continue;
     MediaInput& input = task->request.inputs[static_cast<size_t>(media - task->request.media.data())];
     if (!task->encoding) {
-      media->embedding = encoded.find(media->content);
-      if (media->embedding.defined()) {
+      const Tensor known = encoded.find(media->content);
+      if (known.defined() && known.rows() == media->rows) {
+        media->embedding = known;
         ++stats.media_found;
       } else {
         task->encoding.emplace(Encoding::of(ops, *encoders, input));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "engine/engine_state.h"
 
@@ -95,7 +96,7 @@ void Engine::State::plan_rows(Work& work, int64_t rows) const {
     const int64_t budget = rows - static_cast<int64_t>(work.batch.tokens.size());
     if (left(*task) == 1 || budget <= 0) continue;
     const int64_t begin = fed(*task), until = ready(*task);
-    if (begin == until) continue;
+    if (until <= begin) continue;  // a known prefix may end inside a sound that is to be encoded again
     const int64_t end = chunk_end(*task, begin, begin + std::min(budget, until - begin));
     // A block that is longer than what is left for prompts has the next step to itself, longer than any though it be.
     if (end - begin > budget && work.prompt_rows > 0) continue;
@@ -114,6 +115,7 @@ int64_t Engine::State::chunk_end(const Task& task, int64_t begin, int64_t end) c
 }
 
 void Engine::State::add_rows(Work& work, Task& task, int64_t rows) const {
+  GEMMA_CHECK(rows > 0, "rows to add");
   Batch& batch = work.batch;
   const auto first = static_cast<int64_t>(batch.tokens.size());
   const int64_t begin = cache.length(*task.sequence), end = begin + rows;
@@ -145,6 +147,7 @@ void Engine::State::preempt_youngest() {
   running.pop_back();
   cache.release(*task->sequence);
   task->sequence.reset();
+  task->encoding.reset();  // the prefix that is found next time may end elsewhere
   waiting.push_front(std::move(task));
   ++queued;
   ++stats.preemptions;

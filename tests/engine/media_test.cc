@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "../parity/media_case.h"
 #include "engine/engine.h"
 
@@ -157,6 +159,60 @@ TEST(Media, AKnownPrefixIsNotEncodedAgain) {
   }
   EXPECT_EQ(engine.stats().media_encoded, encoded);
   EXPECT_EQ(second.tokens, first.tokens);
+}
+
+/** A request that is given up inside a sound leaves a prefix that ends there; the next one finds it before the sound is
+ *  encoded again, while an older request has its own encoded. */
+TEST(Media, APrefixThatEndsInsideASoundIsGoneOnWith) {
+  const Golden s("e_audio");
+  const std::string prompt = s.golden_case.prompts().front();
+  const Request whole = golden_request(s.golden_case, prompt, 1);
+  ASSERT_GT(whole.media[0].rows, 16);
+  EngineOptions options = s.options(8);
+  options.encoded_bytes = 0;
+  options.kv.page_size = 8;
+  Engine engine(s.model.text, nullptr, parity::cpu_ops(), options);
+  Answer gone, older, again;
+  const Ticket ticket = engine.submit(golden_request(s.golden_case, prompt, 1), gone.listener());
+  while (engine.stats().prompt_tokens < whole.media[0].first_row + 12) ASSERT_TRUE(engine.step());
+  engine.cancel(ticket);
+  while (engine.step()) {
+  }
+  ASSERT_TRUE(gone.tokens.empty());
+  engine.submit(golden_request(s.golden_case, prompt, 50), older.listener());
+  engine.submit(golden_request(s.golden_case, prompt, 1), again.listener());
+  while (engine.step()) {
+  }
+  const std::vector<int32_t> expected = s.golden_case.ids(prompt + "/greedy_ids");
+  ASSERT_FALSE(expected.empty());
+  EXPECT_EQ(older.tokens, expected) << older.error;
+  EXPECT_EQ(again.tokens, expected) << again.error;
+  EXPECT_GT(engine.stats().reused_tokens, whole.media[0].first_row);
+}
+
+/** A hash says little: soft tokens of another number are another picture's. */
+TEST(Media, SoftTokensOfAnotherNumberAreNotTaken) {
+  const Golden s("e_vision");
+  EngineOptions options = s.options(512);
+  options.kv.remembered = 0;
+  Engine engine(s.model.text, nullptr, parity::cpu_ops(), options);
+  std::set<int64_t> sizes;
+  const auto answered = [&](const std::string& prompt, uint64_t content) {
+    Request request = golden_request(s.golden_case, prompt, content);
+    request.max_tokens = 4;
+    Answer answer;
+    engine.submit(std::move(request), answer.listener());
+    while (engine.step()) {
+    }
+    EXPECT_EQ(answer.error, "");
+    return answer.tokens;
+  };
+  for (const std::string& prompt : s.golden_case.prompts()) {
+    const Request request = golden_request(s.golden_case, prompt, 1);
+    if (request.media.size() != 1 || !sizes.insert(request.media[0].rows).second) continue;
+    EXPECT_EQ(answered(prompt, 1), answered(prompt, 1 + sizes.size())) << prompt;
+  }
+  EXPECT_GT(sizes.size(), 1U);
 }
 
 TEST(Media, WhatCannotBeEncodedIsSaid) {
