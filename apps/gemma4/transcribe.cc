@@ -89,7 +89,7 @@ class Transcription {
     }
     progress.finish();
     if (live) print_settled(progress, said());
-    if (live) fmt::print("\n");
+    if (live && (!lines_ || said() == 0)) fmt::print("\n");
     seconds_ = seconds_since(start);
   }
 
@@ -132,14 +132,19 @@ class Transcription {
     return !options_.speech.to.empty() && said.translation.empty() ? "no translation came" : nullptr;
   }
 
-  /** Prints what the first `count` segments add to what is printed. */
+  /** Prints what the first `count` segments add to what is printed; on a terminal, which also shows the progress, each
+   *  in a line of its own behind its time. */
   void print_settled(Progress& progress, size_t count) {
+    if (settled_ < count) progress.finish();
+    for (; lines_ && settled_ < count; ++settled_) {
+      const SpeechSegment& segment = transcript_.segments()[settled_];
+      fmt::print("{} {}\n", dim(fmt::format("{:>5}", minutes(segment.begin)), STDOUT_FILENO),
+                 words_of_segment(segment));
+    }
     const std::string before = printed_;
     for (; settled_ < count; ++settled_) {
       printed_ = joined(printed_, words_of_segment(transcript_.segments()[settled_]), {printed_.size(), 0});
     }
-    if (printed_ == before) return;
-    progress.finish();
     fmt::print("{}", printed_.substr(before.size()));
     std::fflush(stdout);
   }
@@ -178,6 +183,7 @@ class Transcription {
   const TranscribeOptions& options_;
   const MediaFile& file_;
   std::shared_ptr<const Media> media_;
+  const bool lines_ = is_terminal(STDOUT_FILENO);
   Transcript transcript_;
   std::string printed_;
   size_t settled_ = 0;

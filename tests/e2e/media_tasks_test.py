@@ -6,12 +6,11 @@ import json
 import math
 import signal
 import subprocess
-import time
 import unittest
 import wave
 
 import tiny_model
-from support import GOLDEN, PATIENCE, PROGRAM, ProgramTest
+from support import GOLDEN, PROGRAM, ProgramTest, Terminal
 
 IMAGES = GOLDEN / "preprocess" / "images"
 WIDE, SQUARE = IMAGES / "wide_40x150.png", IMAGES / "square_96.png"
@@ -137,7 +136,7 @@ class Tasks(ProgramTest):
         for args in ([], ["--json", "-o", "part.json"]):
             run = subprocess.Popen([*begin, *args], **pipe)
             if args:
-                time.sleep(3 * PATIENCE)
+                self.assertIn(b"does not end", run.stderr.readline())  # of the first piece
             else:
                 self.assertTrue(run.stdout.read(1))  # some of it is written
             run.send_signal(signal.SIGINT)
@@ -148,6 +147,13 @@ class Tasks(ProgramTest):
         part = json.loads((self.folder / "part.json").read_text())
         self.assertEqual(part["finish"], "cancelled")
         self.assertTrue(0 < len(part["segments"]) < 150)
+
+    def test_on_a_terminal_each_piece_has_a_line_and_a_time(self):
+        talk = write_tone(self.folder / "talk.wav", 40, [(20, 20.6)])
+        t = Terminal(["transcribe", talk, "-n", "4", "-m", self.model], dict(self.env, NO_COLOR="1"), self.folder)
+        t.expect(r"(^|\n|K) 0:00 [^\n]*\r\n")
+        t.expect(r"(^|\n|K) 0:20 [^\n]*\r\n")
+        self.assertEqual(t.status(), 0)
 
     def test_what_is_missing_is_said(self):
         del self.env["GEMMA4_MODEL"]
