@@ -39,6 +39,19 @@ int64_t written_at(const struct stat& status) {
   return int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
+/** The file that is to be replaced where `path` is a link to it: a link stays a link. */
+std::string replaceable(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return path;
+  if (!S_ISREG(status.st_mode)) {
+    fail(path, "cannot replace: expected a regular file or a new name, found a {}",
+         S_ISDIR(status.st_mode) ? "folder" : "device or pipe");
+  }
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::canonical(path, error);
+  return error ? path : target.string();
+}
+
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -132,7 +145,7 @@ std::string partial_name(const std::string& path) {
   return fmt::format("{}.{}{}", path, ::getpid(), kSuffix);
 }
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(partial_name(path)) {
+AtomicFile::AtomicFile(const std::string& path) : path_(replaceable(path)), temporary_(partial_name(path_)) {
   fd_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
   if (fd_ >= 0) return;
   fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

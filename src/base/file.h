@@ -48,7 +48,8 @@ std::string partial_name(const std::string& path);
 
 /** Writes a file that has no name before commit(), which gives it the name `path` in one step (fsync, link and rename,
  *  fsync of the folder): not even a killed process leaves half a file. Where the file system knows no files without a
- *  name, it is called NAME.PID.partial until then, and removed without commit. */
+ *  name, it is called NAME.PID.partial until then, and removed without commit. A link keeps its name, and the file that
+ *  it leads to is replaced; what is there and no regular file is refused. */
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);

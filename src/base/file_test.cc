@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +87,25 @@ TEST_F(FileTest, ChangesWhileItIsOpen) {
   fs::last_write_time(path("c"), fs::last_write_time(path("c")) + std::chrono::seconds(1));
   EXPECT_THAT([&] { written.read(0, bytes); }, testing::ThrowsMessage<Error>(testing::HasSubstr("it was written to")));
   EXPECT_THROW(written.check_unchanged(), Error);
+}
+
+TEST_F(FileTest, WhatALinkLeadsToIsReplaced) {
+  AtomicFile(path("target")).commit();
+  fs::create_symlink("target", path("link"));
+  AtomicFile out(path("link"));
+  out.write("new");
+  out.commit();
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(read_file(path("target"), 10), "new");
+}
+
+TEST_F(FileTest, WhatIsNoFileIsNotReplaced) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_THAT([&] { AtomicFile(path("pipe")); },
+              testing::ThrowsMessage<Error>(
+                  path("pipe") + ": cannot replace: expected a regular file or a new name, found a device or pipe"));
+  EXPECT_THAT([&] { AtomicFile(folder_.string()); }, testing::ThrowsMessage<Error>(testing::HasSubstr("a folder")));
+  EXPECT_THAT([] { AtomicFile("/dev/null"); }, testing::ThrowsMessage<Error>(testing::HasSubstr("device or pipe")));
 }
 
 TEST_F(FileTest, SaysWhatIsWrong) {
