@@ -57,6 +57,19 @@ std::string mmproj_beside(const ModelFile& file, const std::string& path) {
   return found.size() == 1 ? found.front() : "";
 }
 
+/** Those of `some`, and what only `more` has; weights are shared, not copied. */
+std::shared_ptr<const Encoders> together(const Encoders& some, const Encoders& more) {
+  auto all = std::make_shared<Encoders>(some);
+  const auto take = [](auto& field, const auto& other) {
+    if (!field) field = other;
+  };
+  take(all->config.vision, more.config.vision), take(all->vision, more.vision);
+  take(all->config.pixel_blocks, more.config.pixel_blocks), take(all->pixel_blocks, more.pixel_blocks);
+  take(all->config.audio, more.config.audio), take(all->audio, more.audio);
+  take(all->config.sample_frames, more.config.sample_frames), take(all->sample_projection, more.sample_projection);
+  return all;
+}
+
 }  // namespace
 
 int speculation_length(const std::string& text) {
@@ -88,7 +101,9 @@ void ModelFiles::require(media::Kind kind) const {
   if (media.takes(kind)) return;
   const std::string& name = model->name();
   if (model->format() == FileFormat::gguf && encoders == model) {
-    fail(name, "has its encoders of pictures and sound in a file of their own: name it with --mmproj");
+    fail(name,
+         "has no encoders of pictures and sound; if the model has them, they are in a file of their own: name it with "
+         "--mmproj");
   }
   if (kind == media::Kind::audio) fail(name, "has no audio tower; E2B, E4B and 12B are models that hear");
   fail(name, "has no vision tower; those of Gemma 4 that are not for text alone have one");
@@ -98,19 +113,22 @@ void Senses::add(const MediaItem& item) {
   for (const MediaBlock& block : item.blocks) (block.medium == Medium::audio ? hearing : sight) = true;
 }
 
-std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) {
+std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) const {
   MediaConfig wanted = files.media.encoders;
   if (!senses.sight) wanted.vision.reset(), wanted.pixel_blocks.reset();
   if (!senses.hearing) wanted.audio.reset(), wanted.sample_frames.reset();
-  senses_ = senses;
   return Encoders::load(*files.encoders, std::move(wanted), text, *ops);
 }
 
 void Session::use(Senses senses) {
-  senses.sight = senses.sight || senses_.sight;
-  senses.hearing = senses.hearing || senses_.hearing;
-  if (senses.sight == senses_.sight && senses.hearing == senses_.hearing) return;
-  engine->use_encoders(load_encoders(model->config, senses));
+  if (encoders_ != nullptr) {
+    senses.sight = senses.sight && !encoders_->config.sees();
+    senses.hearing = senses.hearing && !encoders_->config.hears();
+  }
+  if (!senses.sight && !senses.hearing) return;
+  const auto missing = load_encoders(model->config, senses);
+  encoders_ = encoders_ != nullptr ? together(*encoders_, *missing) : missing;
+  engine->use_encoders(encoders_);
 }
 
 std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles files, Senses senses) {
@@ -130,7 +148,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
   }
-  if (senses.sight || senses.hearing) engine.encoders = session->load_encoders(config, senses);
+  if (senses.sight || senses.hearing) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
   const WeightOptions weights = weight_options(options.machine, usual_bytes(config, engine));
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);

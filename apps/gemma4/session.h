@@ -72,8 +72,8 @@ struct Session {
   double load_seconds = 0;
 
  private:
-  std::shared_ptr<const Encoders> load_encoders(const Config& text, Senses senses);
-  Senses senses_;  // of the encoders that are loaded
+  std::shared_ptr<const Encoders> load_encoders(const Config& text, Senses senses) const;
+  std::shared_ptr<const Encoders> encoders_;  // those that are there; the engine's
 };
 
 /** Runs one exchange to its end; Ctrl-C cancels it (InterruptGuard). */

@@ -182,6 +182,32 @@ class MediaRun(ProgramTest):
         parts = json.loads((self.folder / "talk.json").read_text())[2]["content"]
         self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "text"])
 
+    def test_encoders_that_cannot_be_loaded(self):
+        self.make()
+        path = self.model / "config.json"
+        config = json.loads(path.read_text())
+        config["audio_config"]["output_proj_dims"] += 16  # other than its weights
+        path.write_text(json.dumps(config))
+        t = Terminal(["run", self.model, "--greedy", "-n", "4"], dict(self.env), self.folder, 200)
+        t.prompt()
+        t.send(f"/audio {TONES}\n")
+        t.expect("tokens, with your next message")
+        for _ in range(2):  # what was shown goes with the next message, too
+            t.prompt()
+            t.send("What?\n")
+            t.expect(r"audio_tower.output_proj.*expected")
+        t.prompt()
+        t.send("/reset\n")
+        t.prompt()
+        t.send(f"/image {WIDE}\n")
+        t.expect("tokens, with your next message")
+        t.prompt()
+        t.send("What?\n")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.prompt()
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
 
 if __name__ == "__main__":
     unittest.main()
