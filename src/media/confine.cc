@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -42,16 +43,18 @@ int64_t address_space() {
   return pages * sysconf(_SC_PAGESIZE);
 }
 
-void limit(int which, int64_t value) {
+/** `soft` brings a signal that tells what it was; `hard` is what a signal that is caught does not get beyond. */
+void limit(int which, int64_t soft, int64_t hard) {
   rlimit now = {};
   getrlimit(static_cast<__rlimit_resource_t>(which), &now);
-  const auto wanted = static_cast<rlim_t>(value);
-  now.rlim_max = now.rlim_max == RLIM_INFINITY || wanted < now.rlim_max ? wanted : now.rlim_max;
-  now.rlim_cur = now.rlim_max;
+  now.rlim_max = std::min(now.rlim_max, static_cast<rlim_t>(hard));  // infinity is the largest
+  now.rlim_cur = std::min(now.rlim_max, static_cast<rlim_t>(soft));
   if (setrlimit(static_cast<__rlimit_resource_t>(which), &now) != 0) {
     fail(kWhere, "cannot limit itself: {}", std::strerror(errno));
   }
 }
+
+void limit(int which, int64_t value) { limit(which, value, value); }
 
 void add(const Filter& filter, uint32_t action, int call) {
   const int status = seccomp_rule_add(filter.get(), action, call, 0);
@@ -125,9 +128,10 @@ void confine(const Confinement& confinement) {
     fail(kWhere, "cannot close what it was given beside: {}", std::strerror(errno));
   }
   limit(RLIMIT_AS, before + confinement.memory);
-  limit(RLIMIT_CPU, confinement.cpu_seconds);
+  limit(RLIMIT_FSIZE, confinement.memory);  // what it writes is memory, too, and no address space
+  limit(RLIMIT_CPU, confinement.cpu_seconds, confinement.cpu_seconds + 1);
   limit(RLIMIT_CORE, 0);
-  alarm(static_cast<unsigned>(kPatience * confinement.cpu_seconds));
+  alarm(static_cast<unsigned>(std::min<int64_t>(kPatience * confinement.cpu_seconds, UINT_MAX)));
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     fail(kWhere, "cannot give up its privileges: {}", std::strerror(errno));
   }

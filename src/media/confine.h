@@ -7,7 +7,7 @@
 namespace gemma::media {
 
 struct Confinement {
-  int64_t memory = 0;       // bytes of address space, beside what the program takes before it begins
+  int64_t memory = 0;  // bytes of address space, beside what the program takes before it begins; of each descriptor
   int64_t cpu_seconds = 0;  // of processor time; four times as long by the clock
   int last_descriptor = 2;  // all above are closed
 };

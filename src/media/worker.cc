@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -21,7 +23,6 @@ namespace gemma::media {
 namespace {
 
 constexpr int64_t kMaxAnswer = 100'000'000;  // of JSON: a long film's frames
-constexpr int64_t kMaxArrays = 64'000'000'000;
 
 /** Memory without a name, which a child inherits. */
 class SharedMemory {
@@ -67,37 +68,77 @@ struct Channels {
   SharedMemory request{"request"}, answer{"answer"}, complaint{"complaint"}, arrays{"arrays"};
 };
 
-/** Starts the worker with its descriptors in their places; they are not inherited otherwise. */
+/** Which of our descriptors become which of the worker's. They are not inherited otherwise. */
+class Places {
+ public:
+  Places() {
+    if (const int status = posix_spawn_file_actions_init(&actions_); status != 0) fail_to_hand_over(status);
+  }
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+  ~Places() {
+    posix_spawn_file_actions_destroy(&actions_);
+    for (const int copy : copies_) close(copy);
+  }
+
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  /** Goes by a copy above all places: a source that lies in another's place would be overwritten. */
+  void put(int source, int place) {
+    constexpr int kAbove = 16;
+    const int copy = fcntl(source, F_DUPFD_CLOEXEC, kAbove);
+    if (copy < 0) fail_to_hand_over(errno);
+    copies_.push_back(copy);
+    if (const int status = posix_spawn_file_actions_adddup2(&actions_, copy, place); status != 0) {
+      fail_to_hand_over(status);
+    }
+  }
+
+ private:
+  [[noreturn]] static void fail_to_hand_over(int status) {
+    fail("media worker", "cannot hand over what is open: {}", std::strerror(status));
+  }
+
+  posix_spawn_file_actions_t actions_ = {};
+  std::vector<int> copies_;
+};
+
 pid_t start(const File& file, const Channels& channels, const WorkerOptions& options) {
   std::vector<std::string> command = options.command;
   if (command.empty()) command = {"/proc/self/exe", "media-worker"};
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  // Copies above all places first: a source that lies in another's place would be overwritten.
-  const std::array sources{channels.request.descriptor(), channels.answer.descriptor(), channels.complaint.descriptor(),
-                           file.descriptor(), channels.arrays.descriptor()};
-  std::array<int, sources.size()> copies{};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  for (size_t i = 0; i < sources.size(); ++i) {
-    copies[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, 16);
-    posix_spawn_file_actions_adddup2(&actions, copies[i], static_cast<int>(i));
-  }
+  Places places;
+  places.put(channels.request.descriptor(), STDIN_FILENO);
+  places.put(channels.answer.descriptor(), STDOUT_FILENO);
+  places.put(channels.complaint.descriptor(), STDERR_FILENO);
+  places.put(file.descriptor(), kFileDescriptor);
+  places.put(channels.arrays.descriptor(), kArraysDescriptor);
   std::array<char*, 2> environment{const_cast<char*>("LC_ALL=C"), nullptr};
   pid_t child = -1;
-  const int status = posix_spawn(&child, command[0].c_str(), &actions, nullptr, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  for (const int copy : copies) close(copy);
+  const int status =
+      posix_spawn(&child, command[0].c_str(), places.actions(), nullptr, arguments.data(), environment.data());
   if (status != 0) fail(file.path(), "cannot start the media worker: {}", std::strerror(status));
   return child;
 }
 
-int wait_for(pid_t child) {
+struct End {
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  int64_t cpu_seconds = 0;  // that it took, rounded down
+};
+
+End wait_for(pid_t child) {
+  End end;
+  rusage used = {};
+  while (wait4(child, &end.status, 0, &used) < 0 && errno == EINTR) {
   }
-  return status;
+  const int64_t microseconds = used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+  end.cpu_seconds = used.ru_utime.tv_sec + used.ru_stime.tv_sec + microseconds / 1'000'000;
+  return end;
+}
+
+[[noreturn]] void fail_for_memory(const std::string& name, int64_t memory) {
+  fail(name, "decoding it takes more than {} bytes of memory (--max-memory)", memory);
 }
 
 /** Its complaint without what our own line begins with anyway. */
@@ -107,34 +148,47 @@ int wait_for(pid_t child) {
     if (text.starts_with(start)) text.erase(0, start.size());
   }
   if (text.find("bad_alloc") != std::string::npos || text.empty()) {
-    fail(name, "decoding it takes more than {} bytes of memory (--max-memory)", memory);
+    fail_for_memory(name, memory);
   }
   fail(name, "{}", text);
 }
 
-void check_end(int status, const std::string& name, const Channels& channels, const WorkerOptions& options) {
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    if (signal == SIGXCPU || signal == SIGALRM || signal == SIGKILL) {  // the last from the system, after SIGXCPU
+void check_end(const End& end, const std::string& name, const Channels& channels, const WorkerOptions& options) {
+  if (WIFSIGNALED(end.status)) {
+    const int signal = WTERMSIG(end.status);
+    const bool out_of_time = signal == SIGKILL && end.cpu_seconds >= options.cpu_seconds;  // it caught SIGXCPU
+    if (signal == SIGXCPU || signal == SIGALRM || out_of_time) {
       fail(name, "decoding it takes more than {} seconds (--max-cpu)", options.cpu_seconds);
     }
+    if (signal == SIGXFSZ) fail_for_memory(name, options.memory);
+    if (signal == SIGKILL) fail(name, "the decoder was killed from outside, as systems do when memory runs out");
     if (signal == SIGSYS) fail(name, "the decoder tried what it may not do; the file is damaged or hostile");
     if (signal == SIGINT || signal == SIGTERM) fail(name, "interrupted");
     fail(name, "the decoder was ended by signal {} ({}); the file is damaged or hostile", signal, strsignal(signal));
   }
-  if (WEXITSTATUS(status) != 0) fail_with_complaint(name, channels.complaint.text(4000), options.memory);
+  if (WEXITSTATUS(end.status) != 0) fail_with_complaint(name, channels.complaint.text(4000), options.memory);
+}
+
+void check_limits(const WorkerOptions& options) {
+  if (options.memory < 1 || options.memory > kMaxWorkerMemory) {
+    fail_usage("--max-memory", "expected 1 to {} bytes, found {}", kMaxWorkerMemory, options.memory);
+  }
+  if (options.cpu_seconds < 1 || options.cpu_seconds > kMaxWorkerSeconds) {
+    fail_usage("--max-cpu", "expected 1 to {} seconds, found {}", kMaxWorkerSeconds, options.cpu_seconds);
+  }
 }
 
 }  // namespace
 
 Prepared prepare_apart(const File& file, const PrepareOptions& options, const WorkerOptions& worker) {
+  check_limits(worker);
   Channels channels;
   const WorkerRequest request{file.path(), worker.memory + file.size(), worker.cpu_seconds, options};
   channels.request.write(write_json(to_json(request)));
-  const int status = wait_for(start(file, channels, worker));
-  check_end(status, file.path(), channels, worker);
+  const End end = wait_for(start(file, channels, worker));
+  check_end(end, file.path(), channels, worker);
   const std::string text = channels.answer.text(kMaxAnswer);
-  Result<WorkerAnswer> answer = answer_from(text, std::min(channels.arrays.size(), kMaxArrays));
+  Result<WorkerAnswer> answer = answer_from(text, std::min(channels.arrays.size(), request.memory));
   if (!answer) fail(file.path(), "the media worker's answer makes no sense: {}", answer.failure().message());
   Prepared out{std::move(answer.value().facts), {}};
   for (WorkerArray& described : answer.value().arrays) {

@@ -14,8 +14,10 @@
 
 namespace gemma::media {
 
+inline constexpr int64_t kMaxWorkerMemory = int64_t{1} << 60, kMaxWorkerSeconds = 1'000'000;
+
 struct WorkerOptions {
-  int64_t memory = 6'000'000'000;  // of address space, beside the file
+  int64_t memory = 6'000'000'000;  // of address space, beside the file, and of what is written to each descriptor
   int64_t cpu_seconds = 600;
   /** What is started; the program itself where it is empty. Tests start one that misbehaves. */
   std::vector<std::string> command;

@@ -33,7 +33,8 @@ std::optional<Shape> shape_of(const json::value* sizes, int64_t most) {
   return Shape(std::span<const int64_t>(dims));
 }
 
-Result<WorkerArray> array_from(const json::value& value, int64_t available) {
+/** The array that lies in bytes [begin, available). */
+Result<WorkerArray> array_from(const json::value& value, int64_t begin, int64_t available) {
   if (!value.is_object()) return Failure{"arrays", "expected objects"};
   const json::object& object = value.get_object();
   const json::value* name = object.if_contains("name");
@@ -45,7 +46,8 @@ Result<WorkerArray> array_from(const json::value& value, int64_t available) {
   }
   WorkerArray array{std::string(name->get_string()), *dtype, *shape, offset->get_int64(), 0};
   array.bytes = shape->count() * info(*dtype).bytes;
-  if (array.offset < 0 || array.offset > available || array.bytes > available - array.offset) {
+  if (array.offset < begin) return Failure{"arrays", fmt::format("'{}' begins before another ends", array.name)};
+  if (array.offset > available || array.bytes > available - array.offset) {
     return Failure{"arrays", fmt::format("'{}' lies outside of the shared memory", array.name)};
   }
   return array;
@@ -95,9 +97,11 @@ Result<WorkerAnswer> answer_from(std::string_view text, int64_t available) {
     return Failure{"", "expected facts and arrays"};
   }
   WorkerAnswer answer{facts->get_object(), {}};
+  int64_t end = 0;
   for (const json::value& described : arrays->get_array()) {
-    Result<WorkerArray> array = array_from(described, available);
+    Result<WorkerArray> array = array_from(described, end, available);
     if (!array) return array.failure();
+    end = array.value().offset + array.value().bytes;
     answer.arrays.push_back(std::move(array).value());
   }
   return answer;

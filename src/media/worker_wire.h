@@ -36,7 +36,8 @@ struct WorkerAnswer {
   std::vector<WorkerArray> arrays;
 };
 json::object to_json(const WorkerAnswer& answer);
-/** The answer is not to be trusted: a worker that was taken over may have written it. `available` bytes are there. */
+/** The answer is not to be trusted: a worker that was taken over may have written it. `available` bytes are there;
+ * arrays lie in them one behind the other, so that together they are not more. */
 Result<WorkerAnswer> answer_from(std::string_view text, int64_t available);
 
 }  // namespace gemma::media

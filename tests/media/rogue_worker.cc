@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +34,11 @@ int spin() {
   return 0;
 }
 
+int spin_deaf() {
+  signal(SIGXCPU, SIG_IGN);
+  return spin();
+}
+
 int open_a_file() {
   const int fd = open("/etc/passwd", O_RDONLY);
   return fd < 0 && errno == EPERM ? 7 : 0;
@@ -45,6 +52,11 @@ int take_memory() {
   return 0;
 }
 
+/** Memory that is no address space. */
+int grow_arrays() { return ftruncate(gemma::media::kArraysDescriptor, int64_t{1} << 40) == 0 ? 0 : 7; }
+
+int write_arrays_far_out() { return pwrite(gemma::media::kArraysDescriptor, "x", 1, int64_t{1} << 40) == 1 ? 0 : 7; }
+
 int run_memory() {
   void* block = mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return block == MAP_FAILED ? 7 : 0;
@@ -52,9 +64,24 @@ int run_memory() {
 
 int answer(std::string_view text) { return write(STDOUT_FILENO, text.data(), text.size()) > 0 ? 0 : 7; }
 
+/** A thousand times the same bytes, which would be as many copies. */
+int answer_with_copies() {
+  if (ftruncate(gemma::media::kArraysDescriptor, 4096) != 0) return 7;
+  std::string text = R"({"facts": {}, "arrays": [)";
+  for (int i = 0; i < 1000; ++i) {
+    text += std::string(i == 0 ? "" : ",") + R"({"name": "x", "dtype": "u8", "shape": [4096], "offset": 0})";
+  }
+  return answer(text + "]}");
+}
+
 int misbehave(std::string_view what) {
   if (what == "write") write_out_of_bounds();
   if (what == "spin") return spin();
+  if (what == "spin deaf") return spin_deaf();
+  if (what == "kill") return raise(SIGKILL);
+  if (what == "grow") return grow_arrays();
+  if (what == "write far") return write_arrays_far_out();
+  if (what == "copies") return answer_with_copies();
   if (what == "open") return open_a_file();
   if (what == "socket") return socket(AF_INET, SOCK_STREAM, 0) < 0 ? 7 : 0;
   if (what == "fork") return fork() < 0 ? 7 : 0;

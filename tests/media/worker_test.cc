@@ -3,12 +3,17 @@
 #include "media/worker.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <limits>
+
+#include "file/testing/files.h"
 #include "media/worker_wire.h"
 
 namespace gemma::media {
 namespace {
 
+using gemma::testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -41,13 +46,42 @@ TEST(Worker, MakesNoSocketProcessOrCode) {
 TEST(Worker, TakesNoMoreMemoryAndTimeThanItMay) {
   EXPECT_THAT(ending_of("memory"), HasSubstr("signal"));  // its exception has nobody to catch it
   EXPECT_THAT(ending_of("spin"), HasSubstr("more than 1 seconds (--max-cpu)"));
+  EXPECT_THAT(ending_of("spin deaf"), HasSubstr("more than 1 seconds (--max-cpu)"));
   EXPECT_THAT(ending_of("sleep"), HasSubstr("tried what it may not do"));
+}
+
+TEST(Worker, WhatItWritesIsMemoryToo) {
+  EXPECT_THAT(ending_of("grow"), HasSubstr("(--max-memory)"));
+  EXPECT_THAT(ending_of("write far"), HasSubstr("(--max-memory)"));
+}
+
+TEST(Worker, KilledByOthersIsNotOutOfTime) { EXPECT_THAT(ending_of("kill"), HasSubstr("killed from outside")); }
+
+TEST(Worker, LimitsHaveLimits) {
+  const auto refused = [](int64_t memory, int64_t cpu_seconds) {
+    return error_of([&] { prepare_apart(File::open(kPicture), {}, {memory, cpu_seconds, {GEMMA4_ROGUE, "open"}}); });
+  };
+  EXPECT_THAT(refused(1000, int64_t{1} << 32), HasSubstr("--max-cpu: expected 1 to 1000000 seconds"));
+  EXPECT_THAT(refused(1000, 0), HasSubstr("--max-cpu"));
+  EXPECT_THAT(refused(std::numeric_limits<int64_t>::max(), 1), HasSubstr("--max-memory: expected 1 to"));
+}
+
+TEST(Worker, DescriptorsThatCannotBeHandedOverAreSaid) {
+  const File file = File::open(kPicture);
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{16, before.rlim_max};  // enough for our own, none for copies
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const std::string error = error_of([&] { prepare_apart(file, {}, {1000, 1, {GEMMA4_ROGUE, "open"}}); });
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(error, StartsWith("media worker: cannot hand over what is open: "));
 }
 
 TEST(Worker, ItsAnswersAreNotBelieved) {
   EXPECT_THAT(ending_of("nonsense"), HasSubstr("makes no sense"));
   EXPECT_THAT(ending_of("outside"), HasSubstr("makes no sense"));
   EXPECT_THAT(ending_of("overflow"), HasSubstr("makes no sense"));
+  EXPECT_THAT(ending_of("copies"), HasSubstr("'x' begins before another ends"));
 }
 
 TEST(Worker, RequestsAndAnswersKeepEveryField) {
