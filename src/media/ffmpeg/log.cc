@@ -5,6 +5,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 
@@ -16,7 +17,7 @@ extern "C" {
 namespace gemma::media {
 namespace {
 
-thread_local std::string* complaint = nullptr;
+thread_local std::string* complaint = nullptr;  // of the innermost log
 
 void on_log(void*, int level, const char* format, va_list arguments) {
   if (complaint == nullptr || level > AV_LOG_ERROR || !complaint->empty()) return;
@@ -28,18 +29,11 @@ void on_log(void*, int level, const char* format, va_list arguments) {
 
 }  // namespace
 
-FfmpegLog::FfmpegLog() {
-  delete complaint;
-  complaint = new std::string;
-  av_log_set_callback(on_log);
-}
-FfmpegLog::~FfmpegLog() {
-  delete complaint;
-  complaint = nullptr;
-}
+FfmpegLog::FfmpegLog() : outer_(std::exchange(complaint, &complaint_)) { av_log_set_callback(on_log); }
+FfmpegLog::~FfmpegLog() { complaint = outer_; }
 
 std::string FfmpegLog::reason(int status) const {
-  if (complaint != nullptr && !complaint->empty()) return *complaint;
+  if (!complaint_.empty()) return complaint_;
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
   av_strerror(status, text.data(), text.size());
   return text.data();

@@ -7,7 +7,8 @@
 
 namespace gemma::media {
 
-/** From here to the end of the scope FFmpeg's complaints of this thread are kept, the first of them to be asked for. */
+/** From here to the end of the scope FFmpeg's complaints of this thread are kept, the first of them to be asked for.
+ * One within another has those of its own scope. */
 class FfmpegLog {
  public:
   FfmpegLog();
@@ -17,6 +18,10 @@ class FfmpegLog {
 
   /** What it complained of, else what `status` means. */
   std::string reason(int status) const;
+
+ private:
+  std::string complaint_;
+  std::string* outer_;  // where complaints went before
 };
 
 /** Fails with "cannot {action}: {reason}" where status is an error. Returns it otherwise. */
