@@ -197,8 +197,7 @@ std::optional<Kind> kind_of_file(const std::string& path) {
                                             ".tif", ".tiff", ".avif", ".heic", ".heif"};
   constexpr std::string_view kSound[] = {".wav",  ".aif", ".aiff", ".flac", ".ogg", ".oga",
                                          ".opus", ".mp3", ".m4a",  ".aac",  ".weba"};
-  constexpr std::string_view kFilms[] = {".mp4", ".m4v", ".mov", ".webm", ".mkv",
-                                         ".avi", ".ts",  ".mpg", ".mpeg", ".ogv"};
+  constexpr std::string_view kFilms[] = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".ogv"};
   const auto is_one_of = [&](const auto& names) {
     return std::find(std::begin(names), std::end(names), ending) != std::end(names);
   };
