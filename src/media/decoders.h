@@ -43,7 +43,9 @@ RawImage decode_heif(const ImageFile& file);
 
 /** Whether the first bytes are those of a container that FFmpeg is asked to read. */
 bool is_film(std::span<const std::byte> bytes);
-/** The sound of such a file. */
+/** Whether they are those of an Ogg file without pictures; one with pictures is a film. */
+bool is_sound_in_ogg(std::span<const std::byte> bytes);
+/** The sound of a film. */
 Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions& options);
 
 /** The memory for a picture, once its sizes are known to be within the limit. */

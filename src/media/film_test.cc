@@ -18,6 +18,7 @@ using testing::golden_json;
 using ::testing::HasSubstr;
 using testing::kPreprocess;
 using testing::kSamples;
+using ::testing::Not;
 
 const std::string kFilms = kSamples + "films/";
 
@@ -134,7 +135,7 @@ class FilmTest : public ::testing::Test {
 
 TEST_F(FilmTest, EveryContainerGivesTheFramesAskedFor) {
   if (!has_ffmpeg()) return;
-  for (const std::string name : {"h264_aac.mp4", "vp9_opus.webm", "mpeg4.avi", "h264.mkv", "h264.ts"}) {
+  for (const std::string name : {"h264_aac.mp4", "vp9_opus.webm", "mpeg4.avi", "h264.mkv", "h264.ts", "vp8_opus.ogv"}) {
     SCOPED_TRACE(name);
     FilmOptions options;
     options.rule.max_frames = 5;
@@ -242,10 +243,29 @@ TEST_F(FilmTest, OfOneFrame) {
 
 TEST_F(FilmTest, SoundOfAFilm) {
   if (!has_ffmpeg()) return;
-  const Sound sound = decode_sound(*file_source(kFilms + "h264_aac.mp4"), {});
-  EXPECT_NEAR(sound.seconds(), 1, 0.1);
-  EXPECT_FALSE(sound.level.silent());
+  for (const char* name : {"h264_aac.mp4", "vp8_opus.ogv"}) {
+    const Sound sound = decode_sound(*file_source(kFilms + name), {});
+    EXPECT_NEAR(sound.seconds(), 1, 0.1) << name;
+    EXPECT_FALSE(sound.level.silent()) << name;
+  }
   EXPECT_THAT(error_of([] { decode_sound(*file_source(kFilms + "mpeg4.avi"), {}); }), HasSubstr("holds no sound"));
+}
+
+/** Pages that begin streams, "skeleton" before Theora, and nothing behind them. */
+TEST_F(FilmTest, TheoraIsNotTakenForSound) {
+  if (!has_ffmpeg()) return;
+  const auto page = [](const std::string& packet) {
+    const std::string zeros(20, '\0');  // position, serial, number, checksum
+    return std::string("OggS\0\2", 6) + zeros + '\1' + static_cast<char>(packet.size()) + packet;
+  };
+  const auto refusal = [](const std::string& bytes) {
+    return error_of([&] { decode_sound(*memory_source("x.ogv", gemma::testing::to_bytes(bytes)), {}); });
+  };
+  const std::string skeleton = page("fishead" + std::string(50, '\0'));
+  EXPECT_THAT(refusal(skeleton + page("\x80theora")), Not(HasSubstr("not a sound file")));
+  EXPECT_THAT(refusal(skeleton), HasSubstr("not a sound file"));
+  EXPECT_THAT(refusal("OggS"), HasSubstr("not a sound file"));
+  EXPECT_THAT(refusal(skeleton.substr(0, 60)), HasSubstr("not a sound file"));
 }
 
 TEST_F(FilmTest, WhatIsNoFilmIsRefused) {

@@ -99,7 +99,7 @@ bool is_for_libsndfile(std::span<const std::byte> bytes) {
   const std::string_view first = text_at(bytes, 0, 4), kind = text_at(bytes, 8, 4);
   if ((first == "RIFF" || first == "RIFX" || first == "RF64") && kind == "WAVE") return true;
   if (first == "FORM" && (kind == "AIFF" || kind == "AIFC")) return true;
-  return first == "fLaC" || first == "OggS" || is_mp3(bytes);
+  return first == "fLaC" || is_sound_in_ogg(bytes) || is_mp3(bytes);
 }
 
 }  // namespace

@@ -283,6 +283,7 @@ def films():
     encode_film(folder / "mpeg4.avi", "mpeg4", 24, 24)
     encode_film(folder / "h264.mkv", "libx264", 24, 24, "libopus")
     encode_film(folder / "h264.ts", "libx264", 24, 24, "aac")
+    encode_film(folder / "vp8_opus.ogv", "libvpx", 24, 24, "libopus")
     times = [0, 1, 2, 3, 12, 13, 14, 15, 40, 41, 42, 47]
     encode_film(folder / "variable.mp4", "libx264", 24, 12, pts=times)
     encode_film(folder / "one_frame.mp4", "libx264", 24, 1)
