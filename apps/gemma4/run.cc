@@ -43,7 +43,8 @@ Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
 /** Options as the command line gives them, before defaults of the model are known. */
 struct Given {
   std::vector<std::string> words;
-  std::string model, prompt_file, tools_file, schema, kv, context_full = "drop";
+  std::string model, prompt_file, tools_file, kv, context_full = "drop";
+  std::optional<std::string> schema;
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k, seed, max_tokens, context;
   MachineOptions machine;
@@ -159,7 +160,10 @@ int run(const Given& given, RunOptions options) {
     if (!tools.is_array()) fail(given.tools_file, "expected a JSON array of tool declarations");
     options.answer.tools = tools.get_array();
   }
-  const json::value schema = given.schema.empty() ? json::value() : read_schema(given.schema);
+  if (given.schema && !options.answer.stop.empty()) {
+    fail_usage("--stop", "an answer of a --schema ends where its JSON does, nowhere else");
+  }
+  const json::value schema = given.schema ? read_schema(*given.schema) : json::value();
   if (options.prompt.empty() && !given.prompt_file.empty()) options.prompt = read_file(given.prompt_file);
   const bool many = !options.jsonl.empty();
   const bool takes_stdin = std::any_of(options.inputs.files.begin(), options.inputs.files.end(),
@@ -184,7 +188,7 @@ int run(const Given& given, RunOptions options) {
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }
-  if (!given.schema.empty()) hold_to_schema(options.answer, *session, schema, Fence::none);
+  if (given.schema) hold_to_schema(options.answer, *session, schema, Fence::none);
   Sampling sampling = sampling_of(given, settings, *session, options.raw);
   sampling.repetition_penalty = options.answer.sampling.repetition_penalty;
   sampling.presence_penalty = options.answer.sampling.presence_penalty;

@@ -3,13 +3,17 @@
 
 #include "base/file.h"
 #include "grammar/after_thought.h"
+#include "grammar/schema.h"
 
 namespace gemma::app {
 
 json::value read_schema(const std::string& given) {
+  if (given.empty()) fail_usage("--schema", "expected a file or '{{...}}', found nothing");
   const size_t first = given.find_first_not_of(" \t\n");
   const bool inline_json = first != std::string::npos && given[first] == '{';
-  return parse_json_or_fail(inline_json ? "--schema" : given, inline_json ? given : read_file(given));
+  json::value schema = parse_json_or_fail(inline_json ? "--schema" : given, inline_json ? given : read_file(given));
+  if (const auto kept = kept_schema(schema); !kept) fail(kept.failure().field, "{}", kept.failure().reason);
+  return schema;
 }
 
 void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence) {

@@ -9,7 +9,7 @@
 
 namespace gemma::app {
 
-/** `given` is JSON where it begins with a brace, else a file. */
+/** `given` is JSON where it begins with a brace, else a file. A schema that cannot be kept to fails. */
 json::value read_schema(const std::string& given);
 
 /** Lets answers be nothing but such JSON, behind their thought. */

@@ -30,6 +30,26 @@ void replace_rules(std::string& text, std::string_view body, std::string_view by
   }
 }
 
+/** No double holds 1E400. */
+void shorten_exponents(std::string& text) {
+  constexpr std::string_view kExponent = R"( ::= ("" | ([eE] )", kAny = "_digits{1, -1}))", kTwo = "_digits{1, 2}))";
+  for (size_t at = text.find(kExponent); at != std::string::npos; at = text.find(kExponent, at + 1)) {
+    const size_t end = text.find('\n', at);
+    if (std::string_view(text).substr(0, end).ends_with(kAny)) text.replace(end - kAny.size(), kAny.size(), kTwo);
+  }
+}
+
+/** A name that is none of the properties' may have escapes behind the place where it differs from them, not before it:
+ *  "\u0061" is "a". */
+void without_escapes_in_other_names(std::string& text) {
+  constexpr std::string_view kEscape = R"( | ("\\" basic_escape basic_string_sub))";
+  for (size_t at = text.find(kEscape); at != std::string::npos; at = text.find(kEscape, at + 1)) {
+    const size_t line = text.rfind('\n', at) + 1;
+    const std::string_view rule = std::string_view(text).substr(line, text.find(' ', line) - line);
+    if (rule.find("_addl_key") != std::string_view::npos) text.erase(at, kEscape.size());
+  }
+}
+
 /** The library's strings are wider than JSON's: half of a surrogate pair may be escaped, and where a length is asked
  * for control characters may stand in them, but no escapes. Its numbers have exponents of any length. */
 xgrammar::Grammar as_json_is(const xgrammar::Grammar& grammar) {
@@ -39,9 +59,8 @@ xgrammar::Grammar as_json_is(const xgrammar::Grammar& grammar) {
                 R"( | ("u" [Dd] [0-7] [A-Fa-f0-9] [A-Fa-f0-9]) | ("u" [Dd] [89ABab] [A-Fa-f0-9] [A-Fa-f0-9])"
                 R"( "\\u" [Dd] [C-Fc-f] [A-Fa-f0-9] [A-Fa-f0-9])))");
   replace_rules(text, R"((([^\"\\\r\n])))", R"((([^\0-\x1f\"\\]) | ("\\" basic_escape)))");
-  // No double holds 1E400.
-  replace_rules(text, R"(("" | ([eE] basic_number_4 basic_number_digits{1, -1})))",
-                R"(("" | ([eE] basic_number_4 basic_number_digits{1, 2})))");
+  shorten_exponents(text);
+  without_escapes_in_other_names(text);
   return xgrammar::Grammar::FromEBNF(text);
 }
 

@@ -38,6 +38,13 @@ class Schema(ProgramTest):
         self.assertIn("line 1", self.error("run", MODEL, "--schema", '{"type":', "Hi"))
         (self.folder / "list.json").write_text("[1]")
         self.assertIn("expected an object", self.error("run", MODEL, "--schema", "list.json", "Hi"))
+        endless = self.error("run", MODEL, "--schema", '{"$ref":"#"}', "Hi")
+        self.assertIn("schema.$ref: a recursion without an end", endless)
+
+    def test_usage(self):
+        self.assertIn("found nothing", self.error("run", MODEL, "--schema", "", "Hi", status=2))
+        stopped = self.error("run", MODEL, "--schema", '{"type":"boolean"}', "--stop", "e", "Hi", status=2)
+        self.assertIn("--stop", stopped)
 
 
 if __name__ == "__main__":
