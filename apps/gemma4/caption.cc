@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/task.h"
 
@@ -40,11 +41,11 @@ void run(const CaptionOptions& options) {
 void add_caption(CLI::App& app) {
   auto options = std::make_shared<CaptionOptions>();
   CLI::App* command = app.add_subcommand("caption", "Describe pictures");
-  command->add_option("IMAGE", options->files, "Pictures; - is standard input")->required();
+  command->add_option("IMAGE", options->files, "Pictures; - is standard input")->required()->check(not_empty());
   command->add_option("--length", options->length, "short, medium or long")
       ->check(CLI::IsMember({"short", "medium", "long"}))
       ->capture_default_str();
-  command->add_option("--language", options->language, "Of the description: Italian");
+  command->add_option("--language", options->language, "Of the description: Italian")->check(not_empty());
   add_task_options(*command, options->task, {media::Kind::image});
   command->footer(kExamples);
   command->callback([options] { run(*options); });

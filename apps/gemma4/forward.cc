@@ -16,6 +16,7 @@
 #include "engine/memory_plan.h"
 #include "file/safetensors_writer.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/forward_inputs.h"
 #include "gemma4/machine.h"
@@ -255,7 +256,7 @@ void add_forward(CLI::App& app) {
   command->add_option("--inputs", options->inputs, "safetensors with input_ids")->required();
   command->add_option("--outputs", options->outputs, "safetensors to write")->required();
   command->add_option("--greedy", options->greedy, "Choose this many tokens after the prompt, with the cache")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(in_range(1, 1 << 20));
   command->add_option("--dtype", options->dtype, "f32: weights widened, f32 cache; model: as stored, bf16 cache")
       ->check(CLI::IsMember({"f32", "model"}))
       ->capture_default_str();
@@ -263,7 +264,7 @@ void add_forward(CLI::App& app) {
   command->add_option("--tap", options->taps, "Also write this tensor; all: every one")->take_all();
   command->add_option("--prompt", options->prompt, "Read PROMPT/input_ids and its like");
   command->add_option("--draft", options->drafter, "A drafter: also write what it proposes");
-  command->add_option("--drafts", options->drafts, "Tokens to draft")->check(CLI::Range(1, 64))->capture_default_str();
+  command->add_option("--drafts", options->drafts, "Tokens to draft")->check(in_range(1, 64))->capture_default_str();
   command->add_option("--config", options->config, "Read this instead of the model's config.json");
   command->add_option("--media-masks", options->masks, "overlay: pictures are seen whole on every layer")
       ->check(CLI::IsMember({"window", "overlay"}))

@@ -8,6 +8,7 @@
 #include "config/names.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/info_report.h"
 #include "gemma4/progress.h"
@@ -199,10 +200,12 @@ void run(const InfoOptions& options) {
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Say what a model file is and what it takes to run it");
-  command->add_option("MODEL", options->model, "A GGUF, a safetensors file, or a Hugging Face folder")->required();
+  command->add_option("MODEL", options->model, "A GGUF, a safetensors file, or a Hugging Face folder")
+      ->required()
+      ->check(not_empty());
   command->add_flag("--json", options->json, "As JSON");
   command->add_option("--context", options->context, "Tokens for which memory is reckoned; default: several")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_flag("--verify", options->verify, "Read every byte and look for numbers that are NaN or infinite");
   command->footer(kExamples);
   command->callback([options] { run(*options); });

@@ -3,6 +3,9 @@
 
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "gemma4/command.h"
@@ -36,6 +39,35 @@ void add_commands(CLI::App& app) {
   add_media_worker(app);
 }
 
+/** Says it where it can be said: whatever stderr is, it ends no program. */
+void complain(std::string_view what) {
+  const std::string line = fmt::format("gemma4: {}\n", what);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+int answer(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const UsageError& error) {
+    complain(error.what());
+    return 2;
+  } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws (no memory)
+    complain(error.what());
+    return 1;
+  }
+  return exit_status;
+}
+
+/** Writes what is left of stdout. A disk that is full is an error of every command. */
+int finish(int status) {
+  std::cout.flush();
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  if (!written && status == 0) complain("stdout: cannot write all of it");
+  return written || status != 0 ? status : 1;
+}
+
 }  // namespace
 
 void set_exit_status(int status) { exit_status = status; }
@@ -50,16 +82,5 @@ int main(int argc, char** argv) {
   app.failure_message(
       [](const CLI::App*, const CLI::Error& error) { return fmt::format("gemma4: {} (see --help)\n", error.what()); });
   gemma::app::add_commands(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const gemma::UsageError& error) {
-    fmt::print(stderr, "gemma4: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws (no memory)
-    fmt::print(stderr, "gemma4: {}\n", error.what());
-    return 1;
-  }
-  return gemma::app::exit_status;
+  return gemma::app::finish(gemma::app::answer(app, argc, argv));
 }

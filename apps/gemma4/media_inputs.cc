@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "gemma4/checks.h"
 
 namespace gemma::app {
 namespace {
@@ -64,6 +65,7 @@ void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
     command.add_option_function<std::vector<std::string>>(
                name, [](const std::vector<std::string>&) {}, help_of(kind))
         ->type_name("FILE")
+        ->check(not_empty())
         ->allow_extra_args(false);
   }
   command.parse_complete_callback([&command, &inputs] {

@@ -9,17 +9,20 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "gemma4/checks.h"
 
 namespace gemma::app {
 namespace {
 
 using media::Kind;
 
+/** One of a few words, each of which stands for a value. */
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
                         const char* help) {
@@ -28,8 +31,17 @@ CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vect
     names += (names.empty() ? "" : "|") + word;
     if (choice == value) chosen = word;
   }
-  return command.add_option(name, value, help)
-      ->transform(CLI::CheckedTransformer(std::move(choices)).description(""))
+  const auto find = [choices = std::move(choices)](const std::string& text) {
+    const auto at = std::find_if(choices.begin(), choices.end(), [&](const auto& each) { return each.first == text; });
+    return at == choices.end() ? std::nullopt : std::optional<T>(at->second);
+  };
+  const auto fault = [find, names](const std::string& text) {
+    return find(text) ? "" : fmt::format("expected {}, found '{}'", names, text);
+  };
+  return command
+      .add_option_function<std::string>(
+          name, [find, &value](const std::string& text) { value = *find(text); }, help)
+      ->check(CLI::Validator(fault, ""))
       ->type_name(names)
       ->default_str(chosen);
 }
@@ -62,26 +74,26 @@ void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
                                  {"pillow-down-first", media::ResizeRule::pillow_down_first}},
                                 "Whose rounding");
   command.add_option("--max-pixels", o.max_pixels, film ? "Of a frame at most" : "At most, before resizing")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
 }
 
 void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
   add_choice<media::FrontEnd>(command, "--front-end", o.front_end,
                               {{"transformers", media::FrontEnd::transformers}, {"jax", media::FrontEnd::jax}},
                               "Whose mel features (docs/media.md)");
-  command.add_option("--max-seconds", o.max_seconds, "Of sound or film at most")->check(CLI::PositiveNumber);
+  command.add_option("--max-seconds", o.max_seconds, "Of sound or film at most")->check(positive());
 }
 
 void add_film_options(CLI::App& command, const char* sound, media::PrepareOptions& o) {
   command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly; default 32")
-      ->check(CLI::Range(1, 10000));
+      ->check(in_range(1, 10000));
   command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
-      ->check(CLI::Range(0.0001, 1000.0));
+      ->check(in_range(0.0001, 1000.0));
   command
       .add_option("--video-tokens", o.frames.tokens,
                   "Tokens of a film at most, frames, time stamps and sound: as many frames as fit, up to --max-frames "
                   "where that is given; sound that takes more than half of them is left out")
-      ->check(CLI::Range(1, 1'000'000'000));
+      ->check(in_range(1, 1'000'000'000));
   add_choice<media::FrameChoice>(command, "--frames", o.frames.choice,
                                  {{"spread", media::FrameChoice::spread}, {"scenes", media::FrameChoice::scenes}},
                                  "Which: spread evenly, or one of each scene and of the longest ones more")
@@ -96,7 +108,7 @@ void add_limits(CLI::App& command, MediaOptions& options) {
   add_size(command, "--max-bytes", options.max_bytes, "Of the file at most");
   add_size(command, "--max-memory", options.max_memory, "For decoding it at most; default 6GB");
   command.add_option("--max-cpu", options.worker.cpu_seconds, "Seconds of processor time for decoding it at most")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
 }
 
@@ -167,11 +179,11 @@ void add_media_settings(CLI::App& command, MediaSettings& settings, const std::v
   }
   if (has(Kind::image) || has(Kind::video)) {
     command.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
-        ->check(CLI::PositiveNumber);
+        ->check(positive());
   }
   if (has(Kind::audio) || has(Kind::video)) {
     command.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
-        ->check(CLI::PositiveNumber);
+        ->check(positive());
   }
   add_limits(command, settings.limits);
   const std::vector<CLI::Option*> options = command.get_options();
@@ -179,7 +191,9 @@ void add_media_settings(CLI::App& command, MediaSettings& settings, const std::v
 }
 
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {
+  if (path.empty()) fail("a picture, sound or film", "expected the name of a file, found nothing");
   if (path.find("://") != std::string::npos) fail(path, "expected a file of this machine, found an address");
+  if (path.starts_with("data:")) fail("data:...", "expected a file of this machine, found its bytes");
   media::PrepareOptions prepare = options.prepare;
   media::WorkerOptions worker = options.worker;
   if (!options.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.max_bytes);

@@ -15,6 +15,7 @@
 #include "cpu/cpu_ops.h"
 #include "eval/measure.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
 #include "gemma4/perplexity_report.h"
@@ -275,16 +276,15 @@ void add_side(CLI::App* command, SideOptions& side, const std::string& prefix, c
 
 void add_windows(CLI::App* command, PerplexityOptions& o) {
   command->add_option("-c,--context", o.context, "Tokens of a window")
-      ->check(CLI::Range(2, 1 << 24))
+      ->check(in_range(2, 1 << 24))
       ->capture_default_str();
   command->add_option("--skip", o.skip, "Rows of each window that do not count (half the context)")
-      ->check(CLI::Range(0, 1 << 24));
+      ->check(in_range(0, 1 << 24));
   command->add_option("--stride", o.stride, "Tokens from one window to the next (the context)")
-      ->check(CLI::Range(1, 1 << 24));
-  command->add_option("--max-tokens", o.max_tokens, "Read only so many tokens of the text")
-      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
+      ->check(in_range(1, 1 << 24));
+  command->add_option("--max-tokens", o.max_tokens, "Read only so many tokens of the text")->check(positive());
   command->add_option("--batch", o.batch, "Tokens of one pass: parts of a window, or several windows")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(in_range(1, 1 << 20))
       ->capture_default_str();
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "exchange/media_model.h"
 #include "file/safetensors_writer.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/media_options.h"
 
@@ -124,14 +125,17 @@ void add_kind(CLI::App& preprocess, const char* name, Kind kind, const char* hel
   auto options = std::make_shared<PreprocessOptions>();
   options->media.prepare.kind = kind;
   CLI::App* command = preprocess.add_subcommand(name, help);
-  command->add_option("FILE", options->file, "The file; - is standard input")->required();
-  command->add_option("--out", options->out, "Write the tensors to this file")->type_name("OUT.safetensors");
+  command->add_option("FILE", options->file, "The file; - is standard input")->required()->check(not_empty());
+  command->add_option("--out", options->out, "Write the tensors to this file")
+      ->check(not_empty())
+      ->type_name("OUT.safetensors");
   command->add_flag("--json", options->json, "What is known of it, as JSON");
   add_media_options(*command, options->media);
   command
       ->add_option(
           "--model", options->model,
           "The model it is for, a folder or an mmproj file: form, grid, budget and number of frames are its own")
+      ->check(not_empty())
       ->excludes("--form");
   command->footer(kExamples);
   command->callback([options] {

@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "convert/model_shapes.h"
 #include "convert/random_model.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
 #include "gemma4/progress.h"
@@ -107,7 +108,7 @@ void add_random(CLI::App& app) {
   command->add_option("--tokenizer", options->tokenizer,
                       std::string("tokenizer.json, its folder, a .gguf, or none; default: ") + kDefaultTokenizer);
   command->add_option("--layers", options->layers, "Only so many layers: whole patterns of 5 (e2b) or 6")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");
   command->add_option("--seed", options->seed, "Other weights")->capture_default_str();
   add_threads_option(*command, options->threads);

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/schema.h"
 #include "gemma4/settings.h"
@@ -172,6 +173,11 @@ int run(const Given& given, RunOptions options) {
   if (many && !options.inputs.files.empty()) {
     fail_usage("--jsonl", "a line names its own pictures, sound and films: no --image, --audio, --video");
   }
+  if (takes_stdin && options.prompt == "-") fail_usage("-", "standard input is one file");
+  if (many && !(options.prompt.empty() && given.prompt_file.empty())) {
+    fail_usage("--jsonl", "its lines are the prompts: no other beside them, found '{}'",
+               given.prompt_file.empty() ? options.prompt : given.prompt_file);
+  }
   if (options.prompt == "-" || (options.prompt.empty() && !many && !is_terminal(STDIN_FILENO))) {
     options.prompt = read_stdin();
     if (options.prompt.empty()) fail("run", "no prompt: stdin is empty");
@@ -202,24 +208,24 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
   Sampling& s = options.answer.sampling;
   const char* group = "Sampling";
   command.add_option("--temperature", given.temperature, "Randomness; 0 is greedy (default: the checkpoint's, else 1)")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(in_range(0.0, 100.0))
       ->group(group);
   command.add_flag("--greedy", given.greedy, "Always the likeliest token")->group(group);
   command
       .add_option("--top-k", given.top_k, "Only the k likeliest tokens; 0: all (default: the checkpoint's, else 64)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->group(group);
   command
       .add_option("--top-p", given.top_p,
                   "Only the likeliest tokens that sum to p (default: the checkpoint's, else 0.95)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->group(group);
   command.add_option("--min-p", given.min_p, "Only tokens with this share of the likeliest one's probability")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(in_range(0.0, 1.0))
       ->group(group);
-  command.add_option("--seed", given.seed, "Same seed, same text")->check(CLI::NonNegativeNumber)->group(group);
+  command.add_option("--seed", given.seed, "Same seed, same text")->check(not_negative())->group(group);
   command.add_option("--repetition-penalty", s.repetition_penalty, "Makes tokens seen before less likely; 1: off")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->group(group);
   command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")
       ->group(group);
@@ -232,7 +238,7 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
       ->group(group);
   command.add_flag("--no-loop-stop", given.no_loop_stop, "Go on when the answer repeats itself")->group(group);
   command.add_option("--logprobs", options.answer.top_logprobs, "With --json: log-probabilities, with N alternatives")
-      ->check(CLI::Range(0, 20))
+      ->check(in_range(0, 20))
       ->group(group);
 }
 
@@ -246,31 +252,35 @@ void add_run(CLI::App& app) {
   command->add_option("words", given->words, "A model's file or folder, and the prompt ('-': from stdin)")
       ->option_text("[MODEL] [PROMPT]")
       ->expected(0, 2);
-  command->add_option("-m,--model", given->model, "The model's file or folder");
-  command->add_option("-f,--file", given->prompt_file, "The prompt from a file");
+  command->add_option("-m,--model", given->model, "The model's file or folder")->check(not_empty());
+  command->add_option("-f,--file", given->prompt_file, "The prompt from a file")->check(not_empty());
   command
       ->add_option("--mmproj", options->session.mmproj,
                    "The encoders of pictures and sound, where they are a file apart")
+      ->check(not_empty())
       ->type_name("FILE");
   add_media_inputs(*command, options->inputs);
   command->add_option("-s,--system", options->system, "The system turn");
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
       ->expected(0, 1)
       ->option_text("[N]");
-  command->add_option("--schema", given->schema, "The answer is JSON that fits this JSON schema: a file, or {...}");
-  command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run");
-  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")
-      ->check(CLI::PositiveNumber);
+  command->add_option("--schema", given->schema, "The answer is JSON that fits this JSON schema: a file, or {...}")
+      ->check(not_empty());
+  command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run")
+      ->check(not_empty());
+  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(positive());
   command->add_flag("--raw", options->raw, "Plain completion: no template, no frame");
   command->add_flag("--control-tokens", options->control_specials,
                     "With --raw: '<bos>' and the like in the prompt are tokens");
   command->add_flag("--json", options->json, "One JSON object with text, thought, calls, counts and times");
-  command->add_option("--jsonl", options->jsonl,
-                      "Many prompts: a JSON string, {\"prompt\"} or {\"messages\"} a line ('-': stdin)");
+  command
+      ->add_option("--jsonl", options->jsonl,
+                   "Many prompts: a JSON string, {\"prompt\"} or {\"messages\"} a line ('-': stdin)")
+      ->check(not_empty());
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--kv", given->kv, kCacheTypesHelp)->default_str(options->session.kv);
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))
@@ -280,7 +290,8 @@ void add_run(CLI::App& app) {
       ->add_option("--speculate", options->session.speculate,
                    "Tokens guessed ahead: auto, off, or how many at once; the text is the same, only faster")
       ->capture_default_str();
-  command->add_option("--draft", options->session.drafter, "A drafter made for the model guesses, too: its file");
+  command->add_option("--draft", options->session.drafter, "A drafter made for the model guesses, too: its file")
+      ->check(not_empty());
   command->add_flag("-q,--quiet", options->quiet, "No status line");
   add_sampling_options(*command, *given, *options);
   command->callback([given, options] { set_exit_status(run(*given, *options)); });

@@ -2,12 +2,16 @@
 // Many prompts from a file, several at a time in one batch; answers come in the order of the file.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
 #include "base/error.h"
+#include "gemma4/conversation.h"
 #include "gemma4/progress.h"
 #include "gemma4/run.h"
 #include "gemma4/terminal.h"
@@ -28,33 +32,59 @@ struct Job {
 std::vector<std::string> read_lines(const std::string& path) {
   std::ifstream file;
   if (path != "-") {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) fail(path, "cannot read: expected a file, found a folder");
     file.open(path);
-    if (!file) fail(path, "cannot open");
+    if (!file) fail(path, "cannot open: {}", std::strerror(errno));
   }
   std::istream& in = path == "-" ? std::cin : file;
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
+  if (in.bad()) fail(path, "cannot read");
   return lines;
 }
 
-/** A JSON string, {"prompt": ...} or {"messages": [...]}, with an optional "id" and "system". */
+/** Fails when an object has a key that would be ignored. */
+void check_keys(const std::string& where, const json::object& line) {
+  const bool messages = line.contains("messages");
+  for (const auto& [key, value] : line) {
+    const std::string_view name = key;
+    const bool known = name == "id" || name == (messages ? "messages" : "prompt") || (name == "system" && !messages);
+    if (!known) {
+      fail(where, "expected {} and \"id\", found '{}'", messages ? "\"messages\"" : "\"prompt\", \"system\"", name);
+    }
+  }
+}
+
+json::array messages_of(const std::string& where, const json::value& messages) {
+  if (const std::string fault = fault_in_conversation(messages); !fault.empty()) fail_message(where, fault);
+  if (messages.get_array().empty()) fail(where, "messages: expected at least one");
+  return messages.get_array();
+}
+
+/** A JSON string, {"prompt": ...} or {"messages": [...]}, with an optional "id" and, beside a prompt, "system". */
 Job parse_job(const std::string& where, std::string_view line, const RunOptions& options) {
   Result<json::value> parsed = parse_json(line, 256, BigIntegers::keep);
-  if (!parsed) fail(where, "{}", parsed.failure().reason);
+  if (!parsed) {
+    constexpr std::string_view kPlace = "line 1, ";  // `where` says which line
+    const std::string& reason = parsed.failure().reason;
+    fail_message(where, reason.starts_with(kPlace) ? reason.substr(kPlace.size()) : reason);
+  }
   const json::value& value = parsed.value();
   Job job;
   std::string system = options.system;
   const json::object* object = value.if_object();
   const json::value* prompt = object ? object->if_contains("prompt") : &value;
   if (object != nullptr) {
+    check_keys(where, *object);
     if (const json::value* id = object->if_contains("id")) job.id = *id;
     if (const json::value* s = object->if_contains("system")) {
       if (!s->is_string()) fail(where, "\"system\": expected a string");
       system = s->get_string();
     }
     if (const json::value* messages = object->if_contains("messages")) {
-      if (!messages->is_array() || options.raw) fail(where, "\"messages\": expected an array, and no --raw");
-      job.messages = messages->get_array();
+      if (options.raw) fail(where, "\"messages\": --raw takes a prompt");
+      job.messages = messages_of(where, *messages);
       return job;
     }
   }

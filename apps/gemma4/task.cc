@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/run.h"
 #include "gemma4/settings.h"
@@ -24,7 +25,7 @@ SessionOptions session_options(const TaskOptions& options, const Settings& setti
   if (session.model.empty()) session.model = variable != nullptr ? variable : "";
   if (session.model.empty()) session.model = settings.model.value_or("");
   if (session.model.empty()) {
-    fail("gemma4", "no model: name one with -m MODEL, or set GEMMA4_MODEL, or `model` in config.toml");
+    fail_message("", "no model: name one with -m MODEL, or set GEMMA4_MODEL, or `model` in config.toml");
   }
   if (session.chat_template.empty()) session.chat_template = settings.chat_template.value_or("");
   session.context = static_cast<int>(options.context.value_or(settings.context.value_or(0)));
@@ -71,21 +72,22 @@ void print_json(const Session& session, const MediaFile& file, const Media& medi
 }  // namespace
 
 void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<media::Kind>& kinds) {
-  command.add_option("-m,--model", options.session.model, "The model's file or folder (default: as for run)");
+  command.add_option("-m,--model", options.session.model, "The model's file or folder (default: as for run)")
+      ->check(not_empty());
   command
       .add_option("--mmproj", options.session.mmproj, "The encoders of pictures and sound, where they are a file apart")
+      ->check(not_empty())
       ->type_name("FILE");
   command.add_flag("--json", options.json, "One line of JSON for each file: text, facts, counts and times");
-  command.add_option("-n,--max-tokens", options.max_tokens, "At most so many tokens in an answer")
-      ->check(CLI::PositiveNumber);
+  command.add_option("-n,--max-tokens", options.max_tokens, "At most so many tokens in an answer")->check(positive());
   command.add_option("--temperature", options.temperature, "Randomness (default: 0, always the likeliest token)")
-      ->check(CLI::Range(0.0, 100.0));
-  command.add_option("--seed", options.seed, "Same seed, same text")->check(CLI::NonNegativeNumber);
+      ->check(in_range(0.0, 100.0));
+  command.add_option("--seed", options.seed, "Same seed, same text")->check(not_negative());
   command.add_option("--think", options.think, "Think before answering, at most N tokens; 0: no limit")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   command.add_option("-c,--context", options.context, "Tokens of prompt and answer together (default: what fits)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command.add_option("--template", options.session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large"}));
   add_machine_options(command, options.session.machine);

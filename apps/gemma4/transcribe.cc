@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -15,8 +16,10 @@
 #include "base/file.h"
 #include "exchange/seam.h"
 #include "exchange/speech.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/progress.h"
+#include "gemma4/targets.h"
 #include "gemma4/task.h"
 
 namespace gemma::app {
@@ -113,6 +116,7 @@ class Transcription {
     const Answer heard =
         task_.ask({clip}, speech_question(options_.speech, before), answer, [&](const ChatEvent&) { progress.add(0); });
     segment.said = speech_answer(options_.speech, heard.text);
+    finishes_.push_back(heard.finish.value_or(Finish::error));
     prompt_tokens_ += heard.prompt_tokens;
     tokens_ += heard.tokens;
     const char* wrong = fault_in(heard, segment.said);
@@ -157,11 +161,19 @@ class Transcription {
     return text;
   }
 
+  /** Of the whole: why the first piece that is cut short ended. */
+  Finish finish() const {
+    if (InterruptGuard::interrupted()) return Finish::cancelled;
+    const auto cut = std::find_if(finishes_.begin(), finishes_.end(), [](Finish f) { return f != Finish::stop; });
+    return cut == finishes_.end() ? Finish::stop : *cut;
+  }
+
   json::object as_json() const {
     json::array segments;
     for (const SpeechSegment& segment : transcript_.segments()) {
       json::object row{{"begin", segment.begin}, {"end", segment.end}, {"text", segment.said.text}};
       if (!options_.speech.to.empty()) row["translation"] = segment.said.translation;
+      row["finish"] = name_of(finishes_[segments.size()]);
       segments.push_back(std::move(row));
     }
     json::object out{{"file", file_.path}, {"text", transcript_.text()}};
@@ -169,7 +181,7 @@ class Transcription {
     if (!options_.speech.language.empty()) out["language"] = options_.speech.language;
     if (!options_.speech.to.empty()) out["to"] = options_.speech.to;
     out["segments"] = std::move(segments);
-    out["finish"] = InterruptGuard::interrupted() ? "cancelled" : "stop";
+    out["finish"] = name_of(finish());
     out["prompt_tokens"] = prompt_tokens_;
     out["tokens"] = tokens_;
     out["seconds"] = seconds_;
@@ -185,22 +197,48 @@ class Transcription {
   std::shared_ptr<const Media> media_;
   const bool lines_ = is_terminal(STDOUT_FILENO);
   Transcript transcript_;
+  std::vector<Finish> finishes_;  // of its segments
   std::string printed_;
   size_t settled_ = 0;
   int64_t prompt_tokens_ = 0, tokens_ = 0;
   double seconds_ = 0;
 };
 
-/** Where the text of a file goes; "": to stdout. */
-std::string target_of(const TranscribeOptions& options, const std::string& file) {
-  if (options.output.empty()) return "";
+/** Where the text of each file goes; "": to stdout. Fails, before any work, when two have one place. */
+std::vector<std::string> targets_of(const TranscribeOptions& options) {
+  std::vector<std::string> targets(options.files.size());
+  if (options.output.empty()) return targets;
   std::error_code error;
-  if (options.files.size() == 1 && !options.output.ends_with('/') && !fs::is_directory(options.output, error)) {
-    return options.output;
+  const fs::path place(options.output);
+  if (options.files.size() == 1 && !options.output.ends_with('/') && !fs::is_directory(place, error)) {
+    return {options.output};
   }
-  fs::create_directories(options.output, error);
-  const std::string name = file == "-" ? "stdin" : fs::path(file).stem().string();
-  return (fs::path(options.output) / (name + options.ending())).string();
+  std::map<std::string, std::string> taken;  // whose each is
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const std::string& file = options.files[i];
+    targets[i] = (place / ((file == "-" ? "stdin" : fs::path(file).stem().string()) + options.ending())).string();
+    const auto [other, is_new] = taken.emplace(targets[i], file);
+    if (!is_new) fail_usage("-o", "{} and {} would both be written to {}", other->second, file, targets[i]);
+  }
+  return targets;
+}
+
+/** Fails when a text would replace what it is made from, or cannot be written. */
+void check_targets(const TranscribeOptions& options, const std::vector<std::string>& targets, const ModelFiles& model) {
+  for (const std::string& target : targets) {
+    if (target.empty()) continue;
+    for (const std::string& file : options.files) {
+      if (same_file(target, file)) fail_usage("-o", "{} is a file to transcribe; another name is needed", file);
+    }
+    keep_model(target, *model.model);
+    if (model.encoders != nullptr) keep_model(target, *model.encoders);
+  }
+  std::error_code error;
+  if (!targets.front().empty() && targets.front() != options.output) fs::create_directories(options.output, error);
+  if (error) fail(options.output, "cannot create: {}", error.message());
+  for (const std::string& target : targets) {
+    if (!target.empty()) check_writable(target);
+  }
 }
 
 void check(const TranscribeOptions& options) {
@@ -212,14 +250,17 @@ void check(const TranscribeOptions& options) {
 
 void run(TranscribeOptions& options) {
   check(options);
+  const std::vector<std::string> targets = targets_of(options);
   media::PrepareOptions& prepare = options.task.media.audio.prepare;
   prepare.cut = media::Cut::pauses;
   prepare.piece_seconds = options.piece_seconds;
   prepare.wave = false;
   Task task(options.task, {media::Kind::audio});
+  check_targets(options, targets, task.files());
   const bool plain = !options.srt && !options.vtt && !options.task.json;
-  task.for_each(files_of(media::Kind::audio, options.files), [&](const MediaFile& file, const auto& media) {
-    const std::string target = target_of(options, file.path);
+  const std::vector<MediaFile> files = files_of(media::Kind::audio, options.files);
+  task.for_each(files, [&](const MediaFile& file, const auto& media) {
+    const std::string& target = targets[static_cast<size_t>(&file - files.data())];
     const bool live = plain && target.empty();
     if (live && options.files.size() > 1) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
     Transcription transcription(task, options, file, media);
@@ -240,14 +281,16 @@ void run(TranscribeOptions& options) {
 void add_transcribe(CLI::App& app) {
   auto options = std::make_shared<TranscribeOptions>();
   CLI::App* command = app.add_subcommand("transcribe", "Write down what is said in sound and films");
-  command->add_option("FILE", options->files, "Sound or films; - is standard input")->required();
-  command->add_option("--language", options->speech.language, "That is spoken: German (default: the model hears it)");
-  command->add_option("--to", options->speech.to, "Translate it: English");
+  command->add_option("FILE", options->files, "Sound or films; - is standard input")->required()->check(not_empty());
+  command->add_option("--language", options->speech.language, "That is spoken: German (default: the model hears it)")
+      ->check(not_empty());
+  command->add_option("--to", options->speech.to, "Translate it: English")->check(not_empty());
   command->add_flag("--srt", options->srt, "Subtitles as SubRip");
   command->add_flag("--vtt", options->vtt, "Subtitles as WebVTT");
-  command->add_option("-o,--output", options->output, "A file, or a folder for one a file, instead of stdout");
+  command->add_option("-o,--output", options->output, "A file, or a folder for one a file, instead of stdout")
+      ->check(not_empty());
   command->add_option("--piece", options->piece_seconds, "Seconds heard at a time, at most")
-      ->check(CLI::Range(5.0, 30.0))
+      ->check(in_range(5.0, 30.0))
       ->capture_default_str();
   command->add_flag("--alone", options->alone, "Do not tell the model the words before a piece");
   add_task_options(*command, options->task, {media::Kind::audio});

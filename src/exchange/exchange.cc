@@ -112,9 +112,14 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     for (const auto& each : media) items.push_back(each->item);
     Result<PlacedPrompt> placed =
         place_media(all, items, media_ids(speaker.tokenizer, speaker.config.special), speaker.tokenizer);
-    if (!placed) return placed.failure();
-    prompt = std::move(placed).value();
-    return std::nullopt;
+    if (placed) {
+      prompt = std::move(placed).value();
+      return std::nullopt;
+    }
+    const auto places = static_cast<size_t>(std::count_if(
+        all.begin(), all.end(), [](const PromptPiece& piece) { return medium_of_place(piece).has_value(); }));
+    if (places < media.size()) return Failure{media[places]->name, "the prompt's template has no place for it"};
+    return placed.failure();
   }
 
   void put_bos() {

@@ -185,6 +185,11 @@ class Usage(ProgramTest):
             ["run", MODEL, "--temperature", "hot", "a"],
             ["run", MODEL, "--logit-bias", "5:2", "a"],
             ["run", MODEL, "--top-p", "3", "a"],
+            ["run", MODEL, "--temperature", "nan", "a"],
+            ["run", MODEL, "-f", ""],
+            ["run", MODEL, "--mmproj", "", "a"],
+            ["run", MODEL, "--image", "", "a"],
+            ["info", ""],
         ):
             with self.subTest(args):
                 self.assertTrue(self.error(*args, status=2))
@@ -207,7 +212,41 @@ class Usage(ProgramTest):
         jsonl.write_text('"fine"\n{"prompt": 3}\n')
         self.assertIn("in.jsonl: line 2: expected a JSON string", self.error("run", MODEL, "--jsonl", jsonl))
         jsonl.write_text('{"prompt": \n')
-        self.assertIn("in.jsonl: line 1: line 1, column", self.error("run", MODEL, "--jsonl", jsonl))
+        self.assertIn("in.jsonl: line 1: column", self.error("run", MODEL, "--jsonl", jsonl))
+        self.assertIn("found a folder", self.error("run", MODEL, "--jsonl", self.folder))
+        self.assertIn("none: cannot open: No such file", self.error("run", MODEL, "--jsonl", "none"))
+
+    def test_prompts_of_a_file_lose_nothing_without_a_word(self):
+        said = lambda content: {"messages": [{"role": "user", "content": content}]}
+        for row, part in (
+            (said([{"type": "picture"}]), "messages[0].content[0].type: expected text, image, audio or video, found"),
+            (said([{"type": "image", "path": "a\0.png"}]), "messages[0].content[0].path: a name has no zero byte"),
+            (said([{"type": "text"}]), "messages[0].content[0].text: expected a string"),
+            (said(None), "messages[0].content: expected a string or an array of parts"),
+            (
+                {"messages": [{"role": "robot", "content": "a"}]},
+                "messages[0].role: expected system, user, assistant or",
+            ),
+            ({"messages": []}, "messages: expected at least one"),
+            ({"messages": {}}, "messages: expected an array"),
+            ({"messages": [], "prompt": "a"}, "found 'prompt'"),
+            ({"prompt": "a", "temperature": 1}, "found 'temperature'"),
+        ):
+            with self.subTest(row):
+                error = self.error("run", MODEL, "--jsonl", "-", stdin='"fine"\n' + json.dumps(row))
+                self.assertIn(": line 2: ", error)
+                self.assertIn(part, error)
+        self.assertIn("its lines are the prompts", self.error("run", MODEL, "Hello", "--jsonl", "-", status=2))
+
+    def test_streams_that_take_nothing(self):
+        with open("/dev/full", "wb") as full:
+            run = lambda *args, **streams: subprocess.run([PROGRAM, *args], env=self.env, cwd=self.folder, **streams)
+            for args in (["completion", "bash"], ["info", MODEL], ["info", MODEL, "--json"], ["--help"]):
+                with self.subTest(args):
+                    done = run(*args, stdout=full, stderr=subprocess.PIPE)
+                    self.assertEqual((done.returncode, done.stderr), (1, b"gemma4: stdout: cannot write all of it\n"))
+            self.assertEqual(run("run", "none.gguf", "Hello", stderr=full).returncode, 1)
+            self.assertEqual(run("run", "--jsonl", "a", "b", "c", stderr=full).returncode, 2)
 
     def test_help_and_version(self):
         self.assertIn("Examples:", self.out("--help"))

@@ -107,6 +107,44 @@ class Tasks(ProgramTest):
         self.out("transcribe", talk, "-n", "8", "--vtt", "-o", "one.vtt")
         self.assertEqual((self.folder / "one.vtt").read_text(), vtt)
 
+    def test_a_text_replaces_nothing_it_is_made_from(self):
+        talk = write_tone(self.folder / "talk.wav", 3)
+        text = self.folder / "notes.txt"
+        text.write_bytes(talk.read_bytes())  # a name as the texts in a folder have it
+        (self.folder / "link.txt").hardlink_to(talk)
+        config = self.model / "config.json"
+        for path, args in (
+            (talk, ["-o", talk]),
+            (talk, ["-o", "link.txt"]),
+            (text, ["-o", "."]),
+            (talk, ["-o", config]),
+            (talk, ["-o", self.model / "model.safetensors"]),
+        ):
+            with self.subTest(args):
+                before = path.read_bytes(), config.read_bytes()
+                self.assertIn("another name is needed", self.error("transcribe", path, *args, status=2))
+                self.assertEqual((path.read_bytes(), config.read_bytes()), before)
+        (self.folder / "other").mkdir()
+        other = write_tone(self.folder / "other" / "talk.flac", 3)
+        self.assertIn(
+            "would both be written to texts/talk.txt",
+            self.error("transcribe", talk, other, "-o", "texts", status=2),
+        )
+        self.assertFalse((self.folder / "texts").exists())
+        self.assertIn(
+            "nodir/x.txt: cannot create: nodir is no folder", self.error("transcribe", talk, "-o", "nodir/x.txt")
+        )
+        self.assertIn("cannot create", self.error("transcribe", talk, "-o", "talk.wav/"))
+        for option in ("-o", "--to"):
+            self.assertIn("found nothing", self.error("transcribe", talk, option, "", status=2))
+        self.assertIn("from 5 to 30, found 'nan'", self.error("transcribe", talk, "--piece", "nan", status=2))
+
+    def test_pieces_that_are_cut_short(self):
+        talk = write_tone(self.folder / "talk.wav", 12)
+        row = self.rows("transcribe", talk, "-n", "1", "--piece", "5")[0]
+        self.assertEqual(row["finish"], "length")
+        self.assertEqual({segment["finish"] for segment in row["segments"]}, {"length"})
+
     def test_translation(self):
         tone = write_tone(self.folder / "tone.wav", 3)
         row = self.rows("transcribe", tone, "-n", "8", "--language", "German", "--to", "French")[0]
@@ -157,7 +195,7 @@ class Tasks(ProgramTest):
 
     def test_what_is_missing_is_said(self):
         del self.env["GEMMA4_MODEL"]
-        self.assertIn("no model", self.error("caption", SQUARE))
+        self.assertRegex(self.error("caption", SQUARE), "^gemma4: no model")
         self.assertIn("no audio tower", self.error("transcribe", SILENCE, "-m", GOLDEN / "dense_vision"))
         self.assertIn("no vision tower", self.error("caption", SQUARE, "-m", GOLDEN / "e_text"))
         for command in ("caption", "watch", "transcribe"):

@@ -174,6 +174,10 @@ class Preprocess(ProgramTest):
         self.error("preprocess", status=2)
         self.error("preprocess", "image", fifo, "--budget", 71, status=2)
         self.error("preprocess", "image", fifo, "--out", "a.bin", status=2)
+        self.assertIn(
+            "--out: expected a name, found nothing", self.error("preprocess", "image", fifo, "--out", "", status=2)
+        )
+        self.error("preprocess", "image", "", status=2)
         self.assertIn("started by other commands", self.error("media-worker"))
 
     def test_bad_files(self):
