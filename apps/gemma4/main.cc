@@ -24,6 +24,10 @@ constexpr const char* kExamples = R"(Examples:
 void add_commands(CLI::App& app) {
   add_run(app);
   add_caption(app);
+  add_detect(app);
+  add_point(app);
+  add_ocr(app);
+  add_html(app);
   add_transcribe(app);
   add_watch(app);
   add_info(app);

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -156,6 +157,17 @@ void Task::answer_each(const std::vector<MediaFile>& files, std::string_view que
     if (answer.finish == Finish::loop) complain(file.path + ": stopped: the answer repeats itself");
     if (answer.finish == Finish::context) complain(file.path + ": stopped: the context is full");
   });
+}
+
+std::optional<std::string> take_phrase(std::vector<std::string>& words) {
+  std::error_code error;
+  if (words.empty() || words.back() == "-" || kind_of_file(words.back()) ||
+      std::filesystem::exists(words.back(), error)) {
+    return std::nullopt;
+  }
+  std::string phrase = std::move(words.back());
+  words.pop_back();
+  return phrase;
 }
 
 std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths) {

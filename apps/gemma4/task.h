@@ -70,6 +70,8 @@ class Task {
   std::unique_ptr<Session> session_;
 };
 
+/** The last word where it is no file: what is asked. */
+std::optional<std::string> take_phrase(std::vector<std::string>& words);
 std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths);
 
 }  // namespace gemma::app

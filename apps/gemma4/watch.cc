@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 watch: a question about a film.
-#include <filesystem>
 #include <memory>
 
 #include "base/error.h"
@@ -23,20 +22,12 @@ struct WatchOptions {
   std::vector<std::string> words;
 };
 
-/** The words but the last where that is no file. */
-std::string take_question(std::vector<std::string>& words) {
-  std::error_code error;
-  if (words.back() == "-" || kind_of_file(words.back()) || std::filesystem::exists(words.back(), error)) {
-    return kQuestion;
-  }
-  std::string question = std::move(words.back());
-  words.pop_back();
-  if (words.empty()) fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", question);
-  return question;
-}
-
 void run(WatchOptions options) {
-  const std::string question = take_question(options.words);
+  const std::optional<std::string> asked = take_phrase(options.words);
+  if (options.words.empty()) {
+    fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", *asked);
+  }
+  const std::string question = asked.value_or(kQuestion);
   Task(options.task, {media::Kind::video}).answer_each(files_of(media::Kind::video, options.words), question);
 }
 

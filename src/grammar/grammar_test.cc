@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "engine/tiny_tokenizer.h"
+#include "grammar/hurry.h"
 #include "grammar/walker.h"
 
 namespace gemma {
@@ -152,6 +154,34 @@ TEST(Grammar, StopIdsComeWhereTheJsonMayEnd) {
   EXPECT_FALSE(mask->accept(*walker.tokenizer->find("1")));
   mask->rollback(1);
   EXPECT_FALSE(mask->finished());
+}
+
+TEST(Grammar, InAHurryEveryWalkEndsSoon) {
+  Walker walker;
+  const auto ends = std::make_shared<const JsonEnds>(*walker.tokenizer, walker.vocab, std::vector<int32_t>{kStop});
+  for (const Case& each : kCases) {
+    const auto grammar = walker.grammar(each.schema, Fence::either);
+    for (unsigned seed = 0; seed < 40; ++seed) {
+      std::mt19937 random(seed);
+      Hurry mask(grammar->mask(), 20, ends);
+      std::string text;
+      int taken = 0;
+      for (; !mask.finished() && taken < 200; ++taken) {
+        const std::vector<int32_t> ids = walker.allowed(mask);
+        ASSERT_FALSE(ids.empty()) << text;
+        const int32_t id = ids[random() % ids.size()];
+        ASSERT_TRUE(mask.accept(id));
+        if (random() % 5 == 0) {
+          mask.rollback(1);
+          ASSERT_EQ(ids, walker.allowed(mask));
+          ASSERT_TRUE(mask.accept(id));
+        }
+        text += walker.tokenizer->bytes(id);
+      }
+      EXPECT_TRUE(mask.finished()) << each.name << ": " << text;
+      EXPECT_LT(taken, 120) << text;
+    }
+  }
 }
 
 TEST(Grammar, AFenceMayStandAroundIt) {

@@ -47,6 +47,10 @@ void prepare_image(const ByteSource& source, const PrepareOptions& options, Prep
                {"soft_tokens", soft_tokens}};
   if (by_text) out.facts["text_height"] = chosen.text ? json::value(*chosen.text) : json::value(nullptr);
   if (by_text && chosen.text) out.facts["text_height_resized"] = chosen.resized;
+  if (options.whole) {
+    out.arrays.push_back(
+        array("image0.rgb_u8", DType::u8, {image.pixels.height, image.pixels.width, 3}, image.pixels.rgb));
+  }
   const Patches patches = cut_patches(resize(std::move(image.pixels), width, height, options.resize), side_of(options));
   const int64_t values = int64_t{patches.side} * patches.side * 3;
   out.arrays.push_back(array("image0.patches_u8", DType::u8, {patches.count(), values}, patches.values));

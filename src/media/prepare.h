@@ -38,6 +38,7 @@ struct PrepareOptions {
   Grid grid;
   Alpha alpha = Alpha::white;
   bool turn = true;
+  bool whole = false;  // of a picture: its pixels, too, as they are seen: image0.rgb_u8 [height, width, 3]
   ResizeRule resize = ResizeRule::torch;
   FrontEnd front_end = FrontEnd::transformers;
   FrameRule frames;

@@ -51,6 +51,7 @@ json::object to_json(const PrepareOptions& o) {
           {"cell", o.grid.cell},
           {"alpha", number_of(o.alpha)},
           {"turn", number_of(o.turn)},
+          {"whole", o.whole ? 1 : 0},
           {"resize", number_of(o.resize)},
           {"front_end", number_of(o.front_end)},
           {"max_frames", o.frames.max_frames},
@@ -75,6 +76,7 @@ PrepareOptions options_from(const json::object& object) {
   o.grid = {static_cast<int>(fields.integer("patch", 1, 1024)), static_cast<int>(fields.integer("cell", 1, 64))};
   o.alpha = fields.choice("alpha", Alpha::drop);
   o.turn = fields.integer("turn", 0, 1) != 0;
+  o.whole = fields.integer("whole", 0, 1) != 0;
   o.resize = fields.choice("resize", ResizeRule::pillow_down_first);
   o.front_end = fields.choice("front_end", FrontEnd::jax);
   o.frames = {static_cast<int>(fields.integer("max_frames", 0, 1e6)), fields.number("fps", 0, 1e4),
