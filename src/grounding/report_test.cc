@@ -70,11 +70,11 @@ TEST(Report, ATableOfPixels) {
 }
 
 TEST(Report, Json) {
-  EXPECT_EQ(
-      R"({"file": "bike.jpg", "width": 2000, "height": 1000, "frame": "upright", "objects": [)"
-      R"({"label": "bike", "box_2d": [200, 100, 600.5, 400], "box": {"x": 200, "y": 200, "width": 600, "height": 400.5}}, )"
-      R"({"label": "the 鐘", "point": [200, 100], "at": {"x": 200, "y": 200}}]})",
-      write_json(to_json(bikes())));
+  EXPECT_EQ(R"({"file": "bike.jpg", "width": 2000, "height": 1000, "frame": "upright", "objects": [)"
+            R"({"label": "bike", "box_2d": [200, 100, 600.5, 400], )"
+            R"("box": {"x": 200, "y": 200, "width": 600, "height": 400.5}}, )"
+            R"({"label": "the 鐘", "point": [200, 100], "at": {"x": 200, "y": 200}}]})",
+            write_json(to_json(bikes())));
 }
 
 TEST(Report, Coco) {
