@@ -6,12 +6,15 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "base/error.h"
 #include "gemma4/command.h"
 
 namespace gemma::app {
 namespace {
+
+constexpr const char* kNotWritten = "stdout: cannot write all of it";
 
 int exit_status = 0;
 
@@ -57,6 +60,9 @@ int answer(CLI::App& app, int argc, char** argv) {
   } catch (const UsageError& error) {
     complain(error.what());
     return 2;
+  } catch (const std::system_error& error) {  // of fmt::print, where more is printed than the buffer takes
+    complain(std::ferror(stdout) != 0 ? kNotWritten : error.what());
+    return 1;
   } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws (no memory)
     complain(error.what());
     return 1;
@@ -68,7 +74,7 @@ int answer(CLI::App& app, int argc, char** argv) {
 int finish(int status) {
   std::cout.flush();
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
-  if (!written && status == 0) complain("stdout: cannot write all of it");
+  if (!written && status == 0) complain(kNotWritten);
   return written || status != 0 ? status : 1;
 }
 
