@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 FOLDERS_LEFT_OUT = {".git", ".cache", "build", "third_party", "models", "__pycache__"}
 CODE = (".cc", ".h")
+WEB = (".ts", ".tsx", ".js", ".mjs", ".css")
 SCRIPTS = {"bootstrap", "run", "test", ".ci/run"}
 
 LINE_WIDTH = 120
@@ -131,7 +132,7 @@ def spdx_line(source):
 def needs_licence(path):
     name = os.path.basename(path)
     return (
-        path.endswith(CODE + (".py", ".sh", ".cmake", ".cmake.in", ".ts", ".js", ".wgsl", ".html", ".css"))
+        path.endswith(CODE + WEB + (".py", ".sh", ".cmake", ".cmake.in", ".wgsl", ".html"))
         or path in SCRIPTS
         or name == "CMakeLists.txt"
         or name in (".clang-format", ".clang-tidy")
@@ -239,7 +240,7 @@ def scope_kind(head, scopes):
 
 
 def file_length(source):
-    if not source.is_code:
+    if not source.is_code and not source.path.endswith(WEB):
         return
     limit = HEADER_LINES if source.path.endswith(".h") else FILE_LINES
     if source.is_test or source.is_kernel:

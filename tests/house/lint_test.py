@@ -14,6 +14,8 @@ BAD = {
         ("src/a/x.cc", "int x;\n"),
         ("bootstrap", "#!/bin/sh\necho\n"),
         ("cmake/x.cmake", "set(x)\n"),
+        ("web/src/x.tsx", "let x;\n"),
+        ("web/x.mjs", "let x;\n"),
         ("src/a/x.h", "#pragma once\n" + SPDX),
     ],
     "throw_in_one_place": [
@@ -38,6 +40,7 @@ BAD = {
         ("src/a/x.cc", SPDX + "int x;\n" * 500),
         ("src/a/x.h", SPDX + "int x;\n" * 150),
         ("src/a/x_test.cc", SPDX + "int x;\n" * 800),
+        ("web/src/x.tsx", SPDX + "let x;\n" * 500),
     ],
     "form": [
         ("src/a/x.cc", SPDX + "int x; \n"),
@@ -84,7 +87,12 @@ GOOD = {
         ("src/a/x.cc", "class A {\n" + "int x;\n" * 99 + "};\n"),
         ("src/a/x.cc", "void f() {\n" + "g();\n" * 58 + "}\nvoid h() {\n" + "{ g(); }\n" * 58 + "}\n"),
     ],
-    "file_length": [("src/a/x.cc", "\n" * 500), ("src/a/x.h", "\n" * 150), ("src/cpu/kernels/x.cc", "\n" * 800)],
+    "file_length": [
+        ("src/a/x.cc", "\n" * 500),
+        ("tests/web/x.mjs", "\n" * 800),
+        ("src/a/x.h", "\n" * 150),
+        ("src/cpu/kernels/x.cc", "\n" * 800),
+    ],
     "form": [("src/a/x.cc", "x" * 120 + "\n"), ("docs/x.md", "x" * 200 + " \n")],
     "file_name": [("src/a/my_file2.cc", ""), ("docs/Read.md", "")],
     "machine_paths": [("docs/x.md", "network" + lint.MACHINE_PATHS[0] + "x\n"), ("docs/x.md", "PyPI, npm\n")],

@@ -165,6 +165,26 @@ class BootstrapTest(ScriptTest):
         self.assertIn("--minimal does without", self.bootstrap().stderr)
         self.assertFalse((self.root / "third_party/xgrammar").exists())
 
+    def test_packages_of_the_page_come_by_the_lock(self):
+        (self.root / "web").mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(ROOT / "web" / name, self.root / "web")
+        self.stand_in(
+            "bin/npm",
+            f'echo "npm $*" >>{self.calls}; mkdir -p "$2/node_modules"; touch "$2/node_modules/.package-lock.json"',
+        )
+        for _ in range(2):
+            said = self.bootstrap("--minimal", "--web", "--no-model")
+            self.assertEqual(0, said.returncode, said.stderr)
+        self.assertRegex(self.calls.read_text(), r"^npm --prefix third_party/web ci --ignore-scripts .*\n$", "once")
+        with open(self.root / "web/package-lock.json", "a", encoding="utf-8") as lock:
+            lock.write("\n")
+        self.stand_in("bin/npm", "exit 1")
+        said = self.bootstrap("--minimal", "--web", "--no-model")
+        self.assertEqual(1, said.returncode, "another lock, other packages")
+        self.assertIn("npm could not fetch", said.stderr)
+        self.assertFalse((self.root / "third_party/web").exists(), "the next run fetches anew")
+
     def test_missing_packages_are_named_to_who_is_not_root(self):
         self.stand_in("bin/id", "echo 1000")
         self.stand_in("bin/dpkg-query", "printf 'g++:installed cmake:installed '")

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversations: streaming, stopping, other versions, the history, what is sent to the server.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { answers, ask, lastAnswer, openPage, settled, until, useBrowser } from './support.mjs';
+
+useBrowser();
+
+test('an answer streams, can be stopped, and what came stays', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  const length = async () => (await answers(page).innerText()).length;
+  await until(async () => (await length()) > 40, 'the first words');
+  const before = await length();
+  await until(async () => (await length()) > before, 'more words while it runs');
+  await page.keyboard.press('Escape');
+  await settled(page);
+  await until(() => mock.state.left === 1, 'the server has seen the client leave');
+  assert.match(await answers(page).innerText(), /word word[^]*You stopped the answer here/);
+  await page.reload();
+  await until(async () => /word word/.test(await answers(page).innerText()), 'the piece of it after a reload');
+});
+
+test('the button stops too, and does not ask anew', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await page.locator('.send[aria-label^="Stop"]').click();
+  await settled(page);
+  assert.equal(mock.requests.length, 1);
+});
+
+test('the request holds the conversation, and nothing that is not set', async (t) => {
+  const { page, mock } = await openPage(t);
+  await ask(page, 'Hello');
+  await ask(page, 'And then?');
+  assert.deepEqual(mock.requests[1], {
+    messages: [
+      { role: 'user', content: 'Hello' },
+      { role: 'assistant', content: 'You said: Hello' },
+      { role: 'user', content: 'And then?' },
+    ],
+    stream: true,
+    stream_options: { include_usage: true },
+    chat_template_kwargs: { enable_thinking: false },
+  });
+});
+
+test('speed, tokens, cached tokens and the context are shown', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'steady');
+  await ask(page, 'steady');
+  const stats = await answers(page).last().locator('.stats').innerText();
+  assert.match(stats, /^\d+\.\d tokens\/s · \d+ tokens · prompt \d+, \d+ cached · first after \d+/);
+  const meter = page.getByRole('meter', { name: 'Context used' });
+  assert.match(await meter.getAttribute('aria-valuetext'), /^\d+ of 131,072 tokens/);
+});
+
+test('a question asked otherwise, an answer given again: versions side by side', async (t) => {
+  const { page, mock } = await openPage(t);
+  await ask(page, 'again');
+  const first = await lastAnswer(page);
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await until(async () => (await page.locator('.assistant .branches').innerText()).includes('2/2'), 'a second version');
+  await settled(page);
+  assert.notEqual(await lastAnswer(page), first);
+  await page.locator('.assistant').getByRole('button', { name: 'Version before' }).click();
+  assert.equal(await lastAnswer(page), first);
+
+  await page.locator('.message.user').hover();
+  await page.getByRole('button', { name: 'Edit and ask again' }).click();
+  await page.getByLabel('Your message').fill('Something else');
+  await page.getByLabel('Your message').press('Enter');
+  await until(async () => (await lastAnswer(page)) === 'You said: Something else', 'the other answer');
+  assert.equal(mock.requests.at(-1).messages.length, 1);
+  await page.locator('.message.user').getByRole('button', { name: 'Version before' }).click();
+  assert.equal(await lastAnswer(page), first);
+  await page.reload();
+  await until(
+    async () => (await answers(page).count()) === 1 && (await lastAnswer(page)) === first,
+    'the choice is kept',
+  );
+});
+
+test('Escape leaves an edit as it was; ArrowUp begins one', async (t) => {
+  const { page, mock } = await openPage(t);
+  await ask(page, 'Hello');
+  await page.locator('#message-box').press('ArrowUp');
+  await page.getByLabel('Your message').fill('gone');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('.bubble').innerText(), 'Hello');
+  assert.equal(mock.requests.length, 1);
+});
+
+test('thinking is asked for, folded, and timed', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Think' }).click();
+  await ask(page, 'think');
+  assert.equal(mock.requests[0].chat_template_kwargs.enable_thinking, true);
+  const thought = page.locator('details.thought');
+  assert.equal(await thought.evaluate((it) => it.open), false);
+  assert.match(await thought.locator('summary').innerText(), /^Thought for \d/);
+  await thought.locator('summary').click();
+  assert.match(await thought.innerText(), /Two and two make four/);
+  assert.equal(await lastAnswer(page), 'It is four.');
+  await ask(page, 'Hello');
+  assert.equal(mock.requests[1].messages[1].content, 'It is **four**.', 'thoughts are not sent back');
+});
+
+test('system prompt and sampling go with the request, and stay', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('System prompt').fill('Answer in verse.');
+  await page.getByLabel('Temperature').fill('0.3');
+  await page.getByLabel('Top k').fill('40');
+  await page.getByLabel('Seed').fill('7');
+  await page.getByLabel('Most tokens').fill('99');
+  await page.getByLabel('Stop at').fill('END\n###');
+  await page.getByLabel('Top p').fill('7');
+  assert.equal(await page.getByLabel('Top p').getAttribute('aria-invalid'), 'true');
+  await page.keyboard.press('Escape');
+  await ask(page, 'Hello');
+  const { temperature, top_k: topK, seed, max_completion_tokens: most, stop, top_p: topP, messages } = mock.requests[0];
+  assert.deepEqual([temperature, topK, seed, most, stop, topP], [0.3, 40, 7, 99, ['END', '###'], undefined]);
+  assert.deepEqual(messages[0], { role: 'system', content: 'Answer in verse.' });
+  await page.reload();
+  await ask(page, 'Again, please');
+  assert.equal(mock.requests[1].temperature, 0.3);
+  assert.equal(mock.requests[1].messages[0].content, 'Answer in verse.');
+  await page.keyboard.press('Control+Shift+O');
+  await ask(page, 'Hello');
+  assert.equal(mock.requests[2].messages[0].role, 'user', 'the prompt was for that conversation alone');
+});
+
+test('history: listed, opened, searched, renamed, deleted, brought back', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'About whales');
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await ask(page, 'About owls');
+  const list = page.getByRole('navigation');
+  const titles = () => list.locator('.entry a').allInnerTexts();
+  assert.deepEqual(await titles(), ['About owls', 'About whales']);
+  await list.getByRole('link', { name: 'About whales' }).click();
+  await until(async () => (await lastAnswer(page)) === 'You said: About whales', 'the other conversation');
+  await page.goBack();
+  await until(async () => (await lastAnswer(page)) === 'You said: About owls', 'the way back');
+  await page.getByLabel('Search conversations').fill('whale');
+  assert.deepEqual(await titles(), ['About whales']);
+  await page.getByLabel('Search conversations').fill('');
+  await page.getByRole('button', { name: 'Rename About whales' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Name of the conversation').fill('Large animals');
+  await page.keyboard.press('Enter');
+  await until(async () => (await titles()).includes('Large animals'), 'the new name');
+  await page.getByRole('link', { name: 'Large animals' }).hover();
+  await page.getByRole('button', { name: 'Delete Large animals' }).click();
+  await until(async () => (await titles()).length === 1, 'one is gone');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await until(async () => (await titles()).length === 2, 'it is back');
+  await page.reload();
+  await until(async () => (await titles()).length === 2, 'both after a reload');
+});
+
+test('an answer goes on while another conversation is looked at', async (t) => {
+  const { page } = await openPage(t);
+  await page.fill('#message-box', 'steady');
+  await page.keyboard.press('Enter');
+  await until(() => answers(page).count(), 'the answer begins');
+  await page.keyboard.press('Control+Shift+O');
+  await page.getByRole('img', { name: 'being answered' }).waitFor();
+  await ask(page, 'Hello');
+  await page.getByRole('img', { name: 'being answered' }).waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: 'steady' }).click();
+  await until(async () => (await lastAnswer(page)).match(/A sentence comes\./g)?.length === 30, 'all of it');
+});
+
+test('export and import: all of it comes back, damaged files are refused', async (t) => {
+  const { page } = await openPage(t);
+  await page.setInputFiles('input[type=file]:not([capture])', {
+    name: 'n.txt',
+    mimeType: 'text/plain',
+    buffer: Buffer.from('one'),
+  });
+  await page.locator('.chip').waitFor();
+  await ask(page, 'Hello');
+  const settings = page.getByRole('button', { name: 'Settings' });
+  await settings.click();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Export all' }).click(),
+  ]);
+  const file = await download.path();
+  const written = JSON.parse(readFileSync(file, 'utf8'));
+  assert.equal(written.chats.length, 1);
+  assert.equal(Object.values(written.files)[0], 'data:text/plain;base64,b25l');
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.getByRole('button', { name: 'Delete all' }).click();
+  await until(async () => (await page.locator('.entry').count()) === 0, 'nothing left');
+  const give = (text) =>
+    page.setInputFiles('dialog input[type=file]', {
+      name: 'x.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(text),
+    });
+  for (const bad of [
+    '{',
+    '{}',
+    '[]',
+    JSON.stringify({ ...written, chats: [{ id: 1 }] }),
+    JSON.stringify({ ...written, files: { a: 'http://x' } }),
+  ]) {
+    await give(bad);
+    await page.locator('.toast[data-bad=true]').first().waitFor();
+    await page.locator('.toast').last().getByRole('button', { name: 'Dismiss' }).click();
+  }
+  assert.equal(await page.locator('.entry').count(), 0);
+  await give(JSON.stringify(written));
+  await until(async () => (await page.locator('.entry').count()) === 1, 'the conversation is back');
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: 'Hello' }).click();
+  await until(async () => /You said: Hello/.test(await answers(page).innerText()), 'its text');
+  assert.equal(await page.locator('.media .chip-name').innerText(), 'n.txt');
+  await settings.click();
+  const [text] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'This one as Markdown' }).click(),
+  ]);
+  assert.match(
+    readFileSync(await text.path(), 'utf8'),
+    /^# Hello\n\n## You\n\n\*n\.txt\*\n\nHello\n\n## gemma-4-E2B-it\n\nYou said: Hello/,
+  );
+});
+
+test('what goes wrong is said where it happened, and can be tried again', async (t) => {
+  const { page, mock } = await openPage(t);
+  for (const [text, said] of [
+    ['full', /140000 tokens, the context holds 131072/],
+    ['busy', /the queue is full/],
+    ['fails', /This begins[^]*out of memory/],
+    ['broken', /This begins[^]*(connection|network|answer)/i],
+    ['length', /This goes on and[^]*limit of tokens/],
+  ]) {
+    await ask(page, text);
+    assert.match(await answers(page).last().innerText(), said);
+  }
+  const before = mock.requests.length;
+  await page.getByRole('button', { name: 'Try again' }).first().click();
+  await until(() => mock.requests.length === before + 1, 'another try');
+});
+
+test('a server that is not there', async (t) => {
+  const { page, mock } = await openPage(t);
+  mock.close();
+  await ask(page, 'Hello');
+  assert.match(await answers(page).innerText(), /server does not answer/);
+});
+
+test('a key is asked for, kept, and sent', async (t) => {
+  const { page } = await openPage(t, { server: { key: 'sesame' } });
+  await page.getByRole('button', { name: 'Enter a key' }).click();
+  await page.getByLabel('Key, where').fill('sesame');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Escape');
+  await until(async () => (await page.locator('.empty').innerText()).includes('gemma-4-E2B-it'), 'the model');
+  await page.reload();
+  await ask(page, 'Hello');
+  assert.equal(await lastAnswer(page), 'You said: Hello');
+});
+
+test('one of several models is chosen', async (t) => {
+  const { page, mock } = await openPage(t, { server: { models: ['small', 'large'] } });
+  await page.getByLabel('Model').selectOption('large');
+  await ask(page, 'Hello');
+  assert.equal(mock.requests[0].model, 'large');
+});
+
+test('tools: a call is shown, its result given back', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const field = page.getByLabel('Tools that the model may call');
+  await field.fill('{');
+  assert.equal(await field.getAttribute('aria-invalid'), 'true');
+  await field.fill('[{"type": "function", "function": {"name": "get_weather"}}]');
+  await page.keyboard.press('Escape');
+  await ask(page, 'weather');
+  assert.equal(mock.requests[0].tools[0].function.name, 'get_weather');
+  assert.match(await page.locator('.tool').innerText(), /get_weather[^]*"city": "Paris"/);
+  await page.getByLabel('Its result').fill('{"sky": "clear"}');
+  await page.getByRole('button', { name: 'Give back' }).click();
+  await until(async () => (await lastAnswer(page)) === 'It is sunny in Paris.', 'the answer');
+  assert.deepEqual(mock.requests[1].messages.slice(1), [
+    {
+      role: 'assistant',
+      content: '',
+      tool_calls: [
+        { id: 'call_0', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Paris"}' } },
+      ],
+    },
+    { role: 'tool', tool_call_id: 'call_0', content: '{"sky": "clear"}' },
+  ]);
+});

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures, sound and film: how they come in, how they are sent, what answers draw over them.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answers, ask, chooser, drawnPicture, openPage, until, useBrowser } from './support.mjs';
+
+useBrowser();
+
+/** A file given to the page by an event that people's hands would make. */
+async function hand(page, how, { name, mimeType, buffer }) {
+  await page.evaluate(
+    ([event, file, type, base64]) => {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], file, { type }));
+      const box = document.getElementById('message-box');
+      if (event === 'paste')
+        box.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+      for (const each of event === 'drop' ? ['dragover', 'drop'] : []) {
+        box.dispatchEvent(new DragEvent(each, { dataTransfer: data, bubbles: true, cancelable: true }));
+      }
+    },
+    [how, name, mimeType, buffer.toString('base64')],
+  );
+}
+
+const chips = (page) => page.locator('.composer .chip');
+
+test('a picture by the chooser, by paste and by drop; removed by its button', async (t) => {
+  const { page, mock } = await openPage(t);
+  const picture = await drawnPicture(page);
+  await page.setInputFiles(chooser, picture);
+  await chips(page).first().waitFor();
+  await hand(page, 'paste', { ...picture, name: 'pasted.png' });
+  await until(async () => (await chips(page).count()) === 2, 'the pasted one');
+  await hand(page, 'drop', { ...picture, name: 'dropped.png' });
+  await until(async () => (await chips(page).count()) === 3, 'the dropped one');
+  assert.equal(await page.locator('.drop').count(), 0);
+  assert.match(await chips(page).first().locator('img').getAttribute('src'), /^data:image\/jpeg/);
+  await page.getByRole('button', { name: 'Remove pasted.png' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'message-box');
+  await ask(page, 'What is this?');
+  const parts = mock.requests[0].messages[0].content;
+  assert.deepEqual(
+    parts.map((part) => part.type),
+    ['image_url', 'image_url', 'text'],
+  );
+  assert.deepEqual(parts[0].image_url, { url: `data:image/png;base64,${picture.buffer.toString('base64')}` });
+  await page.getByRole('button', { name: 'Enlarge squares.png' }).click();
+  await page.locator('dialog img').waitFor();
+});
+
+test('a picture alone is a question; its detail can be set; it is there after a reload', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('Detail of pictures').selectOption('1120');
+  await page.keyboard.press('Escape');
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await chips(page).waitFor();
+  await ask(page, '');
+  assert.equal(mock.requests[0].messages[0].content[0].image_url.budget, 1120);
+  await page.reload();
+  await until(
+    () =>
+      page
+        .locator('.picture img')
+        .evaluate((it) => it.naturalWidth === 800)
+        .catch(() => false),
+    'the picture',
+  );
+  await ask(page, 'And now?');
+  assert.equal(mock.requests[1].messages[0].content[0].type, 'image_url');
+});
+
+test('the camera takes a picture', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Take a picture' }).click();
+  await page.getByRole('button', { name: 'Take it' }).click();
+  await chips(page).waitFor();
+  assert.match(await chips(page).innerText(), /photo .*\.jpg/);
+  await ask(page, 'What do you see?');
+  assert.match(mock.requests[0].messages[0].content[0].image_url.url, /^data:image\/jpeg;base64,\/9j/);
+});
+
+test('the microphone records a WAV of 16 kHz; a recording can be discarded', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.getByRole('button', { name: 'Record sound' }).click();
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await page.getByRole('button', { name: 'Record sound' }).click();
+  await page.waitForTimeout(1500);
+  await page.getByRole('button', { name: 'Attach', exact: true }).click();
+  await chips(page).waitFor();
+  assert.equal(await chips(page).count(), 1);
+  await ask(page, 'Write it down');
+  const { input_audio: audio } = mock.requests[0].messages[0].content[0];
+  assert.equal(audio.format, 'wav');
+  const wav = Buffer.from(audio.data, 'base64');
+  assert.equal(wav.toString('latin1', 0, 4) + wav.toString('latin1', 8, 16), 'RIFFWAVEfmt ');
+  assert.deepEqual(
+    [wav.readUInt16LE(20), wav.readUInt16LE(22), wav.readUInt32LE(24), wav.readUInt16LE(34)],
+    [1, 1, 16000, 16],
+  );
+  assert.equal(wav.readUInt32LE(40), wav.length - 44);
+  assert.ok(wav.length > 16000, 'at least half a second');
+  const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + wav.length));
+  assert.ok(Math.max(...samples) > 1000, 'the beep is in it');
+  await answers(page).waitFor();
+  await page.locator('.media audio').waitFor();
+});
+
+test('film: a still as thumbnail, the whole file sent', async (t) => {
+  const { page, mock } = await openPage(t);
+  // The browser makes the film itself: half a second of a canvas.
+  const film = await page.evaluate(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+    const context = canvas.getContext('2d');
+    const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: 'video/webm' });
+    const parts = [];
+    recorder.ondataavailable = (event) => parts.push(event.data);
+    recorder.start();
+    for (let i = 0; i < 10; ++i) {
+      context.fillStyle = `hsl(${i * 36}, 80%, 50%)`;
+      context.fillRect(0, 0, 64, 48);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    recorder.stop();
+    await new Promise((resolve) => (recorder.onstop = resolve));
+    return btoa(String.fromCharCode(...new Uint8Array(await new Blob(parts).arrayBuffer())));
+  });
+  await page.setInputFiles(chooser, { name: 'film.webm', mimeType: 'video/webm', buffer: Buffer.from(film, 'base64') });
+  await chips(page).locator('img').waitFor();
+  await ask(page, 'What happens?');
+  assert.deepEqual(mock.requests[0].messages[0].content[0], {
+    type: 'video_url',
+    video_url: { url: `data:video/webm;base64,${film}` },
+  });
+  await page.locator('.media video').waitFor();
+});
+
+test('text goes along as text, other files are refused', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.setInputFiles(chooser, [
+    { name: 'notes.md', mimeType: '', buffer: Buffer.from('A ``` fence\n') },
+    { name: 'blob.bin', mimeType: 'application/octet-stream', buffer: Buffer.from([0, 255, 254, 1]) },
+  ]);
+  await page.locator('.toast[data-bad=true]', { hasText: 'blob.bin' }).waitFor();
+  assert.equal(await chips(page).count(), 1);
+  await ask(page, 'Sum it up');
+  assert.equal(mock.requests[0].messages[0].content[0].text, 'notes.md\n````\nA ``` fence\n````');
+});
+
+test('boxes and points are drawn where the answer says', async (t) => {
+  const { page } = await openPage(t);
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await chips(page).waitFor();
+  await ask(page, 'detect');
+  const picture = page.locator('.marks-picture img');
+  await until(() => picture.evaluate((it) => it.naturalWidth === 800), 'the picture');
+  const around = await picture.boundingBox();
+  const share = async (place) => {
+    const box = await place.boundingBox();
+    return [
+      (box.x - around.x) / around.width,
+      (box.y - around.y) / around.height,
+      box.width / around.width,
+      box.height / around.height,
+    ];
+  };
+  const near = (found, wanted) =>
+    found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < 0.01, `${found} for ${wanted}`));
+  const marks = page.locator('.mark');
+  assert.equal(await marks.count(), 3, 'what is out of range is left out');
+  near(await share(marks.nth(0)), [0.12, 0.18, 0.36, 0.44]);
+  near(await share(marks.nth(1)), [0.56, 0.5, 0.42, 0.32]);
+  near((await share(marks.nth(2))).slice(0, 2), [0.8, 0.25]);
+  assert.deepEqual(
+    await page
+      .locator('.marks-list li')
+      .allInnerTexts()
+      .then((all) => all.map((each) => each.split(/[\n,]/)[0])),
+    ['red square', 'blue square', 'dot'],
+  );
+  assert.equal(await page.locator('details.fold', { hasText: 'JSON' }).evaluate((it) => it.open), false);
+  await ask(page, 'mixed');
+  const second = answers(page).last();
+  assert.equal(await second.locator('.mark').count(), 1, 'a later question about the same picture');
+  assert.match(await second.locator('.prose').innerText(), /^I see this:/);
+});
+
+test('without a picture, boxes are the text that they are', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'detect');
+  assert.equal(await page.locator('.mark').count(), 0);
+  assert.match(await answers(page).innerText(), /box_2d/);
+});

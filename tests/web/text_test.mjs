@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of answers: Markdown, formulas, code, and what an answer must not be able to do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answers, ask, openPage, until, useBrowser } from './support.mjs';
+
+useBrowser();
+
+test('Markdown, tables, formulas, code', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'markdown');
+  const prose = answers(page).locator('.prose');
+  assert.equal(await prose.locator('h2').innerText(), 'A short tour');
+  assert.equal(await prose.locator('ol > li').count(), 2);
+  assert.equal(await prose.locator('.katex').count(), 3);
+  assert.equal(await prose.locator('.math-raw').count(), 0);
+  assert.match(await prose.innerText(), /It costs \$5 and not \$6\./);
+  assert.equal(
+    await prose
+      .locator('td')
+      .nth(1)
+      .evaluate((cell) => getComputedStyle(cell).textAlign),
+    'end',
+  );
+  assert.ok((await prose.locator('.code .hljs-keyword').count()) > 3);
+  const height = await prose.locator('.katex-display').evaluate((it) => it.getBoundingClientRect().height);
+  assert.ok(height > 30, 'the styles of the formula are in force');
+  const font = await page.evaluate(async () => (await document.fonts.ready, document.fonts.check('16px KaTeX_Main')));
+  assert.ok(font);
+});
+
+test('code and answers are copied', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'markdown');
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  await page.locator('.code').getByRole('button', { name: 'Copy' }).click();
+  await until(async () => (await clipboard()).startsWith('def fib(n: int) -> int:\n    """The'), 'the code');
+  await page.locator('.message.assistant .message-foot').getByRole('button', { name: 'Copy' }).click();
+  await until(async () => (await clipboard()).startsWith('## A short tour'), 'the Markdown');
+});
+
+test('an answer runs nothing and fetches nothing', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'evil');
+  assert.equal(await page.evaluate(() => window.evil), undefined);
+  const prose = answers(page).locator('.prose');
+  assert.match(await prose.innerText(), /<script>window\.evil/, 'HTML is text');
+  assert.equal(await prose.locator('img, script, [onclick], [onerror]').count(), 0);
+  for (const link of await prose.locator('a').all()) {
+    assert.match(await link.getAttribute('href'), /^https:/);
+    assert.match(await link.getAttribute('rel'), /noopener noreferrer/);
+  }
+});
+
+test('the page has a policy under which no inline script and no other place is possible', async (t) => {
+  const { page, mock } = await openPage(t);
+  const policy = (await fetch(mock.url)).headers.get('content-security-policy');
+  assert.doesNotMatch(policy, /unsafe|https?:|\*/);
+  const html = await (await fetch(mock.url)).text();
+  assert.doesNotMatch(html, /<script(?![^>]* src=)[^>]*>|\sstyle=|\son\w+=/);
+  assert.equal(await page.locator('script:not([src])').count(), 0);
+});
+
+test('HTML is previewed in a frame that reaches neither the page nor the network', async (t) => {
+  const { page, trouble } = await openPage(t);
+  await ask(page, 'page');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  const frame = page.frameLocator('iframe.preview');
+  await until(async () => (await frame.locator('#out').innerText()) === 'ran', 'the script of the answer');
+  assert.equal(await frame.locator('title').textContent(), 'closed', 'the page around it');
+  await until(async () => (await frame.locator('body').getAttribute('data-net')) === 'closed', 'the network');
+  const inside = page.frames().find((each) => each !== page.mainFrame());
+  assert.equal(await inside.evaluate(() => self.origin), 'null');
+  await inside.evaluate(() => (location.href = 'https://example.com/')).catch(() => {});
+  await until(() => trouble.length > 0, 'the way out is closed');
+  assert.match(trouble.pop(), /^policy: frame-src https:\/\/example\.com/);
+  assert.ok(!page.frames().some((each) => each.url().includes('example.com')), 'it leads itself nowhere');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Preview' }).waitFor();
+  await until(async () => (await page.locator('iframe').count()) === 0, 'closed');
+});
+
+test('long answers stay at their end, unless somebody reads further up', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 700, height: 400 } } });
+  const gap = () => page.locator('.scroller').evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
+  await ask(page, 'markdown');
+  assert.ok((await gap()) < 5);
+  await page.fill('#message-box', 'steady');
+  await page.keyboard.press('Enter');
+  await until(async () => (await answers(page).count()) === 2, 'the second answer');
+  await page.locator('.scroller').evaluate((it) => it.scrollTo(0, 0));
+  await page.getByRole('button', { name: 'To the end' }).waitFor();
+  await page.waitForTimeout(300);
+  assert.ok((await gap()) > 200, 'left alone while reading');
+  await page.getByRole('button', { name: 'To the end' }).click();
+  await page.waitForTimeout(300);
+  assert.ok((await gap()) < 5);
+});
+
+test('licences of what is inside are shown', async (t) => {
+  const { page, mock } = await openPage(t);
+  await page.goto(`${mock.url}licences`, { waitUntil: 'load' });
+  const text = await page.locator('main').innerText();
+  for (const name of ['preact', 'markdown-it', 'dompurify', 'highlight.js', 'katex', 'inter']) {
+    assert.ok(text.includes(name), name);
+  }
+  await page.goto(mock.url);
+});

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of the page that need no browser.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const web = join(process.env.GEMMA4_SOURCE, 'web');
+const { build } = createRequire(join(process.env.GEMMA4_WEB_MODULES, 'x.js'))('esbuild');
+
+/** A module of web/src, as it is. */
+async function load(name) {
+  const { outputFiles } = await build({
+    absWorkingDir: web,
+    entryPoints: [`src/${name}.ts`],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    tsconfigRaw: {},
+    nodePaths: [process.env.GEMMA4_WEB_MODULES],
+  });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+}
+
+const boxes = await load('boxes');
+const tree = await load('tree');
+const { EventReader } = await load('sse');
+const { wavOf } = await load('wav');
+const format = await load('format');
+
+test('events: whatever the pieces and the line ends', () => {
+  const text = 'data: {"a":1}\r\n\r\n: comment\n\ndata: one\ndata: two\n\nevent: x\ndata:three\r\rdata: never ended';
+  for (let size = 1; size < 12; ++size) {
+    const reader = new EventReader();
+    const found = [];
+    for (let at = 0; at < text.length; at += size) found.push(...reader.push(text.slice(at, at + size)));
+    assert.deepEqual(found, ['{"a":1}', 'one\ntwo', 'three'], `pieces of ${size}`);
+  }
+});
+
+test('boxes: fenced, bare, nested, cut, in prose, damaged', () => {
+  const one = '{"box_2d": [10, 20, 30, 40], "label": "a } b"}';
+  const labels = (text) => boxes.marksOf(text).map((each) => each.label);
+  assert.deepEqual(labels('```json\n[' + one + ']\n```'), ['a } b']);
+  assert.deepEqual(labels(`Here: ${one}, and ${one} too`), ['a } b', 'a } b']);
+  assert.deepEqual(labels(`{"objects": [${one}]}`), ['a } b']);
+  assert.deepEqual(labels(`[${one}, {"box_2d": [1, 2`), ['a } b'], 'as far as it is written');
+  assert.deepEqual(labels(`{"objects": [${one}, {"box`), ['a } b']);
+  for (const bad of ['[1,2,3]', '[1,2,3,1001]', '[-1,2,3,4]', '["1",2,3,4]', '[5,5,5,9]', 'null']) {
+    assert.deepEqual(boxes.marksOf(`{"box_2d": ${bad}}`), [], bad);
+  }
+  assert.deepEqual(boxes.marksOf('{"box_2d": [30, 40, 10, 20]}')[0], {
+    label: '',
+    x: 20,
+    y: 10,
+    width: 20,
+    height: 20,
+    point: false,
+  });
+  assert.deepEqual(boxes.marksOf('{"point": [30, 40], "label": "p"}')[0], {
+    label: 'p',
+    x: 40,
+    y: 30,
+    width: 0,
+    height: 0,
+    point: true,
+  });
+  assert.equal(boxes.onlyMarks('```json\n[' + one + ']\n```'), true);
+  assert.equal(boxes.onlyMarks(`See ${one}`), false);
+  assert.deepEqual(boxes.marksOf('{'.repeat(3000) + '"point"'), [], 'ends soon');
+});
+
+test('the tree: versions, choices, rings', () => {
+  const say = (chat, id, parent, role, at) => tree.withMessage(chat, { id, parent, role, text: id, at });
+  let chat = tree.newChat('');
+  chat = say(chat, 'q1', '', 'user', 1);
+  chat = say(chat, 'a1', 'q1', 'assistant', 2);
+  chat = say(chat, 'a2', 'q1', 'assistant', 3);
+  const path = () => tree.pathOf(chat).map((each) => each.id);
+  assert.deepEqual(path(), ['q1', 'a2']);
+  chat = tree.withChoice(chat, 'a1');
+  chat = say(chat, 'q2', 'a1', 'user', 4);
+  assert.deepEqual(path(), ['q1', 'a1', 'q2']);
+  assert.deepEqual(
+    tree.pathTo(chat, 'a2').map((each) => each.id),
+    ['q1', 'a2'],
+  );
+  assert.deepEqual(
+    tree.siblingsOf(chat, chat.messages.a2).map((each) => each.id),
+    ['a1', 'a2'],
+  );
+  const pruned = tree.without(chat, 'a1');
+  assert.deepEqual(Object.keys(pruned.messages).sort(), ['a2', 'q1']);
+  assert.deepEqual(
+    tree.pathOf(pruned).map((each) => each.id),
+    ['q1', 'a2'],
+  );
+  chat = { ...chat, chosen: { ...chat.chosen, q2: 'q1' } };
+  assert.equal(path().length, 3, 'a ring in a damaged file ends');
+});
+
+test('titles', () => {
+  assert.equal(tree.titleOf('  # What is\n this?', 'x'), 'What is');
+  assert.equal(tree.titleOf(' \n', 'photo.jpg'), 'photo.jpg');
+  assert.equal(tree.titleOf('word '.repeat(30), 'x').length <= 61, true);
+});
+
+test('WAV: clipped, rounded, sized', async () => {
+  const bytes = new DataView(await wavOf(Float32Array.of(0, 1, -1, 2, 0.5), 16000).arrayBuffer());
+  assert.equal(bytes.byteLength, 54);
+  assert.equal(bytes.getUint32(4, true), 46);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4].map((i) => bytes.getInt16(44 + 2 * i, true)),
+    [0, 32767, -32767, 32767, 16384],
+  );
+});
+
+test('numbers as people read them', () => {
+  assert.deepEqual([999, 1300, 9949, 131072, 2000000].map(format.short), ['999', '1.3k', '9.9k', '131k', '2.0M']);
+  assert.deepEqual([12, 1500, 2345678].map(format.bytes), ['12 B', '2 kB', '2.3 MB']);
+  assert.deepEqual([40, 1234, 61000].map(format.duration), ['40 ms', '1.2 s', '1 min 1 s']);
+  assert.equal(format.clock(83.4), '1:23');
+  const now = new Date(2026, 4, 20, 12).getTime();
+  const days = [0, 1, 3, 40].map((ago) => format.dayOf(now - ago * 86400000, now));
+  assert.deepEqual(days, ['Today', 'Yesterday', 'This week', 'April 2026']);
+});
+
+test('the lock names no registry and pins what package.json wants', () => {
+  const lock = readFileSync(join(web, 'package-lock.json'), 'utf8');
+  assert.doesNotMatch(lock, /"resolved"/);
+  const wanted = JSON.parse(readFileSync(join(web, 'package.json'), 'utf8'));
+  for (const [name, version] of Object.entries({ ...wanted.dependencies, ...wanted.devDependencies })) {
+    assert.match(version, /^\d+\.\d+\.\d+$/, name);
+    assert.equal(JSON.parse(lock).packages[`node_modules/${name}`].version, version);
+    assert.ok(JSON.parse(lock).packages[`node_modules/${name}`].integrity, name);
+  }
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is there before anything has been said.
+import { connect, keyWanted, model, panel, serverTrouble, setDraft } from '../state';
+import { focusBox } from './Composer';
+import { Icon, type IconName } from './Icon';
+
+const examples: { icon: IconName; title: string; text: string }[] = [
+  {
+    icon: 'think',
+    title: 'Explain something',
+    text: 'Explain why the sky is blue, first to a child, then to a physicist.',
+  },
+  {
+    icon: 'code',
+    title: 'Make a small page',
+    text: 'Write one HTML page with a clock that has hands, in soft colours, without any library.',
+  },
+  {
+    icon: 'picture',
+    title: 'Find things in a picture',
+    text: 'Detect every object in this picture. Answer with a JSON list of {"box_2d": [y1, x1, y2, x2], "label": "…"}.',
+  },
+  { icon: 'mic', title: 'Write down what is said', text: 'Write down what is said, word for word.' },
+];
+
+export function Empty() {
+  return (
+    <div class="empty">
+      <h1>What can I help with?</h1>
+      {serverTrouble.value ? (
+        <Trouble />
+      ) : (
+        <p class="empty-model">{model.value ? `${model.value.id}, on your own machine` : ' '}</p>
+      )}
+      <ul class="examples" aria-label="Examples">
+        {examples.map((each) => (
+          <li key={each.title}>
+            <button type="button" onClick={() => (setDraft({ text: each.text }), focusBox())}>
+              <Icon name={each.icon} />
+              <span class="example-title">{each.title}</span>
+              <span class="example-text">{each.text}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Trouble() {
+  return (
+    <p class="failure" role="alert">
+      <span>{serverTrouble.value}</span>
+      {keyWanted.value ? (
+        <button type="button" onClick={() => (panel.value = 'settings')}>
+          Enter a key
+        </button>
+      ) : (
+        <button type="button" onClick={() => void connect()}>
+          Try again
+        </button>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Earlier conversations. Beside the page where there is room, over it on phones.
+import { computed, signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { dayOf } from '../format';
+import { currentId, goTo, open, remove, rename, running, sidebarOpen, summaries } from '../state';
+import type { Summary } from '../types';
+import { focusBox } from './Composer';
+import { Icon, IconButton } from './Icon';
+
+export const SEARCH = 'search-box';
+const wanted = signal('');
+/** Whether the list lies over the page. */
+const narrowQuery = window.matchMedia('(max-width: 59.99rem)');
+export const narrow = signal(narrowQuery.matches);
+narrowQuery.onchange = () => {
+  narrow.value = narrowQuery.matches;
+  sidebarOpen.value = !narrowQuery.matches;
+};
+
+const days = computed(() => {
+  const words = wanted.value.toLowerCase().split(/\s+/);
+  const found = summaries.value.filter(({ title }) => words.every((word) => title.toLowerCase().includes(word)));
+  return grouped(found);
+});
+
+function grouped(all: Summary[]): [string, Summary[]][] {
+  const days = new Map<string, Summary[]>();
+  for (const each of all) days.set(dayOf(each.changed), [...(days.get(dayOf(each.changed)) ?? []), each]);
+  return [...days];
+}
+
+/** On phones the list goes away once something has been chosen from it. */
+function leave(): void {
+  if (narrow.value) sidebarOpen.value = false;
+}
+
+export function beginNew(): void {
+  goTo('');
+  leave();
+  setTimeout(focusBox);
+}
+
+export function Sidebar() {
+  const list = useRef<HTMLElement>(null);
+  const over = narrow.value && sidebarOpen.value;
+  useEffect(() => {
+    if (over) list.current?.querySelector('button')?.focus();
+  }, [over]);
+  if (!sidebarOpen.value) return null;
+  const close = () => {
+    leave();
+    setTimeout(() => document.querySelector<HTMLElement>('.sidebar-toggle')?.focus());
+  };
+  return (
+    <>
+      {over && <div class="shade" onClick={close} />}
+      <nav
+        class="sidebar"
+        ref={list}
+        aria-label="Conversations"
+        onKeyDown={(event) => over && event.key === 'Escape' && close()}
+      >
+        <div class="sidebar-head">
+          <button type="button" class="button new" onClick={beginNew}>
+            <Icon name="plus" /> New conversation
+          </button>
+          {over && <IconButton icon="close" label="Close the list" onClick={close} />}
+        </div>
+        <div class="search">
+          <Icon name="search" />
+          <input
+            id={SEARCH}
+            type="search"
+            aria-label="Search conversations"
+            placeholder="Search"
+            value={wanted.value}
+            onInput={(event) => (wanted.value = event.currentTarget.value)}
+          />
+        </div>
+        <div class="sidebar-list">
+          {days.value.map(([day, some]) => (
+            <section key={day} aria-label={day}>
+              <h2>{day}</h2>
+              <ul>
+                {some.map((each) => (
+                  <Entry key={each.id} entry={each} />
+                ))}
+              </ul>
+            </section>
+          ))}
+          {days.value.length === 0 && (
+            <p class="sidebar-none">{wanted.value ? 'Nothing found' : 'No conversations yet'}</p>
+          )}
+        </div>
+      </nav>
+    </>
+  );
+}
+
+function Entry({ entry }: { entry: Summary }) {
+  const [renaming, setRenaming] = useState(false);
+  const current = currentId.value === entry.id;
+  if (renaming)
+    return (
+      <li>
+        <Rename entry={entry} onDone={() => setRenaming(false)} />
+      </li>
+    );
+  const visit = (event: Event) => {
+    event.preventDefault();
+    void open(entry.id);
+    leave();
+  };
+  return (
+    <li class="entry">
+      <a href={`#${entry.id}`} aria-current={current ? 'page' : undefined} onClick={visit} title={entry.title}>
+        {running.value.has(entry.id) && <span class="busy" role="img" aria-label="being answered" />}
+        {entry.title}
+      </a>
+      <span class="entry-actions">
+        <IconButton icon="edit" label={`Rename ${entry.title}`} onClick={() => setRenaming(true)} />
+        <IconButton icon="bin" label={`Delete ${entry.title}`} onClick={() => void remove(entry.id)} />
+      </span>
+    </li>
+  );
+}
+
+function Rename({ entry, onDone }: { entry: Summary; onDone: () => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  const done = () => {
+    void rename(entry.id, field.current?.value ?? '');
+    onDone();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      onDone();
+    } else if (event.key === 'Enter') {
+      done();
+    }
+  };
+  return (
+    <input
+      ref={field}
+      class="rename"
+      aria-label="Name of the conversation"
+      defaultValue={entry.title}
+      onBlur={done}
+      onKeyDown={onKeyDown}
+    />
+  );
+}
