@@ -245,6 +245,9 @@ test('what goes wrong is said where it happened, and can be tried again', async 
     await ask(page, text);
     assert.match(await answers(page).last().innerText(), said);
   }
+  await ask(page, 'Hello');
+  const sent = mock.requests.at(-1).messages.map((each) => each.content);
+  assert.deepEqual(sent, ['fails', 'This begins', 'broken', 'This begins', 'length', 'This goes on and', 'Hello']);
   const before = mock.requests.length;
   await page.getByRole('button', { name: 'Try again' }).first().click();
   await until(() => mock.requests.length === before + 1, 'another try');

@@ -9,7 +9,7 @@ type Part = Record<string, unknown>;
 export async function requestOf(path: Message[], system: string, options: Options): Promise<object> {
   const messages: object[] = [];
   if (system.trim()) messages.push({ role: 'system', content: system });
-  for (const message of path) messages.push(...(await messagesOf(message, options)));
+  for (const message of answered(path)) messages.push(...(await messagesOf(message, options)));
   return {
     ...(options.model ? { model: options.model } : {}),
     messages,
@@ -19,6 +19,24 @@ export async function requestOf(path: Message[], system: string, options: Option
     ...samplingOf(options),
     ...(options.tools.trim() ? { tools: JSON.parse(options.tools) as unknown } : {}),
   };
+}
+
+/** Without questions that got no answer, whose turn a model's template would miss, and without calls of tools that
+ *  nobody has answered. */
+export function answered(path: Message[]): Message[] {
+  const out: Message[] = [];
+  path.forEach((message, i) => {
+    const isCall = !!message.calls?.length && path[i + 1]?.role === 'tool';
+    if (message.role !== 'assistant' || isCall) {
+      out.push(message);
+    } else if (message.text.trim()) {
+      out.push({ ...message, calls: [] });
+    } else {
+      let gone = out.pop();
+      while (gone && gone.role !== 'user') gone = out.pop();
+    }
+  });
+  return out;
 }
 
 /** Only what is set: the rest is as the model's own configuration says. */
