@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(OpenSSL 3.0 REQUIRED)
 if(GEMMA4_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

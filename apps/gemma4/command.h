@@ -24,6 +24,7 @@ void add_point(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_random(CLI::App& app);
 void add_run(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_transcribe(CLI::App& app);
 void add_watch(CLI::App& app);

@@ -26,6 +26,7 @@ constexpr const char* kExamples = R"(Examples:
 
 void add_commands(CLI::App& app) {
   add_run(app);
+  add_serve(app);
   add_caption(app);
   add_detect(app);
   add_point(app);

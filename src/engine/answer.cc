@@ -109,7 +109,10 @@ std::optional<Finish> Engine::State::finish_after(Task& task, int32_t token, std
 }
 
 void Engine::State::deliver(Task& task, Event event) {
-  if (!task.started) event.prompt_logprobs = task.prompt_logprobs;
+  if (!task.started) {
+    event.prompt_logprobs = task.prompt_logprobs;
+    event.reused = task.reused;
+  }
   task.started = true;
   task.finished = event.finish;
   if (event.finish) {

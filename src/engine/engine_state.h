@@ -33,6 +33,7 @@ struct Task {
   Guessing guessing;
   std::vector<float> prompt_logprobs;
   bool started = false;              // the first event is out
+  int64_t reused = 0;                // tokens of the prompt that did not have to be fed
   std::optional<Finish> finished;    // the last event is out
   std::optional<SeqId> sequence;     // while it runs
   std::optional<Encoding> encoding;  // of its next picture or clip

@@ -57,7 +57,11 @@ void Engine::State::admit() {
     if (!running.empty() && !cache.has_room(room, options.batch_tokens)) return;
     task.sequence = cache.create();
     // Log-probabilities of a prompt need the rows themselves.
-    if (!task.request.prompt_logprobs) stats.reused_tokens += cache.match_prefix(key_of(task), *task.sequence);
+    if (!task.request.prompt_logprobs) {
+      const int64_t reused = cache.match_prefix(key_of(task), *task.sequence);
+      stats.reused_tokens += reused;
+      if (!task.started) task.reused = std::max(task.reused, std::min(reused, task.prompt_size()));
+    }
     running.push_back(std::move(waiting.front()));
     waiting.pop_front();
     --queued;

@@ -71,6 +71,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   Clock::time_point start;
   Ticket ticket = 0;  // of the request on its way
   bool cancelled = false;
+  bool in_thought = false;  // the answer's tokens are a thought's just now
 
   State(const Speaker& s, const AnswerOptions& o, MediaList m)
       : speaker(s), options(o), media(std::move(m)), stop(o.stop) {}
@@ -230,13 +231,26 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     if (event.token >= 0) {
       if (answer.tokens++ == 0) answer.first_token_seconds = seconds_since(start);
       generated.push_back(event.token);
-      if (options.top_logprobs > 0) answer.logprobs.push_back({event.token, event.logprob, event.top});
+      count_thought(event.token);
+      const bool in_text = !in_thought && speaker.tokenizer.kind(event.token) != PieceKind::control;
+      if (options.logprobs || options.top_logprobs > 0) {
+        answer.logprobs.push_back({event.token, event.logprob, event.top, in_text});
+      }
     }
+    answer.reused_tokens = std::max(answer.reused_tokens, static_cast<int>(event.reused));
     on_text(event.text);
     if (event.token >= 0 && parser && speaker.tokenizer.kind(event.token) == PieceKind::control) {
       deliver(parser->control(speaker.tokenizer.piece(event.token)));
     }
     if (event.finish) finish(event);
+  }
+
+  void count_thought(int32_t token) {
+    const bool control = parser && speaker.tokenizer.kind(token) == PieceKind::control;
+    const std::string_view piece = control ? speaker.tokenizer.piece(token) : std::string_view();
+    if (piece == "<|channel>") in_thought = true;
+    answer.thought_tokens += in_thought;
+    if (piece == "<channel|>") in_thought = false;
   }
 
   void finish(const Event& event) {
@@ -287,6 +301,19 @@ Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::str
   if (state.prompt.tokens.empty()) {
     return Failure{"prompt", "is empty, and this model's tokenizer puts nothing before it"};
   }
+  if (state.length() >= speaker.engine.context()) return state.too_long();
+  state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
+  return exchange;
+}
+
+Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::vector<int32_t> tokens,
+                                                const AnswerOptions& options) {
+  if (tokens.empty()) return Failure{"prompt", "has no tokens"};
+  std::unique_ptr<Exchange> exchange(new Exchange);
+  exchange->state_ = std::make_shared<State>(speaker, options, MediaList());
+  State& state = *exchange->state_;
+  state.raw = true;
+  state.prompt = {std::move(tokens), {}};
   if (state.length() >= speaker.engine.context()) return state.too_long();
   state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
   return exchange;

@@ -39,6 +39,7 @@ struct AnswerOptions {
   int think_budget = 0;  // thought tokens, 0: no limit
   bool loop_stop = true;
   bool keep_whole = false;  // context full: stop, rather than drop the oldest turns
+  bool logprobs = false;  // of each token, also without alternatives
   int top_logprobs = 0;
   std::vector<std::string> stop;
   json::array tools;
@@ -51,6 +52,7 @@ struct TokenLogprob {
   int32_t token = 0;
   float logprob = 0;
   std::vector<Alternative> top;
+  bool in_text = false;  // neither a thought's nor a control piece
 };
 
 struct Answer {
@@ -59,6 +61,8 @@ struct Answer {
   std::optional<Finish> finish;
   std::string error;  // with Finish::error
   int prompt_tokens = 0, tokens = 0;
+  int reused_tokens = 0;              // of the prompt, known from before
+  int thought_tokens = 0;             // of `tokens`, its borders included
   int dropped_turns = 0;              // oldest turns left out because the context was full
   int64_t drafted = 0, accepted = 0;  // guesses checked, and right
   double first_token_seconds = 0, seconds = 0;
@@ -78,6 +82,9 @@ class Exchange {
    *  it. */
   static Result<std::unique_ptr<Exchange>> raw(const Speaker& speaker, std::string_view text, Specials specials,
                                                MediaList media, const AnswerOptions& options);
+  /** The same of tokens as they are. */
+  static Result<std::unique_ptr<Exchange>> raw(const Speaker& speaker, std::vector<int32_t> tokens,
+                                               const AnswerOptions& options);
   /** An answer that has not ended is cancelled; nobody is called any more. */
   ~Exchange();
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// gemma4 serve: a model behind the APIs that clients speak.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.h"
+#include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
+#include "gemma4/command.h"
+#include "gemma4/session.h"
+#include "gemma4/settings.h"
+#include "serve/http/server.h"
+#include "serve/service.h"
+
+namespace gemma::app {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  gemma4 serve model.gguf
+  gemma4 serve model-folder --port 9000 --parallel 8 --memory 12GB
+  curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
+
+Clients of OpenAI's API are pointed at http://127.0.0.1:8080/v1 with any key. Ctrl-C lets answers on their way end;
+a second one stops at once.)";
+
+struct ServeOptions {
+  SessionOptions session;
+  serve::HttpOptions http;
+  serve::ServiceOptions service;
+  std::string kv;
+  int64_t grace = 30;
+};
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+/** The name that clients call it by. */
+std::string name_of_model(const std::string& path) {
+  std::filesystem::path place(path);
+  if (!place.has_filename()) place = place.parent_path();
+  return place.extension() == ".gguf" ? place.stem().string() : place.filename().string();
+}
+
+Sampling sampling_of(const Session& session, const Settings& settings) {
+  const GenerationDefaults& defaults = session.model->config.generation_defaults;
+  Sampling s;
+  if (defaults.temperature) s.temperature = *defaults.temperature;
+  if (defaults.top_k) s.top_k = *defaults.top_k;
+  if (defaults.top_p) s.top_p = *defaults.top_p;
+  if (!session.chat_template) s.temperature = 0;
+  if (settings.temperature) s.temperature = static_cast<float>(*settings.temperature);
+  if (settings.top_k) s.top_k = static_cast<int>(*settings.top_k);
+  if (settings.top_p) s.top_p = static_cast<float>(*settings.top_p);
+  if (settings.min_p) s.min_p = static_cast<float>(*settings.min_p);
+  return s;
+}
+
+void serve_model(const ServeOptions& options) {
+  const Settings settings = load_settings();
+  SessionOptions wanted = options.session;
+  if (wanted.model.empty()) {
+    const char* variable = std::getenv("GEMMA4_MODEL");
+    wanted.model = variable != nullptr ? variable : settings.model.value_or("");
+  }
+  if (wanted.model.empty()) fail("serve", "no model: name one (gemma4 serve MODEL), or set GEMMA4_MODEL");
+  if (wanted.chat_template.empty()) wanted.chat_template = settings.chat_template.value_or("");
+  wanted.kv = !options.kv.empty() ? options.kv : settings.kv.value_or(wanted.kv);
+  take_machine_options(wanted.machine, "config.toml");
+  if (!is_loopback(options.http.address)) {
+    fail_usage(
+        "--host",
+        "expected an address of this machine alone (127.0.0.1, ::1), found '{}': whoever reaches it could use it",
+        options.http.address);
+  }
+
+  // The port first: that it is taken is said before a model is loaded.
+  std::shared_ptr<serve::Service> service;
+  serve::HttpServer server(options.http,
+                           [&service](serve::HttpRequest request, std::shared_ptr<serve::Responder> responder) {
+                             service->handler()(std::move(request), std::move(responder));
+                           });
+  ModelFiles files = ModelFiles::open(wanted);
+  Senses senses;
+  senses.sight = files.media.encoders.sees();
+  senses.hearing = files.media.encoders.hears();
+  const MediaModel media = files.media;
+  std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
+  auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
+                                                    sampling_of(*session, settings), session->tokenizer, session);
+  service = std::make_shared<serve::Service>(model, options.service);
+  for (const std::string& note : {session->memory_note, session->template_note}) {
+    if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
+  }
+  const bool tls = !options.http.certificate.empty();
+  const bool six = options.http.address.find(':') != std::string::npos;
+  fmt::print(stderr, "gemma4: {} is served at {}://{}{}{}:{} (context {}, {} at a time)\n", model->name,
+             tls ? "https" : "http", six ? "[" : "", options.http.address, six ? "]" : "", server.port(),
+             session->engine->context(), wanted.max_sequences);
+  server.stop_on_signals(std::chrono::seconds(options.grace), [grace = options.grace] {
+    fmt::print(stderr, "gemma4: stopping; answers on their way have {} s\n", grace);
+  });
+  server.run();
+  service.reset();  // who answers goes before what carries answers
+  model.reset();
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  options->session.max_sequences = 8;
+  CLI::App* command = app.add_subcommand("serve", "Serve a model to clients of OpenAI's API");
+  command->footer(kExamples);
+  command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
+  command->add_option("--host", options->http.address, "Address of this machine to listen at")->capture_default_str();
+  command->add_option("--port", options->http.port, "Port; 0: any that is free")
+      ->capture_default_str()
+      ->check(in_range(0, 65535));
+  command->add_option("--alias", options->service.aliases, "Another name of the model; may be repeated")
+      ->check(not_empty())
+      ->allow_extra_args(false);
+  command->add_option("--parallel", options->session.max_sequences, "Answers that are made at the same time")
+      ->capture_default_str()
+      ->check(in_range(1, 256));
+  command
+      ->add_option("--mmproj", options->session.mmproj,
+                   "The encoders of pictures and sound, where they are a file apart")
+      ->check(not_empty())
+      ->type_name("FILE");
+  command
+      ->add_option("-c,--context", options->session.context,
+                   "Tokens of prompt and answer together (default: what fits)")
+      ->check(positive());
+  command->add_option("--kv", options->kv, "Type of the cache")->check(not_empty());
+  command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
+      ->check(CLI::IsMember({"edge", "large", "gemma3"}));
+  command
+      ->add_option("--certificate", options->http.certificate, "Speak TLS with this certificate (PEM, with its chain)")
+      ->type_name("FILE");
+  command->add_option("--private-key", options->http.private_key, "The certificate's key (PEM)")->type_name("FILE");
+  command
+      ->add_option("--grace", options->grace, "Seconds that answers on their way have when the server is told to stop")
+      ->capture_default_str()
+      ->check(in_range(0, 86400));
+  add_machine_options(*command, options->session.machine);
+  command->callback([options] {
+    if (options->http.certificate.empty() != options->http.private_key.empty()) {
+      fail_usage("--certificate", "and --private-key come together");
+    }
+    serve_model(*options);
+  });
+}
+
+}  // namespace gemma::app

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ask: what a request comes to, whatever protocol it came by.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "exchange/exchange.h"
+#include "media/prepare.h"
+
+namespace gemma::serve {
+
+/** A picture, sound or film as it came, not yet decoded. */
+struct MediaSource {
+  media::Kind kind = media::Kind::image;
+  std::string name;   // for messages: the field it came in
+  std::string bytes;  // of the file
+  int budget = 0;     // soft tokens of a picture; 0: the model's; media::kAutoBudget
+};
+
+/** What an answer must keep to. */
+struct JsonSchema {
+  json::value schema;
+  std::string where;  // the field it came in
+};
+struct AnyJsonObject {};
+using Constraint = std::variant<AnyJsonObject, JsonSchema>;
+
+/** A prompt without a conversation: text, or tokens as they are. */
+struct PlainPrompt {
+  std::string text;
+  std::vector<int32_t> tokens;  // instead of the text, where there are any
+};
+
+struct Ask {
+  json::array messages;            // as the chat templates take them
+  std::optional<PlainPrompt> raw;  // or this
+  std::vector<MediaSource> media;  // of the messages' parts, in their order
+  AnswerOptions answer;
+  int choices = 1;
+  std::optional<Constraint> constraint;
+};
+
+}  // namespace gemma::serve

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/generation.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/file.h"
+#include "media/worker.h"
+
+namespace gemma::serve {
+namespace {
+
+/** The bytes as a file without a name, which a worker process can be handed. */
+File file_of(const MediaSource& source) {
+  const int fd = ::memfd_create("media", MFD_CLOEXEC);
+  if (fd < 0) fail(source.name, "cannot be kept: {}", std::strerror(errno));
+  size_t done = 0;
+  while (done < source.bytes.size()) {
+    const ssize_t written = ::write(fd, source.bytes.data() + done, source.bytes.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      const int error = errno;
+      ::close(fd);
+      fail(source.name, "cannot be kept: {}", std::strerror(error));
+    }
+    done += static_cast<size_t>(written);
+  }
+  return File::adopt(fd, source.name);
+}
+
+}  // namespace
+
+std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source) {
+  media::PrepareOptions options;
+  options.kind = source.kind;
+  options.budget = source.budget;
+  model.media.set(options);
+  const media::Prepared prepared = media::prepare_apart(file_of(source), options, {});
+  return std::make_shared<const Media>(media_of(source.name, source.kind, prepared, model.media.encoders));
+}
+
+void Generation::begin() {
+  try {
+    if (cancelled_.load()) return;
+    if (auto refusal = prepare()) return refuse(std::move(*refusal));
+  } catch (const Error& error) {  // of a file that cannot be decoded; it begins with the field's name
+    return refuse(Failure{"", error.what()});
+  }
+  model_->thread->post([self = shared_from_this()] { self->start(); });
+}
+
+std::optional<Refusal> Generation::prepare() {
+  for (MediaSource& source : ask_.media) {
+    if (cancelled_.load()) return std::nullopt;
+    if (!model_->media.takes(source.kind)) {
+      return Refusal(Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model_->name,
+                                                      source.kind == media::Kind::audio ? "sound" : "pictures")});
+    }
+    media_.push_back(read_media(*model_, source));
+    source.bytes = {};
+  }
+  if (ask_.constraint) {
+    if (auto failure = hold_to(*ask_.constraint, *model_, ask_.answer)) return Refusal(std::move(*failure));
+  }
+  return std::nullopt;
+}
+
+void Generation::refuse(Refusal refusal) {
+  model_->thread->post([self = shared_from_this(), refusal = std::move(refusal)] {
+    if (!self->cancelled_.load()) self->reply_->refused(refusal);
+  });
+}
+
+void Generation::start() {
+  if (cancelled_.load()) return;
+  for (int choice = 0; choice < ask_.choices; ++choice) {
+    AnswerOptions options = ask_.answer;
+    options.sampling.seed += static_cast<uint64_t>(choice);
+    auto exchange = ask_.raw ? Exchange::raw(model_->speaker, ask_.raw->text, Specials::text, media_, options)
+                             : Exchange::chat(model_->speaker, ask_.messages, media_, options);
+    if (!exchange) {
+      reply_->refused(exchange.failure());
+      exchanges_.clear();
+      return;
+    }
+    exchanges_.push_back(std::move(exchange).value());
+  }
+  running_ = ask_.choices;
+  for (int choice = 0; choice < ask_.choices; ++choice) {
+    if (submit(choice)) continue;
+    exchanges_.clear();
+    Refusal full(429, {"", "the queue is full: too many requests are waiting"});
+    full.retry_after = 1;
+    return reply_->refused(full);
+  }
+  reply_->started(exchanges_[0]->answer());
+}
+
+bool Generation::submit(int choice) {
+  Exchange& exchange = *exchanges_[static_cast<size_t>(choice)];
+  return exchange.submit(
+      [this, choice, &exchange](const ChatEvent& event) {
+        if (!cancelled_.load()) reply_->piece(choice, event, exchange.answer());
+      },
+      [self = shared_from_this(), choice] { self->end(choice); });
+}
+
+void Generation::end(int choice) {
+  if (!cancelled_.load()) {
+    reply_->finished(choice, exchanges_[static_cast<size_t>(choice)]->answer());
+    if (--running_ == 0) reply_->done();
+  } else {
+    --running_;
+  }
+  // Not here: the exchange that calls is one of them.
+  if (running_ == 0) model_->thread->post([self = shared_from_this()] { self->exchanges_.clear(); });
+}
+
+void Generation::cancel() {
+  if (cancelled_.exchange(true)) return;
+  model_->thread->post([self = shared_from_this()] {
+    self->exchanges_.clear();  // which cancels those that have not ended
+    self->reply_.reset();
+  });
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a request: media are decoded, grammars compiled (on the thread that calls begin), then the prompt is
+// rendered and answered on the engine's.
+//
+//   auto generation = std::make_shared<Generation>(model, std::move(ask), reply);
+//   responder->when_gone([generation] { generation->cancel(); });
+//   generation->begin();                                      // on a worker's thread
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "serve/ask.h"
+#include "serve/reply.h"
+#include "serve/served_model.h"
+
+namespace gemma::serve {
+
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  Generation(std::shared_ptr<ServedModel> model, Ask ask, std::shared_ptr<Reply> reply)
+      : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)) {}
+
+  void begin();
+  /** Any thread. The reply hears nothing more, and what is held for the request is let go within a step. */
+  void cancel();
+
+ private:
+  std::optional<Refusal> prepare();
+  void refuse(Refusal refusal);
+  void start();
+  bool submit(int choice);
+  void end(int choice);
+
+  std::shared_ptr<ServedModel> model_;
+  Ask ask_;
+  std::shared_ptr<Reply> reply_;
+  std::atomic<bool> cancelled_{false};
+
+  MediaList media_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;  // of the engine's thread
+  int running_ = 0;
+};
+
+/** Decodes a source in a process of its own and makes it what the model takes; fails with the source's name. */
+std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source);
+
+/** Sets AnswerOptions::mask so that the answer keeps to the constraint, behind its thought. */
+std::optional<Failure> hold_to(const Constraint& constraint, ServedModel& model, AnswerOptions& answer);
+
+}  // namespace gemma::serve

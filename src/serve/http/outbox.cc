@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/http/outbox.h"
+
+#include <utility>
+
+#include "base/error.h"
+
+namespace gemma::serve {
+
+void Outbox::respond(HttpResponse response) {
+  std::unique_lock lock(mutex_);
+  if (gone_) return;
+  GEMMA_CHECK(!begun_, "one answer to a request");
+  begun_ = ended_ = true;
+  news_.head = std::move(response);
+  news_.whole = news_.ended = true;
+  wake_(Wake::news);
+}
+
+void Outbox::begin(HttpResponse head) {
+  std::unique_lock lock(mutex_);
+  if (gone_) return;
+  GEMMA_CHECK(!begun_, "one answer to a request");
+  begun_ = true;
+  news_.pieces += std::exchange(head.body, {});
+  waiting_ += static_cast<int64_t>(news_.pieces.size());
+  news_.head = std::move(head);
+  wake_(Wake::news);
+}
+
+void Outbox::write(std::string piece) {
+  std::unique_lock lock(mutex_);
+  if (gone_ || piece.empty()) return;
+  GEMMA_CHECK(begun_ && !ended_, "pieces come between the beginning and the end");
+  waiting_ += static_cast<int64_t>(piece.size());
+  if (waiting_ > limit_) return wake_(Wake::overflow);
+  news_.pieces += piece;
+  wake_(Wake::news);
+}
+
+void Outbox::end() {
+  std::unique_lock lock(mutex_);
+  if (gone_ || ended_) return;
+  GEMMA_CHECK(begun_, "a stream begins before it ends");
+  ended_ = news_.ended = true;
+  wake_(Wake::news);
+}
+
+void Outbox::when_gone(std::function<void()> gone) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!gone_) {
+      when_gone_ = std::move(gone);
+      return;
+    }
+  }
+  gone();
+}
+
+Outbox::News Outbox::take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(news_, {});
+}
+
+void Outbox::taken(size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  waiting_ -= static_cast<int64_t>(bytes);
+}
+
+void Outbox::leave() {
+  std::function<void()> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(gone_, true)) return;
+    gone = std::exchange(when_gone_, {});
+    news_ = {};
+  }
+  if (gone) gone();
+}
+
+void Outbox::close() {
+  const std::lock_guard lock(mutex_);
+  gone_ = true;
+  when_gone_ = {};
+  news_ = {};
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outbox: where an answer waits, piece by piece, for the connection to take it. Filled on any thread, emptied on that
+// of the connections.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "serve/http/message.h"
+
+namespace gemma::serve {
+
+class Outbox final : public Responder {
+ public:
+  enum class Wake : uint8_t { news, overflow };
+  /** `wake` is called on any thread: there is news, or more is waiting than may, and the client is to be dropped. */
+  Outbox(int64_t waiting_bytes, std::function<void(Wake)> wake) : limit_(waiting_bytes), wake_(std::move(wake)) {}
+
+  void respond(HttpResponse response) override;
+  void begin(HttpResponse head) override;
+  void write(std::string piece) override;
+  void end() override;
+  void when_gone(std::function<void()> gone) override;
+
+  /** What has come since the last call. */
+  struct News {
+    std::optional<HttpResponse> head;  // with `whole`, all there is
+    bool whole = false;
+    std::string pieces;
+    bool ended = false;
+    bool any() const { return head || !pieces.empty() || ended; }
+  };
+  News take();
+  /** What was taken is with the client now. */
+  void taken(size_t bytes);
+  /** The client is gone; who answers is told. */
+  void leave();
+  /** The answer has arrived: nobody is told of anything any more. */
+  void close();
+
+ private:
+  const int64_t limit_;
+  std::mutex mutex_;
+  const std::function<void(Wake)> wake_;
+  News news_;
+  int64_t waiting_ = 0;
+  bool begun_ = false, ended_ = false, gone_ = false;
+  std::function<void()> when_gone_;
+};
+
+}  // namespace gemma::serve

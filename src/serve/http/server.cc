@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/http/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "serve/http/connection.h"
+
+namespace gemma::serve {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::chrono::milliseconds kRest{50};  // when no descriptor is left for another connection
+
+asio::ip::address address_of(const std::string& text) {
+  error_code error;
+  const auto address = asio::ip::make_address(text == "localhost" ? "127.0.0.1" : text, error);
+  if (error) fail("--host", "expected an address such as 127.0.0.1 or ::1, found '{}'", text);
+  return address;
+}
+
+std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
+  if (options.certificate.empty() && options.private_key.empty()) return std::nullopt;
+  asio::ssl::context context(asio::ssl::context::tls_server);
+  error_code error;
+  context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                          asio::ssl::context::no_tlsv1_1 | asio::ssl::context::single_dh_use,
+                      error);
+  context.use_certificate_chain_file(options.certificate, error);
+  if (error) fail(options.certificate, "is no certificate that can be used: {}", error.message());
+  context.use_private_key_file(options.private_key, asio::ssl::context::pem, error);
+  if (error) fail(options.private_key, "is no key of that certificate: {}", error.message());
+  return context;
+}
+
+}  // namespace
+
+struct HttpServer::State {
+  State(HttpOptions o, Handler h)
+      : options(std::move(o)), handler(std::move(h)), shared(options, handler), tls(tls_of(options)) {}
+
+  HttpOptions options;
+  Handler handler;
+  // What connections use outlives the context, which holds those that have not ended.
+  Shared shared;
+  std::optional<asio::ssl::context> tls;
+  asio::io_context context{1};
+  tcp::acceptor acceptor{context};
+  asio::steady_timer grace{context};
+  asio::signal_set signals{context};
+  std::atomic<int> connections{0};
+  int port = 0;
+
+  void listen() {
+    const tcp::endpoint place(address_of(options.address), static_cast<unsigned short>(options.port));
+    error_code error;
+    acceptor.open(place.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(place, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      fail(fmt::format("{}:{}", options.address, options.port), "cannot listen there: {}", error.message());
+    }
+    port = acceptor.local_endpoint().port();
+  }
+
+  asio::awaitable<void> accept() {
+    asio::steady_timer rest(context);
+    while (!shared.stopping) {
+      error_code error;
+      tcp::socket socket(context);
+      co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
+      if (shared.stopping) co_return;
+      if (error) {
+        rest.expires_after(kRest);
+        co_await rest.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        continue;
+      }
+      if (connections.load() >= options.connections) continue;  // closed at once
+      socket.set_option(tcp::no_delay(true), error);
+      start(std::move(socket));
+    }
+  }
+
+  void start(tcp::socket socket) {
+    connections.fetch_add(1);
+    const auto over = [this](const std::exception_ptr&) {
+      connections.fetch_sub(1);
+      if (shared.stopping && connections.load() == 0) finish();
+    };
+    if (tls) {
+      auto stream = std::make_shared<TlsStream>(PlainStream(std::move(socket)), *tls);
+      asio::co_spawn(context, serve_tls(std::move(stream), shared), over);
+    } else {
+      auto stream = std::make_shared<PlainStream>(std::move(socket));
+      asio::co_spawn(context, serve_plain(std::move(stream), shared), over);
+    }
+  }
+
+  void stop(std::chrono::milliseconds time) {
+    if (!std::exchange(shared.stopping, true)) {
+      error_code ignored;
+      acceptor.close(ignored);
+      for (Connection* each : shared.open) each->close_if_idle();
+    }
+    if (connections.load() == 0) return finish();
+    grace.expires_after(time);
+    grace.async_wait([this](error_code error) {
+      if (!error) context.stop();
+    });
+  }
+
+  void finish() { context.stop(); }
+
+  void wait_for_signal(std::chrono::milliseconds time, std::function<void()> said) {
+    signals.async_wait([this, time, said = std::move(said)](error_code error, int) {
+      if (error) return;
+      if (said) said();
+      stop(time);
+      wait_for_signal(std::chrono::milliseconds(0), {});
+    });
+  }
+};
+
+HttpServer::HttpServer(HttpOptions options, Handler handler)
+    : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
+  state_->listen();
+}
+HttpServer::~HttpServer() = default;
+
+int HttpServer::port() const { return state_->port; }
+int HttpServer::open_connections() const { return state_->connections.load(); }
+
+void HttpServer::run() {
+  asio::co_spawn(state_->context, state_->accept(), asio::detached);
+  state_->context.run();
+}
+
+void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said) {
+  state_->signals.add(SIGINT);
+  state_->signals.add(SIGTERM);
+  state_->wait_for_signal(grace, std::move(said));
+}
+
+void HttpServer::stop(std::chrono::milliseconds grace) {
+  asio::post(state_->context, [this, grace] { state_->stop(grace); });
+}
+
+}  // namespace gemma::serve

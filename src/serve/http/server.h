@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// An HTTP/1.1 server: one thread for all connections, as coroutines over Boost.Beast, which parses and writes. What a
+// client may take is bounded everywhere: header, body, time to send both, time to read an answer, bytes that wait for
+// it, connections.
+//
+//   HttpServer server({.address = "127.0.0.1", .port = 8080}, handler);
+//   server.run();                 // until stop()
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "serve/http/message.h"
+
+namespace gemma::serve {
+
+struct HttpOptions {
+  std::string address = "127.0.0.1";
+  int port = 8080;                       // 0: any that is free
+  std::string certificate, private_key;  // files (PEM); both or neither: with them it speaks TLS
+
+  int64_t header_bytes = 64 << 10, body_bytes = 64 << 20;
+  int64_t all_bodies_bytes = 512 << 20;  // of all requests that are being received
+  int connections = 1024;
+  int64_t waiting_bytes = 4 << 20;               // written for a client and not yet taken by it
+  std::chrono::seconds header_time{15};          // from the first byte of a request to the end of its header
+  std::chrono::seconds body_time{120};           // of its body
+  std::chrono::seconds idle_time{75};            // between requests
+  std::chrono::seconds write_time{30};           // for one piece to be taken
+  std::chrono::milliseconds quiet_time{10'000};  // after which a stream sends HttpResponse::keep_alive
+};
+
+/** Whoever answers later than the handler returns is stopped before the server is destroyed. */
+class HttpServer {
+ public:
+  /** Listens from here on. Fails with the address when it cannot, and with the file when a certificate is no good. */
+  HttpServer(HttpOptions options, Handler handler);
+  ~HttpServer();
+
+  int port() const;
+  /** Serves until stop(). */
+  void run();
+  /** Any thread. Takes no new connections, and none of the old ones takes a new request; answers on their way are
+   *  ended. run() returns when the last one is, or after `grace`. */
+  void stop(std::chrono::milliseconds grace);
+
+  /** Before run(): the first SIGINT or SIGTERM calls `said` and stop(grace), the second one stop(0). */
+  void stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said);
+
+  int open_connections() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gemma::serve

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/http/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/error.h"
+
+namespace gemma::serve {
+namespace {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/** A client that sends what it is told to, however wrong. */
+class Client {
+ public:
+  explicit Client(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_port = htons(static_cast<uint16_t>(port));
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&place), sizeof place), 0);
+  }
+  ~Client() { close(); }
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+  void send(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;
+      text.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+  /** Until `end` has come, the other side has closed, or five seconds are over. */
+  std::string read(std::string_view end = "\xff") {
+    std::string text;
+    pollfd look{fd_, POLLIN, 0};
+    while (text.find(end) == std::string::npos && ::poll(&look, 1, 5000) > 0) {
+      char buffer[4096];
+      const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
+      if (got <= 0) break;
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    return text;
+  }
+
+ private:
+  int fd_;
+};
+
+/** A server on a thread of its own. */
+class Running {
+ public:
+  explicit Running(Handler handler, HttpOptions options = {}) : server_(port_free(std::move(options)), handler) {
+    thread_ = std::thread([this] { server_.run(); });
+  }
+  ~Running() {
+    server_.stop(0ms);
+    thread_.join();
+  }
+  HttpServer& server() { return server_; }
+  Client client() { return Client(server_.port()); }
+  std::string ask(std::string_view request, std::string_view end = "\xff") {
+    Client asker = client();
+    asker.send(request);
+    return asker.read(end);
+  }
+
+ private:
+  static HttpOptions port_free(HttpOptions options) {
+    options.port = 0;
+    return options;
+  }
+  HttpServer server_;
+  std::thread thread_;
+};
+
+void echo(HttpRequest request, const std::shared_ptr<Responder>& responder) {
+  HttpResponse response;
+  response.type = "text/plain";
+  response.body = request.method + " " + request.path + " " + request.query + " " + request.body;
+  responder->respond(std::move(response));
+}
+
+HttpOptions options_of(std::string address, int port) {
+  HttpOptions options;
+  options.address = std::move(address);
+  options.port = port;
+  return options;
+}
+
+HttpOptions with_tls(std::string certificate) {
+  HttpOptions options = options_of("127.0.0.1", 0);
+  options.certificate = std::move(certificate);
+  options.private_key = "/no/such.key";
+  return options;
+}
+
+constexpr const char* kClose = "connection: close\r\n\r\n";
+
+TEST(HttpServer, AnswersAndKeepsTheConnection) {
+  Running running(echo);
+  Client client = running.client();
+  for (int i = 0; i < 3; ++i) {
+    client.send("POST /a/b?c=d HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello");
+    const std::string answer = client.read("hello");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\n\r\nPOST /a/b c=d hello"));
+  }
+}
+
+TEST(HttpServer, ChunkedBodiesPipeliningHeadAndOldClients) {
+  Running running(echo);
+  EXPECT_THAT(running.ask(std::string("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n") + kClose +
+                          "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              HasSubstr("POST /  abcde"));
+  const std::string two = running.ask(std::string("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n") + kClose);
+  EXPECT_THAT(two, HasSubstr("GET /1"));
+  EXPECT_THAT(two, HasSubstr("GET /2"));
+  const std::string head = running.ask(std::string("HEAD /x HTTP/1.1\r\n") + kClose);
+  EXPECT_THAT(head, HasSubstr("Content-Length: 9\r\n"));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_THAT(running.ask("GET /old HTTP/1.0\r\n\r\n"), HasSubstr("GET /old"));
+}
+
+TEST(HttpServer, WaitsForTheWordToGoOn) {
+  Running running(echo);
+  Client client = running.client();
+  client.send("POST /e HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+  EXPECT_THAT(client.read("\r\n\r\n"), StartsWith("HTTP/1.1 100"));
+  client.send("ok");
+  EXPECT_THAT(client.read("ok"), HasSubstr("POST /e  ok"));
+}
+
+TEST(HttpServer, RefusesWhatIsNoRequestOrTooMuch) {
+  HttpOptions options;
+  options.header_bytes = 2000;
+  options.body_bytes = 100;
+  options.header_time = 1s;
+  Running running(echo, options);
+  EXPECT_THAT(running.ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\nx: " + std::string(4000, 'y') + "\r\n\r\n"), StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ncontent-length: 101\r\n\r\n"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nff\r\n" + std::string(255, 'z') +
+                          "\r\n0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_EQ(running.ask("GET / HTTP/1.1\r\nslow: "), "");  // slowloris: closed when its time is over
+  EXPECT_THAT(running.ask(std::string("GET /alive HTTP/1.1\r\n") + kClose), HasSubstr("GET /alive"));
+}
+
+TEST(HttpServer, StreamsPieces) {
+  Running running([](HttpRequest, const std::shared_ptr<Responder>& responder) {
+    std::thread([responder] {
+      HttpResponse head;
+      head.type = "text/event-stream";
+      head.body = "first ";
+      responder->begin(std::move(head));
+      std::this_thread::sleep_for(20ms);
+      responder->write("second ");
+      responder->write("third");
+      responder->end();
+    }).detach();
+  });
+  const std::string answer = running.ask("GET / HTTP/1.1\r\n\r\n", "\r\n0\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("Transfer-Encoding: chunked"));
+  EXPECT_THAT(answer, HasSubstr("\r\n6\r\nfirst \r\n"));
+  EXPECT_TRUE(answer.ends_with("third\r\n0\r\n\r\n")) << answer;
+  EXPECT_TRUE(running.ask("GET / HTTP/1.0\r\n\r\n").ends_with("first second third"));  // until it is closed
+}
+
+TEST(HttpServer, AQuietStreamIsKeptAlive) {
+  HttpOptions options;
+  options.quiet_time = 50ms;
+  std::shared_ptr<Responder> held;
+  Running running(
+      [&](HttpRequest, std::shared_ptr<Responder> responder) {
+        HttpResponse head;
+        head.keep_alive = ": still here\n\n";
+        responder->begin(std::move(head));
+        held = std::move(responder);
+      },
+      options);
+  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\n\r\n", "still here"), HasSubstr("still here"));
+}
+
+TEST(HttpServer, SaysThatAClientHasLeft) {
+  std::atomic<bool> gone{false};
+  Running running([&](HttpRequest, const std::shared_ptr<Responder>& responder) {
+    responder->begin({});
+    responder->when_gone([&] { gone.store(true); });
+  });
+  Client client = running.client();
+  client.send("GET / HTTP/1.1\r\n\r\n");
+  client.read("\r\n\r\n");
+  EXPECT_FALSE(gone.load());
+  client.close();
+  for (int i = 0; i < 100 && !gone.load(); ++i) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(gone.load());
+}
+
+TEST(HttpServer, DropsAClientThatReadsTooSlowly) {
+  HttpOptions options;
+  options.waiting_bytes = 1 << 20;
+  std::atomic<bool> gone{false};
+  Running running(
+      [&](HttpRequest, const std::shared_ptr<Responder>& responder) {
+        responder->begin({});
+        responder->when_gone([&] { gone.store(true); });
+        std::thread([&, responder] {
+          for (int i = 0; i < 400 && !gone.load(); ++i) {
+            responder->write(std::string(100'000, 'x'));
+            std::this_thread::sleep_for(5ms);
+          }
+        }).detach();
+      },
+      options);
+  Client client = running.client();
+  client.send("GET / HTTP/1.1\r\n\r\n");
+  for (int i = 0; i < 200 && !gone.load(); ++i) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(gone.load());
+}
+
+TEST(HttpServer, StopsWhenAnswersAreOut) {
+  std::shared_ptr<Responder> held;
+  std::atomic<bool> asked{false};
+  HttpOptions options;
+  options.port = 0;
+  HttpServer server(options, [&](HttpRequest, std::shared_ptr<Responder> responder) {
+    held = std::move(responder);
+    asked.store(true);
+  });
+  std::thread thread([&] { server.run(); });
+  Client idle(server.port()), busy(server.port());
+  busy.send("GET / HTTP/1.1\r\n\r\n");
+  while (!asked.load()) std::this_thread::sleep_for(1ms);
+  server.stop(10s);
+  std::this_thread::sleep_for(50ms);
+  HttpResponse last;
+  last.body = "the end";
+  held->respond(std::move(last));
+  EXPECT_THAT(busy.read("the end"), HasSubstr("Connection: close"));
+  thread.join();
+}
+
+TEST(HttpServer, SaysWhatIsWrongWithItsOptions) {
+  const auto what = [](HttpOptions options) -> std::string {
+    try {
+      HttpServer server(std::move(options), echo);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_THAT(what(options_of("nowhere", 0)), HasSubstr("expected an address"));
+  EXPECT_THAT(what(with_tls("/no/such.pem")), StartsWith("/no/such.pem: "));
+  Running running(echo);
+  EXPECT_THAT(what(options_of("127.0.0.1", running.server().port())), HasSubstr("cannot listen there"));
+}
+
+TEST(HttpMessage, DecodesAddresses) {
+  EXPECT_EQ(percent_decoded("gemma%204%2fx%zz%2"), "gemma 4/x%zz%2");
+  EXPECT_EQ(query_value("a=1&b=two%20words+more&c", "b"), "two words more");
+  EXPECT_EQ(query_value("a=1&b", "b"), "");
+}
+
+}  // namespace
+}  // namespace gemma::serve

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/messages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "chat/media_places.h"
+#include "serve/base64.h"
+#include "serve/fields.h"
+
+namespace gemma::serve {
+namespace {
+
+Medium medium_of(media::Kind kind) {
+  if (kind == media::Kind::image) return Medium::image;
+  return kind == media::Kind::audio ? Medium::audio : Medium::video;
+}
+
+/** Soft tokens for a picture: `detail` is OpenAI's word, `budget` ours. */
+int budget_of(Fields& part, Fields& picture) {
+  const auto detail = picture.word("detail", {"auto", "low", "high"});
+  if (const json::value* budget = part.any("budget")) {
+    for (const int64_t each : {70, 140, 280, 560, 1120}) {
+      if (*budget == json::value(each)) return static_cast<int>(each);
+    }
+    if (*budget == json::value("auto")) return media::kAutoBudget;
+    part.fail("budget", "expected 70, 140, 280, 560, 1120 or \"auto\", found " + write_json(*budget));
+  }
+  if (!detail) return 0;
+  return *detail == "low" ? 70 : *detail == "high" ? 1120 : media::kAutoBudget;
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string field) : field_(std::move(field)) {}
+
+  Result<Conversation> run(const json::array& messages) {
+    if (messages.empty()) return Failure{field_, "expected at least one message, found none"};
+    for (size_t i = 0; i < messages.size() && !failure_; ++i) message(messages[i], fmt::format("{}[{}]", field_, i));
+    if (!failure_) unanswered(fmt::format("{}[{}]", field_, messages.size() - 1));
+    if (failure_) return *failure_;
+    return std::move(out_);
+  }
+
+ private:
+  void fail(Failure failure) {
+    if (!failure_) failure_ = std::move(failure);
+  }
+  void settle(const Fields& fields) {
+    if (auto failure = fields.failure()) fail(std::move(*failure));
+  }
+
+  /** Calls wait for their answers when somebody else speaks. */
+  void unanswered(const std::string& where) {
+    if (open_calls_.empty()) return;
+    fail(
+        {where, fmt::format("the tool call '{}' before it has no tool message that answers it", *open_calls_.begin())});
+  }
+
+  void message(const json::value& value, const std::string& where) {
+    const json::object* object = value.if_object();
+    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(value))});
+    Fields fields(*object, where);
+    const auto role = fields.word("role", {"system", "developer", "user", "assistant", "tool"});
+    if (!role && !object->contains("role")) fields.fail("role", "is missing");
+    json::object out{{"role", role.value_or("")}};
+    fields.label("name");
+    if (role == "tool") {
+      tool_message(fields, out);
+    } else {
+      unanswered(where);
+      if (role == "assistant") assistant_message(fields, out);
+      const json::value* content = fields.any("content");
+      if (content != nullptr) out["content"] = parts_of(fields, *content, role == "user");
+      const bool may_lack = role == "assistant" && (out.contains("tool_calls") || out.contains("reasoning_content"));
+      if (content == nullptr && may_lack) out["content"] = "";
+      if (content == nullptr && !may_lack) fields.fail("content", "is missing");
+    }
+    settle(fields);
+    out_.messages.push_back(std::move(out));
+  }
+
+  void assistant_message(Fields& fields, json::object& out) {
+    fields.unsupported("refusal", "a refusal cannot be part of a prompt");
+    fields.unsupported("audio", "this model does not speak");
+    fields.unsupported("function_call", "is not supported: use tool_calls");
+    fields.any("annotations"), fields.any("id");
+    auto thought = fields.text("reasoning_content");
+    if (const auto other = fields.text("reasoning"); other && !thought) thought = other;
+    if (thought && !thought->empty()) out["reasoning_content"] = *thought;
+    const json::array* calls = fields.list("tool_calls");
+    if (calls == nullptr || calls->empty()) return;
+    json::array list;
+    for (size_t i = 0; i < calls->size(); ++i) {
+      list.push_back(tool_call((*calls)[i], fmt::format("{}[{}]", fields.name_of("tool_calls"), i)));
+    }
+    out["tool_calls"] = std::move(list);
+  }
+
+  json::object tool_call(const json::value& value, const std::string& where) {
+    const json::object* object = value.if_object();
+    if (object == nullptr) return fail({where, "expected an object"}), json::object();
+    Fields call(*object, where);
+    call.word("type", {"function"});
+    call.any("index");
+    const auto id = call.text("id");
+    if (!id) call.fail("id", "is missing");
+    const json::object* function = call.object("function");
+    if (function == nullptr) call.fail("function", "is missing");
+    settle(call);
+    if (failure_) return {};
+    if (!open_calls_.insert(*id).second) fail({where + ".id", fmt::format("two calls have the id '{}'", *id)});
+    Fields fields(*function, where + ".function");
+    const auto name = fields.text("name");
+    if (!name) fields.fail("name", "is missing");
+    json::object arguments;
+    if (const auto text = fields.text("arguments"); text && !text->empty()) {
+      auto parsed = parse_json(*text, 128, BigIntegers::keep);
+      if (parsed && parsed.value().is_object()) {
+        arguments = std::move(parsed).value().get_object();
+      } else {
+        fields.fail("arguments", "expected the text of a JSON object" +
+                                     (parsed ? std::string() : ", found text of which " + parsed.failure().reason));
+      }
+    }
+    settle(fields);
+    return {{"id", id.value_or("")},
+            {"type", "function"},
+            {"function", json::object{{"name", name.value_or("")}, {"arguments", std::move(arguments)}}}};
+  }
+
+  void tool_message(Fields& fields, json::object& out) {
+    const auto id = fields.text("tool_call_id");
+    if (!id) {
+      fields.fail("tool_call_id", "is missing");
+    } else if (open_calls_.erase(*id) == 0) {
+      fields.fail("tool_call_id", fmt::format("no tool call before it that waits has the id '{}'", *id));
+    }
+    out["tool_call_id"] = id.value_or("");
+    const json::value* content = fields.any("content");
+    if (content == nullptr) fields.fail("content", "is missing");
+    out["content"] = content != nullptr ? parts_of(fields, *content, true) : json::value("");
+  }
+
+  json::value parts_of(Fields& fields, const json::value& content, bool media) {
+    if (content.is_string()) return content;
+    if (!content.is_array()) {
+      fields.fail("content", fmt::format("expected a string or an array of parts, found {}", kind_of(content)));
+      return "";
+    }
+    json::array parts;
+    const json::array& given = content.get_array();
+    for (size_t i = 0; i < given.size() && !failure_; ++i) {
+      parts.push_back(part(given[i], fmt::format("{}[{}]", fields.name_of("content"), i), media));
+    }
+    return parts;
+  }
+
+  json::value part(const json::value& value, const std::string& where, bool media) {
+    const json::object* object = value.if_object();
+    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(value))}), nullptr;
+    Fields fields(*object, where);
+    const auto type = fields.word("type", {"text", "image_url", "input_audio", "video_url"});
+    if (!type && !object->contains("type")) fields.fail("type", "is missing");
+    json::object out;
+    if (type == "text") {
+      const auto text = fields.text("text");
+      if (!text) fields.fail("text", "is missing");
+      out = {{"type", "text"}, {"text", text.value_or("")}};
+      fields.any("cache_control");
+    } else if (type && !media) {
+      fields.fail("type", "pictures, sound and film are for turns of the user and of tools");
+    } else if (type == "input_audio") {
+      out = sound(fields, where);
+    } else if (type) {
+      out = seen(fields, *type, where);
+    }
+    settle(fields);
+    return out;
+  }
+
+  json::object add(MediaSource source) {
+    const Medium medium = medium_of(source.kind);
+    out_.media.push_back(std::move(source));
+    return media_part(medium);
+  }
+
+  json::object seen(Fields& fields, const std::string& type, const std::string& where) {
+    const json::value* given = fields.any(type);
+    const std::string field = fmt::format("{}.{}", where, type);
+    const bool plain = given != nullptr && given->is_string();  // some clients send the address alone
+    if (given == nullptr || !(plain || given->is_object())) {
+      fields.fail(type, "expected an object with \"url\"");
+      return {};
+    }
+    const json::object none;
+    Fields picture(plain ? none : given->get_object(), field);
+    const auto url = plain ? std::optional(std::string(given->get_string())) : picture.text("url");
+    if (!url) picture.fail("url", "is missing");
+    const bool film = type == "video_url";
+    const int budget = film ? 0 : budget_of(fields, picture);
+    settle(picture);
+    if (failure_) return {};
+    auto bytes = bytes_of_data_url(*url, plain ? field : field + ".url");
+    if (!bytes) return fail(bytes.failure()), json::object();
+    return add({film ? media::Kind::video : media::Kind::image, where, std::move(bytes).value(), budget});
+  }
+
+  json::object sound(Fields& fields, const std::string& where) {
+    const json::object* given = fields.object("input_audio");
+    if (given == nullptr) return fields.fail("input_audio", "expected an object with \"data\""), json::object();
+    Fields audio(*given, where + ".input_audio");
+    const auto data = audio.text("data");
+    audio.text("format");  // the bytes say what they are
+    if (!data) audio.fail("data", "is missing");
+    settle(audio);
+    if (failure_) return {};
+    auto bytes = base64_decoded(data->starts_with("data:") ? data->substr(data->find(',') + 1) : *data);
+    if (!bytes) return fail({where + ".input_audio.data", "expected base64"}), json::object();
+    return add({media::Kind::audio, where, std::move(*bytes), 0});
+  }
+
+  const std::string field_;
+  Conversation out_;
+  std::set<std::string> open_calls_;  // ids of calls that wait for an answer
+  std::optional<Failure> failure_;
+};
+
+}  // namespace
+
+Result<Conversation> read_messages(const json::array& messages, const std::string& field) {
+  return Reader(field).run(messages);
+}
+
+Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field) {
+  if (!url.starts_with("data:")) {
+    return Failure{field, "expected the file itself (data:image/png;base64,...): addresses are not fetched"};
+  }
+  const size_t comma = url.find(',');
+  const std::string_view head = url.substr(0, comma);
+  if (comma == std::string_view::npos || !head.ends_with(";base64")) {
+    return Failure{field, "expected data:TYPE;base64,BYTES"};
+  }
+  auto bytes = base64_decoded(url.substr(comma + 1));
+  if (!bytes) return Failure{field, "what follows the comma is no base64"};
+  return std::move(*bytes);
+}
+
+Result<json::array> read_tools(const json::array& tools, const std::string& field) {
+  json::array out;
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const std::string where = fmt::format("{}[{}]", field, i);
+    const json::object* object = tools[i].if_object();
+    if (object == nullptr) return Failure{where, fmt::format("expected an object, found {}", kind_of(tools[i]))};
+    Fields tool(*object, where);
+    tool.word("type", {"function"});
+    const json::object* function = tool.object("function");
+    if (function == nullptr) tool.fail("function", "is missing");
+    if (auto failure = tool.failure()) return *failure;
+    Fields fields(*function, where + ".function");
+    const auto name = fields.text("name"), description = fields.text("description");
+    fields.flag("strict");
+    const json::object* parameters = fields.object("parameters");
+    if (!name || name->empty()) fields.fail("name", "is missing");
+    if (auto failure = fields.failure()) return *failure;
+    json::object declared{{"name", *name}, {"description", description.value_or("")}};
+    if (parameters != nullptr) declared["parameters"] = *parameters;
+    out.push_back(json::object{{"type", "function"}, {"function", std::move(declared)}});
+  }
+  return out;
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages of OpenAI's chat API as the chat templates take them: checked, parts of media with their bytes beside them,
+// arguments of tool calls as objects.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "serve/ask.h"
+
+namespace gemma::serve {
+
+struct Conversation {
+  json::array messages;
+  std::vector<MediaSource> media;  // of the messages' parts, in order
+};
+
+/** `field`: what the array is called in failures. A tool's answer must follow the call that it names, and every call
+ *  must be answered before somebody else speaks. */
+Result<Conversation> read_messages(const json::array& messages, const std::string& field);
+
+/** The bytes of "data:image/png;base64,...". `field` is named in a failure; other addresses are refused. */
+Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field);
+
+/** {"type": "function", "function": {...}} each, as the templates take them; other types are refused. */
+Result<json::array> read_tools(const json::array& tools, const std::string& field);
+
+}  // namespace gemma::serve

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/messages.h"
+
+#include <gtest/gtest.h>
+
+namespace gemma::serve {
+namespace {
+
+Result<Conversation> read(const char* text) { return read_messages(parse_json(text).value().get_array(), "messages"); }
+std::string fault(const char* text) {
+  const auto result = read(text);
+  return result ? "" : result.failure().message();
+}
+std::string written(const char* text) {
+  const auto result = read(text);
+  return result ? write_json(result.value().messages) : result.failure().message();
+}
+
+TEST(Messages, TextAndRoles) {
+  EXPECT_EQ(written(R"([{"role": "system", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "u"}],
+                         "name": "me"}, {"role": "assistant", "content": "a", "reasoning_content": "r"},
+                        {"role": "user", "content": "v"}])"),
+            R"([{"role": "system", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "u"}]}, )"
+            R"({"role": "assistant", "reasoning_content": "r", "content": "a"}, {"role": "user", "content": "v"}])");
+}
+
+TEST(Messages, ToolCallsAndTheirAnswers) {
+  const char* calls = R"([{"role": "user", "content": "u"},
+      {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
+        "function": {"name": "f", "arguments": "{\"x\": 12345678901234567890123}"}}]},
+      {"role": "tool", "tool_call_id": "1", "content": "4"}])";
+  const auto result = read(calls);
+  ASSERT_TRUE(result.ok()) << result.failure().message();
+  const json::value& arguments = result.value().messages[1].at("tool_calls").at(0).at("function").at("arguments");
+  EXPECT_EQ(write_json(arguments), R"({"x": 12345678901234567890123})");
+}
+
+TEST(Messages, MediaInOrderWithBudgets) {
+  const auto result = read(R"([{"role": "user", "content": [
+      {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
+      {"type": "text", "text": "t"},
+      {"type": "input_audio", "input_audio": {"data": "AAAB", "format": "wav"}},
+      {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAC"}, "budget": 560},
+      {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAC", "detail": "auto"}},
+      {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAD"}}]}])");
+  ASSERT_TRUE(result.ok()) << result.failure().message();
+  const auto& media = result.value().media;
+  ASSERT_EQ(media.size(), 5U);
+  EXPECT_EQ(media[0].budget, 70);
+  EXPECT_EQ(media[0].bytes, std::string(3, '\0'));
+  EXPECT_EQ(media[1].kind, media::Kind::audio);
+  EXPECT_EQ(media[2].budget, 560);
+  EXPECT_EQ(media[3].budget, media::kAutoBudget);
+  EXPECT_EQ(media[4].kind, media::Kind::video);
+  EXPECT_EQ(media[4].name, "messages[0].content[5]");
+}
+
+TEST(Messages, WhatIsWrongIsNamed) {
+  EXPECT_EQ(fault("[]"), "messages: expected at least one message, found none");
+  EXPECT_EQ(fault("[1]"), "messages[0]: expected an object, found a number");
+  EXPECT_EQ(fault(R"([{"content": "x"}])"), "messages[0].role: is missing");
+  EXPECT_EQ(fault(R"([{"role": "robot", "content": "x"}])"),
+            "messages[0].role: expected one of system, developer, user, assistant, tool, found 'robot'");
+  EXPECT_EQ(fault(R"([{"role": "user"}])"), "messages[0].content: is missing");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": 1}])"),
+            "messages[0].content: expected a string or an array of parts, found a number");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": "x", "colour": 1}])"), "messages[0].colour: is not known here");
+  EXPECT_EQ(fault(R"([{"role": "system", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
+            "messages[0].content[0].type: pictures, sound and film are for turns of the user and of tools");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b.png"}}]}])"),
+            "messages[0].content[0].image_url.url: expected the file itself (data:image/png;base64,...): addresses are "
+            "not fetched");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x;base64,A"}}]}])"),
+            "messages[0].content[0].image_url.url: what follows the comma is no base64");
+}
+
+TEST(Messages, CallsAndAnswersBelongTogether) {
+  EXPECT_EQ(fault(R"([{"role": "tool", "tool_call_id": "1", "content": "x"}])"),
+            "messages[0].tool_call_id: no tool call before it that waits has the id '1'");
+  const char* call = R"({"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f",
+                         "arguments": "{}"}}]})";
+  EXPECT_EQ(fault(fmt::format("[{}]", call).c_str()),
+            "messages[0]: the tool call '1' before it has no tool message that answers it");
+  EXPECT_EQ(fault(fmt::format(R"([{}, {{"role": "user", "content": "x"}}])", call).c_str()),
+            "messages[1]: the tool call '1' before it has no tool message that answers it");
+  EXPECT_EQ(fault(R"([{"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f",
+                     "arguments": "[]"}}]}])"),
+            "messages[0].tool_calls[0].function.arguments: expected the text of a JSON object");
+}
+
+}  // namespace
+}  // namespace gemma::serve

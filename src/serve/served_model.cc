@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/served_model.h"
+
+#include <ctime>
+#include <utility>
+
+namespace gemma::serve {
+
+ServedModel::ServedModel(std::string model_name, Speaker who, MediaModel encoders, Sampling defaults,
+                         std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper)
+    : name(std::move(model_name)),
+      created(static_cast<int64_t>(std::time(nullptr))),
+      speaker(who),
+      media(std::move(encoders)),
+      sampling(std::move(defaults)),
+      tokenizer(std::move(pieces)),
+      grammars(tokenizer, speaker.config.vocab, speaker.config.special.eos),
+      ends(std::make_shared<const JsonEnds>(*tokenizer, speaker.config.vocab, speaker.config.special.eos)),
+      owner(std::move(keeper)),
+      thread(std::make_unique<EngineThread>(speaker.engine)) {}
+
+}  // namespace gemma::serve

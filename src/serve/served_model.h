@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model as a server has it: an engine, and what is known beside it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "exchange/exchange.h"
+#include "exchange/media_model.h"
+#include "grammar/grammar.h"
+#include "grammar/hurry.h"
+#include "serve/engine_thread.h"
+
+namespace gemma::serve {
+
+struct ServedModel {
+  std::string name;     // its own; clients may call it otherwise
+  int64_t created = 0;  // seconds since 1970
+  Speaker speaker;
+  MediaModel media;
+  Sampling sampling;  // where a request says nothing else
+  std::shared_ptr<const Tokenizer> tokenizer;
+
+  std::mutex grammars_mutex;
+  Grammars grammars;  // under the mutex
+  std::shared_ptr<const JsonEnds> ends;
+  std::shared_ptr<void> owner;  // of what `speaker` refers to
+  std::unique_ptr<EngineThread> thread;
+
+  ServedModel(std::string model_name, Speaker who, MediaModel encoders, Sampling defaults,
+              std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper);
+};
+
+}  // namespace gemma::serve

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 serve as clients use it: OpenAI's chat API on the small real model."""
+
+import json
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from serve_support import Server, ServerTest, user
+from support import MODEL, ProgramTest
+
+CHAT = "/v1/chat/completions"
+CAPITAL = {"messages": user("What is the capital of France?"), "temperature": 0}
+
+
+class ChatTest(ServerTest):
+    ARGS = ("--context", 4096, "--parallel", 4, "--alias", "other")
+
+    def test_an_answer(self):
+        answer = self.server.json(CHAT, {**CAPITAL, "model": "default"})
+        self.assertEqual(answer["object"], "chat.completion")
+        self.assertEqual(answer["model"], "default")
+        choice = answer["choices"][0]
+        self.assertEqual(choice["message"]["role"], "assistant")
+        self.assertIn("Paris", choice["message"]["content"])
+        self.assertEqual(choice["finish_reason"], "stop")
+        usage = answer["usage"]
+        self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+    def test_a_stream_says_the_same(self):
+        whole = self.server.json(CHAT, CAPITAL)
+        events = self.server.events(CHAT, {**CAPITAL, "stream": True, "stream_options": {"include_usage": True}})
+        self.assertEqual(events[-1], (None, "[DONE]"))
+        chunks = [data for _, data in events[:-1]]
+        self.assertEqual(chunks[0]["choices"][0]["delta"], {"role": "assistant", "content": ""})
+        text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
+        self.assertEqual(text, whole["choices"][0]["message"]["content"])
+        self.assertEqual([c["choices"][0]["finish_reason"] for c in chunks if c["choices"]][-1], "stop")
+        self.assertEqual({c["id"] for c in chunks}, {chunks[0]["id"]})
+        self.assertEqual(chunks[-1]["choices"], [])
+        self.assertEqual(chunks[-1]["usage"]["completion_tokens"], whole["usage"]["completion_tokens"])
+        self.assertTrue(all(c["usage"] is None for c in chunks[:-1]))
+
+    def test_several_choices_seeds_and_limits(self):
+        body = {"messages": user("Tell me a story."), "n": 3, "seed": 7, "max_tokens": 8, "temperature": 1.5}
+        first, again = self.server.json(CHAT, body), self.server.json(CHAT, body)
+        texts = [c["message"]["content"] for c in first["choices"]]
+        self.assertEqual(texts, [c["message"]["content"] for c in again["choices"]])
+        self.assertEqual(len(set(texts)), 3, texts)
+        self.assertEqual({c["finish_reason"] for c in first["choices"]}, {"length"})
+        self.assertEqual(first["usage"]["completion_tokens"], 24)
+        streamed = {}
+        for _, data in self.server.events(CHAT, {**body, "stream": True})[:-1]:
+            for choice in data["choices"]:
+                index = choice["index"]
+                streamed[index] = streamed.get(index, "") + choice["delta"].get("content", "")
+        self.assertEqual([streamed[i] for i in range(3)], texts)
+
+    def test_log_probabilities_belong_to_the_text(self):
+        body = {**CAPITAL, "logprobs": True, "top_logprobs": 2}
+        whole = self.server.json(CHAT, body)["choices"][0]
+        content = whole["logprobs"]["content"]
+        self.assertEqual("".join(each["token"] for each in content).strip(), whole["message"]["content"])
+        for each in content:
+            self.assertEqual(bytes(each["bytes"]).decode(), each["token"])
+            self.assertEqual(len(each["top_logprobs"]), 2)
+            self.assertLessEqual(each["logprob"], 0)
+        streamed = []
+        for _, data in self.server.events(CHAT, {**body, "stream": True})[:-1]:
+            streamed += (data["choices"][0]["logprobs"] or {"content": []})["content"]
+        self.assertEqual(streamed, content)
+
+    def test_answers_that_keep_to_a_schema(self):
+        schema = {
+            "type": "object",
+            "properties": {
+                "colours": {"type": "array", "items": {"enum": ["red", "blue"]}, "minItems": 2, "maxItems": 3}
+            },
+            "required": ["colours"],
+        }
+        shape = {"type": "json_schema", "json_schema": {"name": "colours", "schema": schema, "strict": True}}
+        body = {"messages": user("Colours?"), "response_format": shape, "temperature": 1, "seed": 3, "max_tokens": 100}
+        found = json.loads(self.server.json(CHAT, body)["choices"][0]["message"]["content"])
+        self.assertTrue(set(found["colours"]) <= {"red", "blue"} and 2 <= len(found["colours"]) <= 3, found)
+        body["response_format"] = {"type": "json_object"}
+        self.assertIsInstance(json.loads(self.server.json(CHAT, body)["choices"][0]["message"]["content"]), dict)
+
+    def test_stop_texts_and_bias(self):
+        whole = self.server.json(CHAT, CAPITAL)["choices"][0]["message"]["content"]
+        cut = self.server.json(CHAT, {**CAPITAL, "stop": [whole[1:3]]})["choices"][0]
+        self.assertEqual((cut["message"]["content"], cut["finish_reason"]), (whole[:1], "stop"))
+        token = self.server.json("/tokenize", {"text": " " + whole})["tokens"][0]
+        other = self.server.json(CHAT, {**CAPITAL, "logit_bias": {str(token): -100}, "max_tokens": 5})
+        self.assertNotEqual(other["choices"][0]["message"]["content"], whole)
+
+    def test_what_was_read_before_is_not_read_again(self):
+        text = "Once more: " + "a long text that nobody reads twice. " * 40
+        first = self.server.json(CHAT, {"messages": user(text), "max_tokens": 1})["usage"]
+        second = self.server.json(CHAT, {"messages": user(text), "max_tokens": 1})["usage"]
+        self.assertEqual(second["prompt_tokens"], first["prompt_tokens"])
+        self.assertGreaterEqual(second["prompt_tokens_details"]["cached_tokens"], first["prompt_tokens"] - 1)
+
+    def test_many_at_once(self):
+        alone = self.server.json(CHAT, CAPITAL)["choices"][0]["message"]["content"]
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(self.server.json(CHAT, CAPITAL))) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual({a["choices"][0]["message"]["content"] for a in answers}, {alone})
+
+    def test_models(self):
+        listed = json.loads(self.server.ask("GET", "/v1/models")[2])["data"]
+        self.assertEqual([m["id"] for m in listed], ["gemma-3-270m-q4_k_m"])
+        for name in ("gemma-3-270m-q4_k_m", "default", "other"):
+            self.assertEqual(self.server.ask("GET", f"/v1/models/{name}")[0], 200)
+        self.assertEqual(self.server.ask("GET", "/v1/models/gpt-4")[0], 404)
+        error = self.server.json(CHAT, {**CAPITAL, "model": "gpt-4"}, status=404)["error"]
+        self.assertEqual((error["param"], error["type"]), ("model", "not_found_error"))
+
+    def test_tokens(self):
+        found = self.server.json("/tokenize", {"text": "Hello world"})
+        self.assertEqual(found["count"], len(found["tokens"]))
+        self.assertEqual(self.server.json("/detokenize", {"tokens": found["tokens"]})["prompt"], "Hello world")
+        self.assertIn("tokens[0]", self.server.json("/detokenize", {"tokens": [-1]}, status=400)["error"]["message"])
+
+    def test_health(self):
+        for path in ("/health", "/health/live", "/health/ready"):
+            self.assertEqual(self.server.ask("GET", path)[0], 200)
+
+
+class BadRequestTest(ServerTest):
+    ARGS = ("--context", 512)
+
+    def fault(self, body, status=400):
+        error = self.server.json(CHAT, body, status=status)["error"]
+        self.assertEqual(set(error), {"message", "type", "param", "code"})
+        return error["param"], error["message"]
+
+    def test_fields_are_honoured_or_refused_by_name(self):
+        messages = {"messages": user("x")}
+        for field, value in {
+            "temprature": 1,
+            "temperature": "hot",
+            "top_p": -1,
+            "max_tokens": 0,
+            "n": 99,
+            "stop": [""],
+            "logit_bias": {"a": 1},
+            "seed": 1.5,
+            "store": True,
+            "audio": {"voice": "x"},
+            "functions": [],
+            "tool_choice": "required",
+            "tools": {},
+            "response_format": {"type": "xml"},
+            "top_logprobs": 3,
+            "messages": [],
+            "stream": 1,
+            "modalities": ["audio"],
+            "web_search_options": {},
+        }.items():
+            param, message = self.fault({**messages, field: value})
+            self.assertTrue(param.startswith(field), (field, param, message))
+        self.assertEqual(self.fault({})[0], "messages")
+
+    def test_bodies_that_are_no_request(self):
+        for body in (b"", b"{", b"[]", b"1", b"\xff", b'{"messages": [' + b"[" * 100000, b'{"a": 1}{'):
+            status, _, text = self.server.ask("POST", CHAT, body)
+            self.assertEqual(status, 400, body[:20])
+            self.assertIn("message", json.loads(text)["error"])
+
+    def test_a_prompt_that_is_too_long_says_how_much(self):
+        param, message = self.fault({"messages": user("word " * 2000)})
+        self.assertIn("512", message)
+        self.assertRegex(message, r"\d{4} tokens")
+
+    def test_pictures_for_a_model_that_sees_nothing(self):
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        param, message = self.fault({"messages": [{"role": "user", "content": [picture]}]})
+        self.assertEqual(param, "messages[0].content[0]")
+        self.assertIn("no encoder of pictures", message)
+
+    def test_addresses_and_methods(self):
+        self.assertEqual(self.server.ask("GET", "/nothing")[0], 404)
+        status, head, _ = self.server.ask("GET", CHAT)
+        self.assertEqual((status, head["allow"]), (405, "POST"))
+
+    def test_schemas_that_cannot_be_kept(self):
+        shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "string", "pattern": "("}}}
+        param, message = self.fault({"messages": user("x"), "response_format": shape})
+        self.assertIn("response_format.json_schema.schema", param)
+
+
+class LeavingTest(ServerTest):
+    ARGS = ("--parallel", 1)
+    LONG = {"messages": user("Count."), "max_tokens": 20000, "stream": True, "temperature": 1.9, "seed": 1}
+
+    def test_who_leaves_makes_room(self):
+        wire = socket.create_connection(("127.0.0.1", self.server.port))
+        body = json.dumps(self.LONG).encode()
+        wire.sendall(b"POST %s HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        wire.recv(1000)  # it has begun, and is the only one that runs
+        begun = time.monotonic()
+        wire.close()
+        self.server.json(CHAT, {"messages": user("x"), "max_tokens": 1})
+        self.assertLess(time.monotonic() - begun, 10)
+
+
+class StopTest(ProgramTest):
+    def test_answers_end_before_the_server_does(self):
+        server = Server(self, "--context", 2048)
+        out = []
+        body = {"messages": user("Tell me a story."), "max_tokens": 200, "seed": 1}
+        asking = threading.Thread(target=lambda: out.append(server.json(CHAT, body)))
+        asking.start()
+        time.sleep(0.5)
+        self.assertEqual(server.stop(), 0)
+        asking.join()
+        self.assertEqual(len(out), 1)
+        self.assertIn("stopping", server.log)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        server = Server(self)
+        wire = socket.create_connection(("127.0.0.1", server.port))
+        body = json.dumps(LeavingTest.LONG).encode()
+        wire.sendall(b"POST %s HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        wire.recv(1000)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        self.assertEqual(server.stop(signal.SIGINT), 0)
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_what_cannot_be_served(self):
+        self.assertIn("no model", self.error("serve"))
+        self.assertIn("found 'nowhere'", self.error("serve", MODEL, "--host", "nowhere", status=2))
+        self.assertIn("found '0.0.0.0'", self.error("serve", MODEL, "--host", "0.0.0.0", status=2))
+        self.assertIn("expected an address", self.error("serve", MODEL, "--host", "127.0.0.x"))
+        self.error("serve", MODEL, "--port", "70000", status=2)
+        self.assertIn("come together", self.error("serve", MODEL, "--certificate", "x.pem", status=2))
+        self.assertIn("x.pem", self.error("serve", MODEL, "--certificate", "x.pem", "--private-key", "y.pem"))
+        server = Server(self, "--context", 512)
+        taken = self.error("serve", MODEL, "--port", server.port)
+        self.assertIn("cannot listen there", taken)
+        server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
