@@ -36,7 +36,8 @@ function(gemma_module)
   set_property(GLOBAL APPEND PROPERTY GEMMA4_MODULES ${M_NAME})
   install(TARGETS gemma_${M_NAME} EXPORT gemma4Targets)
   install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gemma4 FILES_MATCHING PATTERN "*.h"
-    PATTERN "testing" EXCLUDE PATTERN "ffmpeg" EXCLUDE)
+    PATTERN "testing" EXCLUDE PATTERN "ffmpeg" EXCLUDE
+    PATTERN "beast" EXCLUDE)
 
   if(GEMMA4_TESTS AND tests)
     add_executable(gemma_${M_NAME}_test ${tests})

@@ -39,7 +39,7 @@ struct AnswerOptions {
   int think_budget = 0;  // thought tokens, 0: no limit
   bool loop_stop = true;
   bool keep_whole = false;  // context full: stop, rather than drop the oldest turns
-  bool logprobs = false;  // of each token, also without alternatives
+  bool logprobs = false;    // of each token, also without alternatives
   int top_logprobs = 0;
   std::vector<std::string> stop;
   json::array tools;

@@ -6,27 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace gemma::serve {
+#include "chat/template_value.h"
 
-std::string_view kind_of(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null:
-      return "null";
-    case json::kind::bool_:
-      return "a boolean";
-    case json::kind::int64:
-    case json::kind::uint64:
-    case json::kind::double_:
-      return "a number";
-    case json::kind::string:
-      return "a string";
-    case json::kind::array:
-      return "an array";
-    case json::kind::object:
-      return "an object";
-  }
-  return "";
-}
+namespace gemma::serve {
 
 std::string Fields::name_of(std::string_view key) const {
   return where_.empty() ? std::string(key) : fmt::format("{}.{}", where_, key);
@@ -47,7 +29,7 @@ const json::value* Fields::any(std::string_view key) {
 const json::value* Fields::expect(std::string_view key, bool (*is)(const json::value&), std::string_view what) {
   const json::value* value = any(key);
   if (value == nullptr || is(*value)) return value;
-  fail(key, fmt::format("expected {}, found {}", what, kind_of(*value)));
+  fail(key, fmt::format("expected {}, found {}", what, kind_of(value)));
   return nullptr;
 }
 
@@ -105,7 +87,7 @@ void Fields::label(std::string_view key) {
   const json::object* object = value->if_object();
   const bool texts = object != nullptr && std::all_of(object->begin(), object->end(),
                                                       [](const auto& pair) { return pair.value().is_string(); });
-  if (!texts) fail(key, fmt::format("expected a string or an object of strings, found {}", kind_of(*value)));
+  if (!texts) fail(key, fmt::format("expected a string or an object of strings, found {}", kind_of(value)));
 }
 
 void Fields::unsupported(std::string_view key, std::string_view why, std::initializer_list<json::value> allowed) {

@@ -56,7 +56,4 @@ class Fields {
   std::optional<Failure> failure_;
 };
 
-/** "a string", "an object": what a value is, for messages. */
-std::string_view kind_of(const json::value& value);
-
 }  // namespace gemma::serve

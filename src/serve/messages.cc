@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "chat/media_places.h"
+#include "chat/template_value.h"
 #include "serve/base64.h"
 #include "serve/fields.h"
 
@@ -63,7 +64,7 @@ class Reader {
 
   void message(const json::value& value, const std::string& where) {
     const json::object* object = value.if_object();
-    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(value))});
+    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(&value))});
     Fields fields(*object, where);
     const auto role = fields.word("role", {"system", "developer", "user", "assistant", "tool"});
     if (!role && !object->contains("role")) fields.fail("role", "is missing");
@@ -149,7 +150,7 @@ class Reader {
   json::value parts_of(Fields& fields, const json::value& content, bool media) {
     if (content.is_string()) return content;
     if (!content.is_array()) {
-      fields.fail("content", fmt::format("expected a string or an array of parts, found {}", kind_of(content)));
+      fields.fail("content", fmt::format("expected a string or an array of parts, found {}", kind_of(&content)));
       return "";
     }
     json::array parts;
@@ -162,7 +163,7 @@ class Reader {
 
   json::value part(const json::value& value, const std::string& where, bool media) {
     const json::object* object = value.if_object();
-    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(value))}), nullptr;
+    if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(&value))}), nullptr;
     Fields fields(*object, where);
     const auto type = fields.word("type", {"text", "image_url", "input_audio", "video_url"});
     if (!type && !object->contains("type")) fields.fail("type", "is missing");
@@ -255,7 +256,7 @@ Result<json::array> read_tools(const json::array& tools, const std::string& fiel
   for (size_t i = 0; i < tools.size(); ++i) {
     const std::string where = fmt::format("{}[{}]", field, i);
     const json::object* object = tools[i].if_object();
-    if (object == nullptr) return Failure{where, fmt::format("expected an object, found {}", kind_of(tools[i]))};
+    if (object == nullptr) return Failure{where, fmt::format("expected an object, found {}", kind_of(&tools[i]))};
     Fields tool(*object, where);
     tool.word("type", {"function"});
     const json::object* function = tool.object("function");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "chat/template_value.h"
 #include "serve/fields.h"
 #include "serve/openai_chat.h"
 #include "serve/openai_wire.h"
@@ -20,7 +21,7 @@ std::optional<json::object> body_of(Call& call) {
   }
   if (parsed.value().is_object()) return std::move(parsed.value().get_object());
   call.responder->respond(
-      openai_error(Failure{"", fmt::format("the body: expected an object, found {}", kind_of(parsed.value()))}));
+      openai_error(Failure{"", fmt::format("the body: expected an object, found {}", kind_of(&parsed.value()))}));
   return std::nullopt;
 }
 
@@ -28,7 +29,7 @@ std::optional<json::object> body_of(Call& call) {
 std::shared_ptr<ServedModel> model_of(Call& call, const json::object& body) {
   const json::value* name = body.if_contains("model");
   if (name != nullptr && !name->is_string() && !name->is_null()) {
-    call.responder->respond(openai_error(Failure{"model", fmt::format("expected a string, found {}", kind_of(*name))}));
+    call.responder->respond(openai_error(Failure{"model", fmt::format("expected a string, found {}", kind_of(name))}));
     return nullptr;
   }
   const std::string_view text = name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "";

@@ -21,7 +21,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "serve/http/connection.h"
+#include "serve/http/beast/connection.h"
 
 namespace gemma::serve {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "serve/http/connection.h"
+#include "serve/http/beast/connection.h"
 
 #include <fmt/format.h>
 #include <poll.h>
