@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 serve: a model behind the APIs that clients speak.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 
 #include "base/error.h"
@@ -22,6 +24,8 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   gemma4 serve model.gguf
   gemma4 serve model-folder --port 9000 --parallel 8 --memory 12GB
+  gemma4 serve --keys keys.txt --new-key alice
+  gemma4 serve model.gguf --host 0.0.0.0 --keys keys.txt --certificate cert.pem --private-key key.pem
   curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
 
 Clients of OpenAI's API are pointed at http://127.0.0.1:8080/v1 with any key. Ctrl-C lets answers on their way end;
@@ -31,12 +35,17 @@ struct ServeOptions {
   SessionOptions session;
   serve::HttpOptions http;
   serve::ServiceOptions service;
-  std::string kv;
+  std::string kv, keys, new_key, log = "text";
   int64_t grace = 30;
 };
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+void log_line(const std::string& line) {
+  const std::time_t now = std::time(nullptr);
+  fmt::print(stderr, "{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), line);
 }
 
 /** The name that clients call it by. */
@@ -71,13 +80,15 @@ void serve_model(const ServeOptions& options) {
   if (wanted.chat_template.empty()) wanted.chat_template = settings.chat_template.value_or("");
   wanted.kv = !options.kv.empty() ? options.kv : settings.kv.value_or(wanted.kv);
   take_machine_options(wanted.machine, "config.toml");
-  if (!is_loopback(options.http.address)) {
-    fail_usage(
-        "--host",
-        "expected an address of this machine alone (127.0.0.1, ::1), found '{}': whoever reaches it could use it",
-        options.http.address);
+  if (!is_loopback(options.http.address) && options.keys.empty()) {
+    fail_usage("--host",
+               "expected an address of this machine alone (127.0.0.1, ::1), found '{}': whoever reaches it could use "
+               "it (--keys says who may)",
+               options.http.address);
   }
 
+  std::optional<serve::Keys> keys;
+  if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
   // The port first: that it is taken is said before a model is loaded.
   std::shared_ptr<serve::Service> service;
   serve::HttpServer server(options.http,
@@ -92,7 +103,10 @@ void serve_model(const ServeOptions& options) {
   std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
                                                     sampling_of(*session, settings), session->tokenizer, session);
-  service = std::make_shared<serve::Service>(model, options.service);
+  serve::ServiceOptions about = options.service;
+  about.connections = [&server] { return server.open_connections(); };
+  if (options.log == "text") about.log = log_line;
+  service = std::make_shared<serve::Service>(model, std::move(keys), std::move(about));
   for (const std::string& note : {session->memory_note, session->template_note}) {
     if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
   }
@@ -117,10 +131,21 @@ void add_serve(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Serve a model to clients of OpenAI's API");
   command->footer(kExamples);
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
-  command->add_option("--host", options->http.address, "Address of this machine to listen at")->capture_default_str();
+  command
+      ->add_option("--host", options->http.address, "Address to listen at; others than this machine's own need --keys")
+      ->capture_default_str();
   command->add_option("--port", options->http.port, "Port; 0: any that is free")
       ->capture_default_str()
       ->check(in_range(0, 65535));
+  command->add_option("--keys", options->keys, "Who may ask: a file of keys, each a name and a SHA-256")
+      ->check(not_empty())
+      ->type_name("FILE");
+  command->add_option("--new-key", options->new_key, "Make a key, print it once, add it to the file of --keys, and end")
+      ->type_name("NAME");
+  command->add_flag("--share-cache", options->service.share_cache, "Let keys find the prompts that others have cached");
+  command->add_option("--log", options->log, "A line about each request on stderr")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "none"}));
   command->add_option("--alias", options->service.aliases, "Another name of the model; may be repeated")
       ->check(not_empty())
       ->allow_extra_args(false);
@@ -151,6 +176,11 @@ void add_serve(CLI::App& app) {
   command->callback([options] {
     if (options->http.certificate.empty() != options->http.private_key.empty()) {
       fail_usage("--certificate", "and --private-key come together");
+    }
+    if (!options->new_key.empty()) {
+      if (options->keys.empty()) fail_usage("--new-key", "needs the file of --keys");
+      fmt::print("{}\n", serve::Keys::add(options->keys, options->new_key));
+      return;
     }
     serve_model(*options);
   });

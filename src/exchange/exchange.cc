@@ -191,6 +191,8 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.max_tokens = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 0;
     request.stop = stop;
     request.top_logprobs = options.top_logprobs;
+    request.prompt_logprobs = options.prompt_logprobs;
+    request.salt = options.salt;
     request.loop_stop = options.loop_stop;
     request.mask = thought_budget();
     if (options.mask) request.mask = options.mask(std::move(request.mask));
@@ -237,6 +239,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
         answer.logprobs.push_back({event.token, event.logprob, event.top, in_text});
       }
     }
+    if (!event.prompt_logprobs.empty()) answer.prompt_logprobs = event.prompt_logprobs;
     answer.reused_tokens = std::max(answer.reused_tokens, static_cast<int>(event.reused));
     on_text(event.text);
     if (event.token >= 0 && parser && speaker.tokenizer.kind(event.token) == PieceKind::control) {

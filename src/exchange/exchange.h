@@ -41,6 +41,8 @@ struct AnswerOptions {
   bool keep_whole = false;  // context full: stop, rather than drop the oldest turns
   bool logprobs = false;    // of each token, also without alternatives
   int top_logprobs = 0;
+  bool prompt_logprobs = false;  // of the prompt's tokens but the first
+  uint64_t salt = 0;             // what is known from before is shared between answers of one salt only
   std::vector<std::string> stop;
   json::array tools;
   /** Makes what an answer must keep to, from its first token on. `budget` is the one of the thought, which it keeps to
@@ -67,6 +69,7 @@ struct Answer {
   int64_t drafted = 0, accepted = 0;  // guesses checked, and right
   double first_token_seconds = 0, seconds = 0;
   std::vector<TokenLogprob> logprobs;
+  std::vector<float> prompt_logprobs;
 };
 
 class Exchange {

@@ -36,11 +36,11 @@ struct PlainPrompt {
 };
 
 struct Ask {
-  json::array messages;            // as the chat templates take them
-  std::optional<PlainPrompt> raw;  // or this
-  std::vector<MediaSource> media;  // of the messages' parts, in their order
+  json::array messages;              // as the chat templates take them
+  std::vector<PlainPrompt> prompts;  // or these
+  std::vector<MediaSource> media;    // of the messages' parts, in their order
   AnswerOptions answer;
-  int choices = 1;
+  int choices = 1;  // of each prompt: number p * choices + i is the i-th of prompt p
   std::optional<Constraint> constraint;
 };
 

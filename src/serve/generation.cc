@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -75,22 +76,29 @@ void Generation::refuse(Refusal refusal) {
   });
 }
 
+Result<std::unique_ptr<Exchange>> Generation::exchange_of(const PlainPrompt* prompt, AnswerOptions options) const {
+  if (prompt == nullptr) return Exchange::chat(model_->speaker, ask_.messages, media_, options);
+  if (!prompt->tokens.empty()) return Exchange::raw(model_->speaker, prompt->tokens, options);
+  return Exchange::raw(model_->speaker, prompt->text, Specials::text, media_, options);
+}
+
 void Generation::start() {
   if (cancelled_.load()) return;
-  for (int choice = 0; choice < ask_.choices; ++choice) {
-    AnswerOptions options = ask_.answer;
-    options.sampling.seed += static_cast<uint64_t>(choice);
-    auto exchange = ask_.raw ? Exchange::raw(model_->speaker, ask_.raw->text, Specials::text, media_, options)
-                             : Exchange::chat(model_->speaker, ask_.messages, media_, options);
-    if (!exchange) {
-      reply_->refused(exchange.failure());
-      exchanges_.clear();
-      return;
+  const size_t prompts = std::max<size_t>(1, ask_.prompts.size());
+  for (size_t p = 0; p < prompts; ++p) {
+    for (int i = 0; i < ask_.choices; ++i) {
+      AnswerOptions options = ask_.answer;
+      options.sampling.seed += exchanges_.size();
+      auto exchange = exchange_of(ask_.prompts.empty() ? nullptr : &ask_.prompts[p], std::move(options));
+      if (!exchange) {
+        exchanges_.clear();
+        return reply_->refused(exchange.failure());
+      }
+      exchanges_.push_back(std::move(exchange).value());
     }
-    exchanges_.push_back(std::move(exchange).value());
   }
-  running_ = ask_.choices;
-  for (int choice = 0; choice < ask_.choices; ++choice) {
+  running_ = static_cast<int>(exchanges_.size());
+  for (int choice = 0; choice < running_; ++choice) {
     if (submit(choice)) continue;
     exchanges_.clear();
     Refusal full(429, {"", "the queue is full: too many requests are waiting"});
@@ -110,6 +118,7 @@ bool Generation::submit(int choice) {
 }
 
 void Generation::end(int choice) {
+  metrics_.answer(exchanges_[static_cast<size_t>(choice)]->answer());
   if (!cancelled_.load()) {
     reply_->finished(choice, exchanges_[static_cast<size_t>(choice)]->answer());
     if (--running_ == 0) reply_->done();

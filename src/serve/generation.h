@@ -2,7 +2,7 @@
 // The way of a request: media are decoded, grammars compiled (on the thread that calls begin), then the prompt is
 // rendered and answered on the engine's.
 //
-//   auto generation = std::make_shared<Generation>(model, std::move(ask), reply);
+//   auto generation = std::make_shared<Generation>(model, std::move(ask), reply, metrics);
 //   responder->when_gone([generation] { generation->cancel(); });
 //   generation->begin();                                      // on a worker's thread
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "serve/ask.h"
+#include "serve/metrics.h"
 #include "serve/reply.h"
 #include "serve/served_model.h"
 
@@ -19,8 +20,9 @@ namespace gemma::serve {
 
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(std::shared_ptr<ServedModel> model, Ask ask, std::shared_ptr<Reply> reply)
-      : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)) {}
+  /** metrics outlives it. */
+  Generation(std::shared_ptr<ServedModel> model, Ask ask, std::shared_ptr<Reply> reply, Metrics& metrics)
+      : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)), metrics_(metrics) {}
 
   void begin();
   /** Any thread. The reply hears nothing more, and what is held for the request is let go within a step. */
@@ -30,12 +32,14 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::optional<Refusal> prepare();
   void refuse(Refusal refusal);
   void start();
+  Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;
   bool submit(int choice);
   void end(int choice);
 
   std::shared_ptr<ServedModel> model_;
   Ask ask_;
   std::shared_ptr<Reply> reply_;
+  Metrics& metrics_;
   std::atomic<bool> cancelled_{false};
 
   MediaList media_;

@@ -4,6 +4,7 @@
 #include "chat/template_value.h"
 #include "serve/fields.h"
 #include "serve/openai_chat.h"
+#include "serve/openai_completions.h"
 #include "serve/openai_wire.h"
 #include "serve/service.h"
 
@@ -53,7 +54,18 @@ void chat_completions(Call& call) {
   auto request = read_chat_request(*body, *model);
   if (!request) return call.responder->respond(openai_error(request.failure()));
   auto reply = chat_reply(call.responder, request.value(), name_given(*body, *model), *model);
-  call.service.generate(model, std::move(request.value().ask), std::move(reply), *call.responder);
+  call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
+}
+
+void completions(Call& call) {
+  const auto body = body_of(call);
+  if (!body) return;
+  const auto model = model_of(call, *body);
+  if (!model) return;
+  auto request = read_completion_request(*body, *model);
+  if (!request) return call.responder->respond(openai_error(request.failure()));
+  auto reply = completion_reply(call.responder, request.value(), name_given(*body, *model), *model);
+  call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
 }
 
 json::object model_object(const ServedModel& model) {
@@ -86,8 +98,9 @@ void embeddings(Call& call) {
 
 std::vector<Route> openai_routes() {
   return {{"POST", "/v1/chat/completions", chat_completions, openai_error},
-          {"GET", "/v1/models", list_models, openai_error},
-          {"GET", "/v1/models/", one_model, openai_error},
+          {"POST", "/v1/completions", completions, openai_error},
+          {"GET", "/v1/models", list_models, openai_error, Scope::models},
+          {"GET", "/v1/models/", one_model, openai_error, Scope::models},
           {"POST", "/v1/embeddings", embeddings, openai_error}};
 }
 

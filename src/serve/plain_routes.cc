@@ -16,6 +16,20 @@ void respond(Call& call, const json::object& object) {
   call.responder->respond(std::move(response));
 }
 
+/** What the engine has counted is its thread's. */
+void metrics(Call& call) {
+  const auto model = call.service.models().front();
+  const auto connections = call.service.options().connections;
+  model->thread->post(
+      [responder = call.responder, model, &service = call.service, open = connections ? connections() : 0] {
+        HttpResponse response;
+        response.type = "text/plain; version=0.0.4; charset=utf-8";
+        const Engine& engine = model->speaker.engine;
+        response.body = service.metrics().text(engine.stats(), engine.cache().bytes_used(), open);
+        responder->respond(std::move(response));
+      });
+}
+
 void health(Call& call) { respond(call, {{"status", "ok"}}); }
 
 struct Given {
@@ -75,11 +89,12 @@ void detokenize(Call& call) {
 }  // namespace
 
 std::vector<Route> plain_routes() {
-  return {{"GET", "/health", health, openai_error},
-          {"GET", "/health/live", health, openai_error},
-          {"GET", "/health/ready", health, openai_error},
-          {"POST", "/tokenize", tokenize, openai_error},
-          {"POST", "/detokenize", detokenize, openai_error}};
+  return {{"GET", "/health", health, openai_error, std::nullopt},
+          {"GET", "/health/live", health, openai_error, std::nullopt},
+          {"GET", "/health/ready", health, openai_error, std::nullopt},
+          {"GET", "/metrics", metrics, openai_error, Scope::metrics},
+          {"POST", "/tokenize", tokenize, openai_error, Scope::models},
+          {"POST", "/detokenize", detokenize, openai_error, Scope::models}};
 }
 
 }  // namespace gemma::serve

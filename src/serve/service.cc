@@ -7,6 +7,8 @@
 #include <exception>
 #include <utility>
 
+#include "base/clock.h"
+#include "serve/observed.h"
 #include "serve/openai_wire.h"
 
 namespace gemma::serve {
@@ -28,6 +30,14 @@ bool matches(const Route& route, std::string_view path) {
   return path == route.path;
 }
 
+const Route* route_of(const HttpRequest& request) {
+  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
+  for (const Route& route : routes()) {
+    if (route.method == method && matches(route, request.path)) return &route;
+  }
+  return nullptr;
+}
+
 /** What is said where no route has been found, whose way of saying it would count. */
 HttpResponse lost(const HttpRequest& request) {
   std::vector<std::string_view> methods;
@@ -41,10 +51,39 @@ HttpResponse lost(const HttpRequest& request) {
   return response;
 }
 
+/** "Bearer KEY", or the header that Anthropic's clients have. */
+std::string_view secret_of(const HttpRequest& request) {
+  constexpr std::string_view kBearer = "Bearer ";
+  const std::string_view given = request.header("authorization");
+  if (given.starts_with(kBearer)) return given.substr(kBearer.size());
+  return request.header("x-api-key");
+}
+
+/** What a header holds, where it is fit for a line of a log. */
+std::string_view plain(std::string_view text) {
+  const bool good = text.size() <= 128 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+                      return c > ' ' && c < 127 && c != '"' && c != '\\';
+                    });
+  return good ? text : std::string_view();
+}
+
+/** Why a request may not go this way; nothing where it may. */
+std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optional<Keys>& keys) {
+  if (!keys || !route.scope) return std::nullopt;
+  if (key == nullptr) return Refusal(401, {"", "expected a key that is known here (Authorization: Bearer KEY)"});
+  if (!key->may(*route.scope)) return Refusal(403, {"", fmt::format("the key '{}' is not for that", key->name)});
+  if (const auto seconds = keys->wait_for(*key)) {
+    Refusal refusal(429, {"", fmt::format("the key '{}' has used up its requests for now", key->name)});
+    refusal.retry_after = *seconds;
+    return refusal;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Service::Service(std::shared_ptr<ServedModel> model, ServiceOptions options)
-    : options_(std::move(options)), models_{std::move(model)}, workers_(options_.workers) {}
+Service::Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options)
+    : options_(std::move(options)), keys_(std::move(keys)), models_{std::move(model)}, workers_(options_.workers) {}
 Service::~Service() = default;
 
 std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
@@ -58,21 +97,43 @@ std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
   return nullptr;
 }
 
-void Service::generate(const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply,
-                       Responder& responder) {
-  auto generation = std::make_shared<Generation>(model, std::move(ask), std::move(reply));
-  responder.when_gone([generation] { generation->cancel(); });
+const Key* Service::key_of(const HttpRequest& request) const {
+  const std::string_view secret = secret_of(request);
+  return keys_ && !secret.empty() ? keys_->find(secret) : nullptr;
+}
+
+void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
+  if (call.key != nullptr && !options_.share_cache) ask.answer.salt = call.key->salt;
+  auto generation = std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
+  call.responder->when_gone([generation] { generation->cancel(); });
   generation->begin();
 }
 
+std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path, const Key* key,
+                                             std::shared_ptr<Responder> responder) {
+  const std::string_view trace = plain(request.header("traceparent"));
+  std::string line =
+      fmt::format("id={} peer={} key={} {} {}{}{}", request.id, request.peer, key != nullptr ? key->name : "-",
+                  request.method, path, trace.empty() ? "" : " traceparent=", trace);
+  return std::make_shared<Observed>(
+      std::move(responder), Headers{{"x-request-id", request.id}},
+      [this, path = std::move(path), line = std::move(line), begun = Clock::now()](int status) {
+        const double seconds = seconds_since(begun);
+        metrics_.request(path, status, seconds);
+        if (options_.log) options_.log(fmt::format("{} status={} seconds={:.3f}", line, status, seconds));
+      });
+}
+
 void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder) {
-  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
-  const auto route = std::find_if(routes().begin(), routes().end(), [&](const Route& each) {
-    return each.method == method && matches(each, request.path);
-  });
-  if (route == routes().end()) return responder->respond(lost(request));
-  Call call{*this, std::move(request), std::move(responder), {}};
-  call.rest = std::string_view(call.request.path).substr(std::min(route->path.size(), call.request.path.size()));
+  request.id = new_id("req_");
+  const Route* route = route_of(request);
+  const Key* key = key_of(request);
+  const std::string path(route != nullptr ? route->path : "(none)");
+  responder = observed(request, path, key, std::move(responder));
+  if (route == nullptr) return responder->respond(lost(request));
+  if (const auto refusal = refusal_of(*route, key, keys_)) return responder->respond(route->error(*refusal));
+  Call call{*this, std::move(request), std::move(responder), {}, key};
+  call.rest = call.request.path.substr(std::min(route->path.size(), call.request.path.size()));
   try {
     route->handle(call);
   } catch (const std::exception& error) {

@@ -1,29 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// Service: which request goes where. Knows the model, the routes, and who works on what.
+// Service: which request goes where, and whether it may. Knows the model, the routes, the keys, and who works on what.
 //
 //   Service service(model, options);
 //   HttpServer server(http, service.handler());
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "serve/generation.h"
 #include "serve/http/message.h"
+#include "serve/keys.h"
+#include "serve/metrics.h"
 #include "serve/workers.h"
 
 namespace gemma::serve {
 
 struct ServiceOptions {
-  std::vector<std::string> aliases;  // names beside the model's own and "default"
-  int workers = 4;                   // threads that read requests, decode media, compile grammars
+  std::vector<std::string> aliases;             // names beside the model's own and "default"
+  int workers = 4;                              // threads that read requests, decode media, compile grammars
+  bool share_cache = false;                     // whether keys find what others have cached
+  std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
+  std::function<int()> connections;             // that are open
 };
+
+struct Call;
 
 class Service {
  public:
-  Service(std::shared_ptr<ServedModel> model, ServiceOptions options);
+  /** No keys: everybody may do everything. */
+  Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options);
   ~Service();
 
   Handler handler();
@@ -32,14 +42,21 @@ class Service {
   /** By a name that a client gave, "" for none. Null: there is no such model. */
   std::shared_ptr<ServedModel> find(std::string_view name) const;
   const std::vector<std::shared_ptr<ServedModel>>& models() const { return models_; }
+  Metrics& metrics() { return metrics_; }
+  const ServiceOptions& options() const { return options_; }
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
-  void generate(const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply, Responder& responder);
+  void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
 
  private:
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
+  std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path, const Key* key,
+                                      std::shared_ptr<Responder> responder);
+  const Key* key_of(const HttpRequest& request) const;
 
   ServiceOptions options_;
+  std::optional<Keys> keys_;
   std::vector<std::shared_ptr<ServedModel>> models_;
+  Metrics metrics_;
   Workers workers_;  // goes first
 };
 
@@ -48,7 +65,8 @@ struct Call {
   Service& service;
   HttpRequest request;
   std::shared_ptr<Responder> responder;
-  std::string_view rest;  // of the path, behind a route that ends in "/"
+  std::string rest;          // of the path, behind a route that ends in "/"
+  const Key* key = nullptr;  // whose it is, where there are keys
 };
 
 /** One way in. A path that ends in "/" takes everything below it. */
@@ -56,10 +74,11 @@ struct Route {
   std::string_view method, path;
   void (*handle)(Call& call);
   HttpResponse (*error)(const Refusal& refusal);  // how this API says that something is wrong
+  std::optional<Scope> scope = Scope::generate;   // what a key must be for; none: no key is needed
 };
 
 /** Of all protocols; each adds its own in its own file. */
 std::vector<Route> openai_routes();
-std::vector<Route> plain_routes();  // health, tokens
+std::vector<Route> plain_routes();  // health, metrics, tokens
 
 }  // namespace gemma::serve

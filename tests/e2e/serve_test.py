@@ -12,6 +12,7 @@ from serve_support import Server, ServerTest, user
 from support import MODEL, ProgramTest
 
 CHAT = "/v1/chat/completions"
+COMPLETE = "/v1/completions"
 CAPITAL = {"messages": user("What is the capital of France?"), "temperature": 0}
 
 
@@ -193,6 +194,111 @@ class BadRequestTest(ServerTest):
         shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "string", "pattern": "("}}}
         param, message = self.fault({"messages": user("x"), "response_format": shape})
         self.assertIn("response_format.json_schema.schema", param)
+
+
+class CompletionTest(ServerTest):
+    ARGS = ("--context", 1024)
+    LINE = {"prompt": "One, two, three, four,", "temperature": 0, "max_tokens": 4}
+
+    def test_texts_tokens_and_several(self):
+        text = self.server.json(COMPLETE, self.LINE)
+        self.assertEqual(text["object"], "text_completion")
+        self.assertIn("five", text["choices"][0]["text"])
+        ids = [2] + self.server.json("/tokenize", {"text": self.LINE["prompt"]})["tokens"]
+        self.assertEqual(self.server.json(COMPLETE, {**self.LINE, "prompt": ids})["choices"], text["choices"])
+        both = self.server.json(COMPLETE, {**self.LINE, "prompt": ["A, B, C,", self.LINE["prompt"]], "n": 2})
+        self.assertEqual([c["index"] for c in both["choices"]], [0, 1, 2, 3])
+        self.assertEqual(both["choices"][2]["text"], text["choices"][0]["text"])
+        self.assertEqual(both["usage"]["completion_tokens"], 16)
+
+    def test_streams(self):
+        whole = self.server.json(COMPLETE, self.LINE)["choices"][0]
+        events = self.server.events(COMPLETE, {**self.LINE, "stream": True, "echo": True})
+        text = "".join(data["choices"][0]["text"] for _, data in events[:-1])
+        self.assertEqual(text, self.LINE["prompt"] + whole["text"])
+        self.assertEqual(events[-2][1]["choices"][0]["finish_reason"], "length")
+
+    def test_the_prompt_with_its_log_probabilities(self):
+        body = {**self.LINE, "echo": True, "logprobs": 1, "max_tokens": 0}
+        choice = self.server.json(COMPLETE, body)["choices"][0]
+        self.assertEqual(choice["text"], self.LINE["prompt"])
+        lists = choice["logprobs"]
+        self.assertEqual("".join(lists["tokens"]), self.LINE["prompt"])
+        self.assertEqual(len(lists["token_logprobs"]), len(lists["tokens"]))
+        self.assertTrue(all(each < 0 for each in lists["token_logprobs"][1:]))
+        more = self.server.json(COMPLETE, {**body, "max_tokens": 3})["choices"][0]["logprobs"]
+        self.assertEqual(more["token_logprobs"][: len(lists["tokens"])], lists["token_logprobs"])
+        self.assertEqual(len(more["tokens"]), len(lists["tokens"]) + 3)
+        self.assertEqual(more["text_offset"][0], 0)
+        self.assertEqual(more["text_offset"][-1] + len(more["tokens"][-1]), len("".join(more["tokens"])))
+
+    def test_what_is_refused(self):
+        for field, value in {"suffix": "x", "best_of": 3, "max_tokens": 0, "prompt": [[-1]], "logprobs": 99}.items():
+            error = self.server.json(COMPLETE, {**self.LINE, field: value}, status=400)["error"]
+            self.assertTrue(error["param"].startswith(field), (field, error))
+
+
+class KeysTest(ProgramTest):
+    def bearer(self, key):
+        return {"authorization": f"Bearer {key}"}
+
+    def test_who_may_ask_for_what(self):
+        keys = self.folder / "keys"
+        alice = self.out("serve", "--keys", keys, "--new-key", "alice").strip()
+        bob = self.out("serve", "--keys", keys, "--new-key", "bob").strip()
+        self.assertNotIn(alice, keys.read_text())
+        keys.write_text(keys.read_text().replace("bob", "# who counts\nbob").rstrip() + " scope=metrics rate=2\n")
+        server = Server(self, "--keys", keys, "--context", 1024)
+        body = {"messages": user("Hello"), "max_tokens": 1}
+        self.assertEqual(server.ask("GET", "/health")[0], 200)
+        for headers in ({}, self.bearer(alice + "x"), self.bearer(""), {"authorization": alice}):
+            error = server.json(CHAT, body, status=401, headers=headers)["error"]
+            self.assertEqual(error["type"], "authentication_error")
+        server.json(CHAT, body, headers=self.bearer(alice))
+        server.json(CHAT, body, headers={"x-api-key": alice})
+        self.assertEqual(server.ask("GET", "/metrics", headers=self.bearer(alice))[0], 403)
+        server.json(CHAT, body, headers=self.bearer(bob), status=403)
+        self.assertIn("gemma4_generated_tokens_total 2\n", server.ask("GET", "/metrics", headers=self.bearer(bob))[2])
+        self.assertEqual(server.ask("GET", "/metrics", headers=self.bearer(bob))[0], 200)
+        status, head, _ = server.ask("GET", "/metrics", headers=self.bearer(bob))
+        self.assertEqual(status, 429)
+        self.assertGreater(int(head["retry-after"]), 0)
+        server.stop()
+        self.assertIn("key=alice POST /v1/chat/completions status=200", server.log)
+        self.assertNotIn(alice, server.log)
+
+    def test_keys_do_not_share_what_is_cached(self):
+        keys = self.folder / "keys"
+        names = [self.out("serve", "--keys", keys, "--new-key", name).strip() for name in ("a", "b")]
+        body = {"messages": user("Hello " * 100), "max_tokens": 1}
+        for arguments, shared in (((), False), (("--share-cache",), True)):
+            server = Server(self, "--keys", keys, "--context", 1024, *arguments)
+            cached = [
+                server.json(CHAT, body, headers=self.bearer(key))["usage"]["prompt_tokens_details"]["cached_tokens"]
+                for key in (names[0], names[1], names[0])
+            ]
+            server.stop()
+            self.assertEqual(cached[0], 0)
+            self.assertEqual(cached[1] > 100, shared)
+            self.assertGreater(cached[2], 100)
+
+    def test_files_of_keys_that_are_wrong(self):
+        keys = self.folder / "keys"
+        good = "a " + 64 * "0"
+        for text, expected in {
+            "": "holds no key",
+            "a 1234": "line 1: expected the SHA-256",
+            good + " rate=x": "line 1: rate: expected",
+            good + " scope=all": "line 1: expected the scopes",
+            good + "\n\n" + good: "line 3: a second key",
+            good + " colour=red": "line 1: expected rate=N or scope=NAMES",
+        }.items():
+            keys.write_text(text)
+            keys.chmod(0o600)
+            self.assertIn(expected, self.error("serve", MODEL, "--keys", keys))
+        keys.chmod(0o644)
+        self.assertIn("others may read", self.error("serve", MODEL, "--keys", keys))
+        self.error("serve", "--new-key", "x", status=2)
 
 
 class LeavingTest(ServerTest):

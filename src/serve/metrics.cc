@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace gemma::serve {
+namespace {
+
+constexpr std::array<double, 13> kBounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
+
+template <class T>
+void write_one(std::string& out, const char* type, const char* name, const char* help, T value) {
+  fmt::format_to(std::back_inserter(out), "# HELP gemma4_{0} {1}\n# TYPE gemma4_{0} {2}\ngemma4_{0} {3}\n", name, help,
+                 type, value);
+}
+
+}  // namespace
+
+void Metrics::Histogram::add(double value) {
+  for (size_t i = 0; i < kBounds.size(); ++i) counts[i] += value <= kBounds[i];
+  ++counts.back();
+  sum += value;
+}
+
+void Metrics::write(std::string& out, const char* name, const char* help, const Histogram& histogram) {
+  fmt::format_to(std::back_inserter(out), "# HELP gemma4_{0} {1}\n# TYPE gemma4_{0} histogram\n", name, help);
+  for (size_t i = 0; i < kBounds.size(); ++i) {
+    fmt::format_to(std::back_inserter(out), "gemma4_{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i],
+                   histogram.counts[i]);
+  }
+  fmt::format_to(std::back_inserter(out),
+                 "gemma4_{0}_bucket{{le=\"+Inf\"}} {1}\ngemma4_{0}_sum {2}\ngemma4_{0}_count {1}\n", name,
+                 histogram.counts.back(), histogram.sum);
+}
+
+void Metrics::request(const std::string& path, int status, double seconds) {
+  const std::lock_guard lock(mutex_);
+  ++requests_[{path, status}];
+  request_seconds_.add(seconds);
+}
+
+void Metrics::answer(const Answer& answer) {
+  const std::lock_guard lock(mutex_);
+  ++finishes_[std::string(answer.finish ? name_of(*answer.finish) : "cancelled")];
+  if (answer.tokens == 0) return;
+  first_token_seconds_.add(answer.first_token_seconds);
+  if (answer.tokens > 1) token_seconds_.add((answer.seconds - answer.first_token_seconds) / (answer.tokens - 1));
+}
+
+std::string Metrics::text(const EngineStats& stats, int64_t cache_bytes, int connections) const {
+  const std::lock_guard lock(mutex_);
+  std::string out;
+  out +=
+      "# HELP gemma4_http_requests_total Requests that have been answered.\n# TYPE gemma4_http_requests_total "
+      "counter\n";
+  for (const auto& [what, count] : requests_) {
+    fmt::format_to(std::back_inserter(out), "gemma4_http_requests_total{{path=\"{}\",status=\"{}\"}} {}\n", what.first,
+                   what.second, count);
+  }
+  out += "# HELP gemma4_answers_total Answers by why they ended.\n# TYPE gemma4_answers_total counter\n";
+  for (const auto& [why, count] : finishes_) {
+    fmt::format_to(std::back_inserter(out), "gemma4_answers_total{{finish=\"{}\"}} {}\n", why, count);
+  }
+  write(out, "http_request_seconds", "From a request to the end of its answer.", request_seconds_);
+  write(out, "first_token_seconds", "From a prompt to the first token of its answer.", first_token_seconds_);
+  write(out, "token_seconds", "Mean time between an answer's tokens.", token_seconds_);
+  write_one(out, "counter", "prompt_tokens_total", "Tokens of prompts that were read.", stats.prompt_tokens);
+  write_one(out, "counter", "reused_tokens_total", "Tokens of prompts that were known from before.",
+            stats.reused_tokens);
+  write_one(out, "counter", "generated_tokens_total", "Tokens of answers.", stats.generated_tokens);
+  write_one(out, "counter", "drafted_tokens_total", "Guessed tokens that were checked.", stats.drafted_tokens);
+  write_one(out, "counter", "accepted_tokens_total", "Guessed tokens that were right.", stats.accepted_tokens);
+  write_one(out, "counter", "steps_total", "Steps of the engine.", stats.steps);
+  write_one(out, "counter", "preemptions_total", "Answers that gave up their memory and began again.",
+            stats.preemptions);
+  write_one(out, "counter", "media_encoded_total", "Pictures, frames and clips that were encoded.",
+            stats.media_encoded);
+  write_one(out, "counter", "media_found_total", "Pictures, frames and clips that were known from before.",
+            stats.media_found);
+  write_one(out, "counter", "prompt_seconds_total", "Time in which prompts were read.", stats.prompt_seconds);
+  write_one(out, "counter", "generate_seconds_total", "Time in which answers were made.", stats.generate_seconds);
+  write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache_bytes);
+  write_one(out, "gauge", "connections", "Connections that are open.", connections);
+  return out;
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is counted of a server, as text for Prometheus (exposition format 0.0.4).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exchange/exchange.h"
+
+namespace gemma::serve {
+
+class Metrics {
+ public:
+  /** A request has been answered, whole. `path`: of the route, so that there are only so many. */
+  void request(const std::string& path, int status, double seconds);
+  void answer(const Answer& answer);
+
+  /** With what the engine and the connections say of themselves. */
+  std::string text(const EngineStats& stats, int64_t cache_bytes, int connections) const;
+
+ private:
+  struct Histogram {
+    std::array<int64_t, 14> counts{};  // by bound, the last is all
+    double sum = 0;
+    void add(double value);
+  };
+  static void write(std::string& out, const char* name, const char* help, const Histogram& histogram);
+
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, int>, int64_t> requests_;
+  std::map<std::string, int64_t> finishes_;
+  Histogram request_seconds_, first_token_seconds_, token_seconds_;
+};
+
+}  // namespace gemma::serve
