@@ -35,6 +35,13 @@ struct PlainPrompt {
   std::vector<int32_t> tokens;  // instead of the text, where there are any
 };
 
+/** What of a model a request is read by. */
+struct ModelFacts {
+  Sampling sampling;  // where a request says nothing else
+  int vocab = 0, context = 0;
+  bool chat_template = false;
+};
+
 struct Ask {
   json::array messages;              // as the chat templates take them
   std::vector<PlainPrompt> prompts;  // or these

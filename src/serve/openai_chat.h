@@ -19,7 +19,7 @@ struct ChatRequest {
 
 /** Every field is honoured or refused by its name; beside OpenAI's there are top_k, min_p, repetition_penalty, a
  *  picture's "budget" and "chat_template_kwargs": {"enable_thinking": true}. */
-Result<ChatRequest> read_chat_request(const json::object& body, const ServedModel& model);
+Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts& model);
 
 /** `model`: the name that the client gave. */
 std::shared_ptr<Reply> chat_reply(std::shared_ptr<Responder> responder, const ChatRequest& request, std::string model,

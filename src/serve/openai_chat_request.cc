@@ -90,7 +90,7 @@ void read_tool_fields(Fields& fields, Ask& ask) {
 
 }  // namespace
 
-Result<ChatRequest> read_chat_request(const json::object& body, const ServedModel& model) {
+Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts& model) {
   Fields fields(body);
   ChatRequest request;
   Ask& ask = request.ask;
@@ -98,9 +98,9 @@ Result<ChatRequest> read_chat_request(const json::object& body, const ServedMode
   ask.answer.sampling = model.sampling;
   ask.answer.keep_whole = true;
   ask.answer.loop_stop = false;
-  read_sampling(fields, ask.answer.sampling, model.speaker.config.vocab);
+  read_sampling(fields, ask.answer.sampling, model.vocab);
   ask.answer.stop = read_stops(fields);
-  const int64_t most = model.speaker.engine.context();
+  const int64_t most = model.context;
   const auto limit = fields.integer("max_completion_tokens", 1, int64_t{1} << 31),
              old_limit = fields.integer("max_tokens", 1, int64_t{1} << 31);
   ask.answer.max_tokens = static_cast<int>(std::min(most, limit.value_or(old_limit.value_or(0))));

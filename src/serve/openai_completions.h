@@ -21,7 +21,7 @@ struct CompletionRequest {
 };
 
 /** Prompts are texts or ids of tokens, one or several. "suffix" is refused: Gemma fills no gaps. */
-Result<CompletionRequest> read_completion_request(const json::object& body, const ServedModel& model);
+Result<CompletionRequest> read_completion_request(const json::object& body, const ModelFacts& model);
 
 std::shared_ptr<Reply> completion_reply(std::shared_ptr<Responder> responder, const CompletionRequest& request,
                                         std::string model, const ServedModel& served);

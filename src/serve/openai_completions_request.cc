@@ -76,20 +76,20 @@ void read_counts(Fields& fields, CompletionRequest& request, int context) {
 
 }  // namespace
 
-Result<CompletionRequest> read_completion_request(const json::object& body, const ServedModel& model) {
+Result<CompletionRequest> read_completion_request(const json::object& body, const ModelFacts& model) {
   Fields fields(body);
   CompletionRequest request;
   Ask& ask = request.ask;
-  const int vocab = model.speaker.config.vocab;
+  const int vocab = model.vocab;
   fields.text("model");
   ask.prompts = read_prompts(fields, vocab);
   ask.answer.sampling = model.sampling;
-  if (!model.speaker.chat_template) ask.answer.sampling.temperature = 1;  // greedy is for its frame of questions
+  if (!model.chat_template) ask.answer.sampling.temperature = 1;  // greedy is for its frame of questions
   ask.answer.keep_whole = true;
   ask.answer.loop_stop = false;
   read_sampling(fields, ask.answer.sampling, vocab);
   ask.answer.stop = read_stops(fields);
-  read_counts(fields, request, model.speaker.engine.context());
+  read_counts(fields, request, model.context);
   request.stream = fields.flag("stream").value_or(false);
   if (const json::object* options = fields.object("stream_options")) {
     Fields inside(*options, "stream_options");

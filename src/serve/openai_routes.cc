@@ -51,7 +51,7 @@ void chat_completions(Call& call) {
   if (!body) return;
   const auto model = model_of(call, *body);
   if (!model) return;
-  auto request = read_chat_request(*body, *model);
+  auto request = read_chat_request(*body, model->facts);
   if (!request) return call.responder->respond(openai_error(request.failure()));
   auto reply = chat_reply(call.responder, request.value(), name_given(*body, *model), *model);
   call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
@@ -62,7 +62,7 @@ void completions(Call& call) {
   if (!body) return;
   const auto model = model_of(call, *body);
   if (!model) return;
-  auto request = read_completion_request(*body, *model);
+  auto request = read_completion_request(*body, model->facts);
   if (!request) return call.responder->respond(openai_error(request.failure()));
   auto reply = completion_reply(call.responder, request.value(), name_given(*body, *model), *model);
   call.service.generate(call, model, std::move(request.value().ask), std::move(reply));

@@ -12,7 +12,7 @@ ServedModel::ServedModel(std::string model_name, Speaker who, MediaModel encoder
       created(static_cast<int64_t>(std::time(nullptr))),
       speaker(who),
       media(std::move(encoders)),
-      sampling(std::move(defaults)),
+      facts{std::move(defaults), who.config.vocab, who.engine.context(), who.chat_template.has_value()},
       tokenizer(std::move(pieces)),
       grammars(tokenizer, speaker.config.vocab, speaker.config.special.eos),
       ends(std::make_shared<const JsonEnds>(*tokenizer, speaker.config.vocab, speaker.config.special.eos)),

@@ -11,6 +11,7 @@
 #include "exchange/media_model.h"
 #include "grammar/grammar.h"
 #include "grammar/hurry.h"
+#include "serve/ask.h"
 #include "serve/engine_thread.h"
 
 namespace gemma::serve {
@@ -20,7 +21,7 @@ struct ServedModel {
   int64_t created = 0;  // seconds since 1970
   Speaker speaker;
   MediaModel media;
-  Sampling sampling;  // where a request says nothing else
+  ModelFacts facts;
   std::shared_ptr<const Tokenizer> tokenizer;
 
   std::mutex grammars_mutex;

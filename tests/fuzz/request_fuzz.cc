@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies of requests, as far as they are read without a model: what is taken has passed every check.
+// Links: serve
+#include <string_view>
+
+#include "fuzz/fuzz.h"
+#include "serve/base64.h"
+#include "serve/http/message.h"
+#include "serve/openai_chat.h"
+#include "serve/openai_completions.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  gemma::serve::base64_decoded(text);
+  gemma::serve::percent_decoded(text);
+  gemma::serve::query_value(text, "a");
+  gemma::serve::ModelFacts model;
+  model.vocab = 1000;
+  model.context = 512;
+  const auto body = gemma::parse_json(text, 128);
+  if (!body || !body.value().is_object()) return 0;
+  const auto chat = gemma::serve::read_chat_request(body.value().get_object(), model);
+  if (chat) {
+    const auto& ask = chat.value().ask;
+    GEMMA_CHECK(ask.media.size() == gemma::media_in(ask.messages).size(), "a source for each part");
+    GEMMA_CHECK(ask.choices >= 1 && ask.answer.max_tokens <= model.context, "within bounds");
+    GEMMA_CHECK(!problem_with(ask.answer.sampling, model.vocab), "settings that the engine takes");
+  }
+  const auto completion = gemma::serve::read_completion_request(body.value().get_object(), model);
+  if (completion) {
+    const auto& ask = completion.value().ask;
+    GEMMA_CHECK(!ask.prompts.empty() && ask.answer.max_tokens >= 1, "within bounds");
+    GEMMA_CHECK(!problem_with(ask.answer.sampling, model.vocab), "settings that the engine takes");
+  }
+  return 0;
+}
