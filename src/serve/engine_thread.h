@@ -14,11 +14,14 @@ namespace gemma::serve {
 class EngineThread {
  public:
   explicit EngineThread(Engine& engine) : engine_(engine), thread_([this] { run(); }) {}
-  /** What was posted is done; requests on their way are not finished. */
-  ~EngineThread() {
+  ~EngineThread() { stop(); }
+  /** What was posted is done; requests on their way are not finished. Not on the thread itself. */
+  void stop() {
+    if (!thread_.joinable()) return;
     stopped_.store(true);
     engine_.wake();
     thread_.join();
+    tasks_.take();
   }
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;

@@ -84,7 +84,11 @@ std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optio
 
 Service::Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options)
     : options_(std::move(options)), keys_(std::move(keys)), models_{std::move(model)}, workers_(options_.workers) {}
-Service::~Service() = default;
+Service::~Service() {
+  // Here, and not where the last of those goes who hold a model: that may be its own thread.
+  workers_.stop();
+  for (const auto& model : models_) model->thread->stop();
+}
 
 std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
   const auto& aliases = options_.aliases;

@@ -57,7 +57,7 @@ class Service {
   std::optional<Keys> keys_;
   std::vector<std::shared_ptr<ServedModel>> models_;
   Metrics metrics_;
-  Workers workers_;  // goes first
+  Workers workers_;
 };
 
 /** A request that is being worked on. */

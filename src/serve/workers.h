@@ -17,14 +17,16 @@ class Workers {
   explicit Workers(int threads) {
     for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
   }
+  ~Workers() { stop(); }
   /** What has not begun is not done any more. */
-  ~Workers() {
+  void stop() {
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
     }
     ready_.notify_all();
     for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;

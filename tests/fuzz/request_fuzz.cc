@@ -6,6 +6,7 @@
 #include "fuzz/fuzz.h"
 #include "serve/base64.h"
 #include "serve/http/message.h"
+#include "serve/multipart.h"
 #include "serve/openai_chat.h"
 #include "serve/openai_completions.h"
 
@@ -13,6 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   gemma::serve::base64_decoded(text);
   gemma::serve::percent_decoded(text);
+  const auto form = gemma::serve::read_form("multipart/form-data; boundary=X", text);
+  for (size_t i = 0; form && i < form.value().size(); ++i) {
+    GEMMA_CHECK(text.find(form.value()[i].bytes) != std::string_view::npos, "a part of the body");
+  }
   gemma::serve::query_value(text, "a");
   gemma::serve::ModelFacts model;
   model.vocab = 1000;
