@@ -17,7 +17,8 @@ namespace {
 const std::vector<Route>& routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> out;
-    for (const auto& some : {openai_routes(), plain_routes()}) out.insert(out.end(), some.begin(), some.end());
+    for (const auto& some : {openai_routes(), plain_routes(), page_routes()})
+      out.insert(out.end(), some.begin(), some.end());
     return out;
   }();
   return all;

@@ -41,6 +41,7 @@ for (const [name, context] of [
     await page.getByRole('button', { name: 'Settings' }).click();
     await checkAccess(page, 'settings');
     await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
     await checkAccess(page, 'shortcuts');
     await page.keyboard.press('Escape');
     if (name === 'phone') await page.getByRole('button', { name: 'Show conversations' }).click();

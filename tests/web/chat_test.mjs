@@ -148,6 +148,8 @@ test('history: listed, opened, searched, renamed, deleted, brought back', async 
   await until(async () => (await lastAnswer(page)) === 'You said: About owls', 'the way back');
   await page.getByLabel('Search conversations').fill('whale');
   assert.deepEqual(await titles(), ['About whales']);
+  await page.getByLabel('Search conversations').fill('you said owl');
+  await until(async () => (await titles()).join() === 'About owls', 'what was said in it');
   await page.getByLabel('Search conversations').fill('');
   await page.getByRole('button', { name: 'Rename About whales' }).focus();
   await page.keyboard.press('Enter');

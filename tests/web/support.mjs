@@ -27,11 +27,11 @@ export function useBrowser() {
 }
 
 /**
- * A page of its own with a server of its own: { page, context, mock, trouble }. What the page's policy forbids and
- * every error that nobody caught is trouble, which fails the test when it ends.
+ * A page of its own with a server of its own, or `at` one that is there: { page, context, mock, trouble }. What the
+ * page's policy forbids and every error that nobody caught is trouble, which fails the test when it ends.
  */
-export async function openPage(t, { server = {}, context: wanted = {}, url = '' } = {}) {
-  const mock = await startMock(folder, server);
+export async function openPage(t, { server = {}, context: wanted = {}, at } = {}) {
+  const mock = at ? { url: at, close() {} } : await startMock(folder, server);
   const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'], ...wanted });
   context.setDefaultTimeout(PATIENCE);
   const trouble = [];
@@ -54,7 +54,7 @@ export async function openPage(t, { server = {}, context: wanted = {}, url = '' 
     assert.deepEqual(trouble, []);
     assert.deepEqual(elsewhere, [], 'nothing is fetched from elsewhere');
   });
-  await page.goto(mock.url + url);
+  await page.goto(mock.url);
   await page.locator('#message-box').waitFor();
   return { page, context, mock, trouble };
 }

@@ -17,12 +17,14 @@ interface Props {
 
 export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const alive = useRef(true); // its last event comes late, when another dialog may be there
   useEffect(() => {
     const it = dialog.current!;
     it.showModal();
     ++dialogs.value;
     return () => {
       --dialogs.value;
+      alive.current = false;
       it.close();
     };
   }, []);
@@ -32,7 +34,7 @@ export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
       ref={dialog}
       class={rest.class}
       aria-labelledby={id}
-      onClose={onClose}
+      onClose={() => alive.current && onClose()}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="dialog-inner">

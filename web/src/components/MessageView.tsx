@@ -49,7 +49,7 @@ function View(props: Props) {
       )}
       <footer class="message-foot">
         <Branches message={message} />
-        <CopyButton text={message.text} />
+        {message.text && <CopyButton text={message.text} />}
         <IconButton
           icon="edit"
           label="Edit and ask again"
@@ -91,7 +91,7 @@ function Answer({ message, pictures, live, last }: Props) {
       )}
       <footer class="message-foot">
         <Branches message={message} />
-        {!live && <CopyButton text={message.text} />}
+        {!live && message.text && <CopyButton text={message.text} />}
         {!live && (
           <IconButton icon="again" label="Answer again" disabled={isRunning.value} onClick={() => again(message)} />
         )}

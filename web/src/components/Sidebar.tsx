@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Earlier conversations. Beside the page where there is room, over it on phones.
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { dayOf } from '../format';
 import { currentId, goTo, open, remove, rename, running, sidebarOpen, summaries } from '../state';
-import type { Summary } from '../types';
+import { readChats } from '../storage';
+import type { Chat, Summary } from '../types';
 import { focusBox } from './Composer';
 import { Icon, IconButton } from './Icon';
 
@@ -18,11 +19,30 @@ narrowQuery.onchange = () => {
   sidebarOpen.value = !narrowQuery.matches;
 };
 
-const days = computed(() => {
-  const words = wanted.value.toLowerCase().split(/\s+/);
-  const found = summaries.value.filter(({ title }) => words.every((word) => title.toLowerCase().includes(word)));
-  return grouped(found);
+const words = computed(() => wanted.value.toLowerCase().split(/\s+/).filter(Boolean));
+/** Those in whose messages all words are. */
+const said = signal(new Set<string>());
+
+const holds = (text: string) => words.value.every((word) => text.toLowerCase().includes(word));
+
+const days = computed(() => grouped(summaries.value.filter(({ id, title }) => holds(title) || said.value.has(id))));
+
+const SEARCH_MS = 150; // since the last letter
+let waiting = 0;
+effect(() => {
+  clearTimeout(waiting);
+  if (words.value.length > 0) waiting = window.setTimeout(() => void search(), SEARCH_MS);
+  else said.value = new Set();
 });
+
+async function search(): Promise<void> {
+  const textOf = (chat: Chat) =>
+    Object.values(chat.messages)
+      .map(({ text }) => text)
+      .join('\n');
+  const chats = await readChats().catch(() => []);
+  said.value = new Set(chats.filter((chat) => holds(textOf(chat))).map(({ id }) => id));
+}
 
 function grouped(all: Summary[]): [string, Summary[]][] {
   const days = new Map<string, Summary[]>();
