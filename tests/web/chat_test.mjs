@@ -113,11 +113,11 @@ test('system prompt and sampling go with the request, and stay', async (t) => {
   const { page, mock } = await openPage(t);
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByLabel('System prompt').fill('Answer in verse.');
-  await page.getByLabel('Temperature').fill('0.3');
+  await page.getByLabel('Temperature').pressSequentially('0.3');
   await page.getByLabel('Top k').fill('40');
   await page.getByLabel('Seed').fill('7');
   await page.getByLabel('Most tokens').fill('99');
-  await page.getByLabel('Stop at').fill('END\n###');
+  await page.getByLabel('Stop at').pressSequentially('END\n###');
   await page.getByLabel('Top p').fill('7');
   assert.equal(await page.getByLabel('Top p').getAttribute('aria-invalid'), 'true');
   await page.keyboard.press('Escape');
@@ -126,12 +126,21 @@ test('system prompt and sampling go with the request, and stay', async (t) => {
   assert.deepEqual([temperature, topK, seed, most, stop, topP], [0.3, 40, 7, 99, ['END', '###'], undefined]);
   assert.deepEqual(messages[0], { role: 'system', content: 'Answer in verse.' });
   await page.reload();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  assert.equal(await page.getByLabel('Temperature').inputValue(), '0.3');
+  await page.keyboard.press('Escape');
   await ask(page, 'Again, please');
   assert.equal(mock.requests[1].temperature, 0.3);
   assert.equal(mock.requests[1].messages[0].content, 'Answer in verse.');
   await page.keyboard.press('Control+Shift+O');
   await ask(page, 'Hello');
   assert.equal(mock.requests[2].messages[0].role, 'user', 'the prompt was for that conversation alone');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'As the model wants it' }).click();
+  assert.equal(await page.getByLabel('Temperature').inputValue(), '');
+  await page.keyboard.press('Escape');
+  await ask(page, 'Hello');
+  assert.equal(mock.requests[3].temperature, undefined);
 });
 
 test('history: listed, opened, searched, renamed, deleted, brought back', async (t) => {

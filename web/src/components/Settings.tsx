@@ -49,105 +49,50 @@ function System() {
   );
 }
 
+type NumberKey = { [K in keyof Options]-?: Options[K] extends number | undefined ? K : never }[keyof Options];
+
+/** Which numbers there are, with their ranges; those in steps of one are whole. */
+const numbers: { key: NumberKey; label: string; min: number; max: number; whole?: boolean }[] = [
+  { key: 'temperature', label: 'Temperature', min: 0, max: 2 },
+  { key: 'topP', label: 'Top p', min: 0, max: 1 },
+  { key: 'topK', label: 'Top k', min: 0, max: 1000, whole: true },
+  { key: 'minP', label: 'Min p', min: 0, max: 1 },
+  { key: 'repetition', label: 'Repetition penalty', min: 0.01, max: 10 },
+  { key: 'presence', label: 'Presence penalty', min: -2, max: 2 },
+  { key: 'frequency', label: 'Frequency penalty', min: -2, max: 2 },
+  { key: 'seed', label: 'Seed', min: 0, max: 2 ** 53 - 1, whole: true },
+  { key: 'maxTokens', label: 'Most tokens', min: 1, max: 1e6, whole: true },
+];
+const MOST_STOPS = 16;
+
 function SamplingSection() {
-  const it = options.value;
-  const reset: Partial<Options> = {
-    temperature: undefined,
-    topP: undefined,
-    topK: undefined,
-    minP: undefined,
-    repetition: undefined,
-    presence: undefined,
-    frequency: undefined,
-    maxTokens: undefined,
-    seed: undefined,
-    stop: [],
+  const [round, setRound] = useState(0); // the fields hold what was typed: another round begins from what is set
+  const reset = () => {
+    setOptions({ ...Object.fromEntries(numbers.map(({ key }) => [key, undefined])), stop: [] });
+    setRound(round + 1);
   };
+  const stop = (text: string) => setOptions({ stop: text.split('\n').filter(Boolean).slice(0, MOST_STOPS) });
   return (
     <Section title="Sampling" note="For all conversations. What is left empty is as the model wants it.">
-      <div class="grid">
-        <NumberField
-          label="Temperature"
-          value={it.temperature}
-          min={0}
-          max={2}
-          step={0.05}
-          onChange={(temperature) => setOptions({ temperature })}
-        />
-        <NumberField
-          label="Top p"
-          value={it.topP}
-          min={0}
-          max={1}
-          step={0.01}
-          onChange={(topP) => setOptions({ topP })}
-        />
-        <NumberField
-          label="Top k"
-          value={it.topK}
-          min={0}
-          max={1000}
-          step={1}
-          onChange={(topK) => setOptions({ topK })}
-        />
-        <NumberField
-          label="Min p"
-          value={it.minP}
-          min={0}
-          max={1}
-          step={0.01}
-          onChange={(minP) => setOptions({ minP })}
-        />
-        <NumberField
-          label="Repetition penalty"
-          value={it.repetition}
-          min={0.01}
-          max={10}
-          step={0.05}
-          onChange={(repetition) => setOptions({ repetition })}
-        />
-        <NumberField
-          label="Presence penalty"
-          value={it.presence}
-          min={-2}
-          max={2}
-          step={0.1}
-          onChange={(presence) => setOptions({ presence })}
-        />
-        <NumberField
-          label="Frequency penalty"
-          value={it.frequency}
-          min={-2}
-          max={2}
-          step={0.1}
-          onChange={(frequency) => setOptions({ frequency })}
-        />
-        <NumberField
-          label="Seed"
-          value={it.seed}
-          min={0}
-          max={4294967295}
-          step={1}
-          onChange={(seed) => setOptions({ seed })}
-        />
-        <NumberField
-          label="Most tokens"
-          value={it.maxTokens}
-          min={1}
-          max={1000000}
-          step={1}
-          onChange={(maxTokens) => setOptions({ maxTokens })}
-        />
+      <div class="grid" key={round}>
+        {numbers.map(({ key, ...rest }) => (
+          <NumberField
+            key={key}
+            {...rest}
+            value={options.value[key]}
+            onChange={(value) => setOptions({ [key]: value })}
+          />
+        ))}
       </div>
-      <label class="field">
+      <label class="field" key={-1 - round}>
         Stop at (one a line)
         <textarea
           rows={2}
-          value={it.stop.join('\n')}
-          onInput={(event) => setOptions({ stop: event.currentTarget.value.split('\n').filter(Boolean).slice(0, 16) })}
+          defaultValue={options.value.stop.join('\n')}
+          onInput={(event) => stop(event.currentTarget.value)}
         />
       </label>
-      <button type="button" class="button" onClick={() => setOptions(reset)}>
+      <button type="button" class="button" onClick={reset}>
         As the model wants it
       </button>
     </Section>

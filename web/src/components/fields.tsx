@@ -15,38 +15,40 @@ export function Section({ title, note, children }: { title: string; note?: strin
 
 interface NumberProps {
   label: string;
+  /** To begin with. */
   value: number | undefined;
   min: number;
   max: number;
-  step: number;
+  whole?: boolean;
   onChange: (value: number | undefined) => void;
 }
 
-/** A number, or nothing. What is out of range is marked and not taken. */
-export function NumberField({ label, value, min, max, step, onChange }: NumberProps) {
+/** A number, or nothing. What is none, or out of range, is marked and not taken. The field keeps what was typed: one
+ *  that shows the number it has read would not let "0." become "0.5". */
+export function NumberField({ label, value, min, max, whole, onChange }: NumberProps) {
   const [bad, setBad] = useState(false);
-  const take = (field: HTMLInputElement) => {
-    const number = field.valueAsNumber;
-    const whole = step !== 1 || Number.isInteger(number);
-    const empty = field.value === '' && !field.validity.badInput;
-    const good = empty || (number >= min && number <= max && whole);
+  const take = (typed: string) => {
+    const text = typed.trim().replace(',', '.');
+    const number = Number(text);
+    const good = text === '' || (number >= min && number <= max && (!whole || Number.isInteger(number)));
     setBad(!good);
-    if (good) onChange(empty ? undefined : number);
+    if (good) onChange(text === '' ? undefined : number);
   };
   return (
     <label class="field">
       {label}
       <input
-        type="number"
-        min={min}
-        max={max}
-        step={step === 1 ? 1 : 'any'}
+        type="text"
+        inputMode={whole ? 'numeric' : 'decimal'}
+        autocomplete="off"
         placeholder="model’s"
-        value={value ?? ''}
+        defaultValue={value === undefined ? '' : String(value)}
         aria-invalid={bad}
-        onInput={(event) => take(event.currentTarget)}
+        onInput={(event) => take(event.currentTarget.value)}
       />
-      {bad && <span class="field-note" role="alert">{`${min} to ${max}`}</span>}
+      {bad && (
+        <span class="field-note" role="alert">{`Expected ${whole ? 'a whole number of ' : ''}${min} to ${max}`}</span>
+      )}
     </label>
   );
 }
