@@ -100,7 +100,7 @@ HttpResponse page_response(const PageAsset& asset, const HttpRequest& request) {
   return response;
 }
 
-// Who asks for no key is shown nothing but the page itself, which then asks for one.
+// Nobody needs a key for the page itself, which asks for one.
 std::vector<Route> page_routes() {
   if (page_assets().empty()) return {{"GET", "/", no_page, openai_error, std::nullopt}};
   std::vector<Route> routes;

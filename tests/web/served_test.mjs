@@ -178,3 +178,19 @@ test('pictures, sound and thinking, with a model that has all three', async (t) 
   assert.equal(await answers(page).locator('.failure').count(), 0, await answers(page).innerText());
   assert.match(await answers(page).locator('.stats').innerText(), /prompt \d{2,}/);
 });
+
+test('with keys, the page comes to everybody and asks for one', async (t) => {
+  const keys = join(folder, 'keys.txt');
+  const key = execFileSync(program, ['serve', '--keys', keys, '--new-key', 'alice'], { encoding: 'utf8' }).trim();
+  const { page } = await openPage(t, { at: await serve(join(folder, 'mixed'), '--keys', keys) });
+  await page.getByRole('button', { name: 'Enter a key' }).click();
+  await page.getByLabel('Key, where').fill('wrong');
+  await page.keyboard.press('Tab');
+  await until(async () => /key/.test(await page.locator('.empty .failure').innerText()), 'a wrong one is refused');
+  await page.getByLabel('Key, where').fill(key);
+  await page.getByLabel('Most tokens').fill('8');
+  await page.keyboard.press('Escape');
+  await page.locator('.empty .failure').waitFor({ state: 'detached' });
+  await ask(page, 'hi');
+  assert.equal(await answers(page).locator('.failure').count(), 0);
+});
