@@ -68,8 +68,17 @@ void completions(Call& call) {
   call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
 }
 
+/** Beside OpenAI's fields: how much it reads at once, and what beside text. */
 json::object model_object(const ServedModel& model) {
-  return {{"id", model.name}, {"object", "model"}, {"created", model.created}, {"owned_by", "gemma4"}};
+  json::array modalities{"text"};
+  if (model.media.takes(media::Kind::image)) modalities.insert(modalities.end(), {"image", "video"});
+  if (model.media.takes(media::Kind::audio)) modalities.emplace_back("audio");
+  return {{"id", model.name},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "gemma4"},
+          {"max_model_len", model.speaker.engine.context()},
+          {"modalities", std::move(modalities)}};
 }
 
 void list_models(Call& call) {

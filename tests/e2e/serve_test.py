@@ -116,6 +116,8 @@ class ChatTest(ServerTest):
     def test_models(self):
         listed = json.loads(self.server.ask("GET", "/v1/models")[2])["data"]
         self.assertEqual([m["id"] for m in listed], ["gemma-3-270m-q4_k_m"])
+        self.assertEqual(listed[0]["modalities"], ["text"])
+        self.assertGreater(listed[0]["max_model_len"], 100)
         for name in ("gemma-3-270m-q4_k_m", "default", "other"):
             self.assertEqual(self.server.ask("GET", f"/v1/models/{name}")[0], 200)
         self.assertEqual(self.server.ask("GET", "/v1/models/gpt-4")[0], 404)

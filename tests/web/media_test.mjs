@@ -193,3 +193,18 @@ test('without a picture, boxes are the text that they are', async (t) => {
   assert.equal(await page.locator('.mark').count(), 0);
   assert.match(await answers(page).innerText(), /box_2d/);
 });
+
+test('a model that only reads is offered no camera, and no picture', async (t) => {
+  const { page } = await openPage(t, { server: { modalities: ['text'] } });
+  await page.getByText('gemma-4-E2B-it, on').waitFor();
+  assert.equal(await page.getByRole('button', { name: /Take a picture|Record sound/ }).count(), 0);
+  assert.equal(await page.locator('.examples li').count(), 4);
+  assert.equal(await page.getByText('Find things in a picture').count(), 0);
+  await page.setInputFiles(chooser, [
+    await drawnPicture(page),
+    { name: 'n.txt', mimeType: 'text/plain', buffer: Buffer.from('one') },
+  ]);
+  await page.locator('.toast', { hasText: 'gemma-4-E2B-it does not read pictures' }).waitFor();
+  await chips(page).waitFor();
+  assert.equal(await chips(page).count(), 1);
+});

@@ -88,8 +88,11 @@ async function bodyOf(request) {
   return JSON.parse(Buffer.concat(parts).toString());
 }
 
-/** `key`: what has to be sent; `models`: their names. Resolves to { url, requests, state, close }. */
-export async function startMock(folder, { key = '', models = [MODEL], port = 0 } = {}) {
+/**
+ * `key`: what has to be sent; `models`: their names; `modalities`: what they read. Resolves to
+ * { url, requests, state, close }.
+ */
+export async function startMock(folder, { key = '', models = [MODEL], modalities, port = 0 } = {}) {
   const files = new Map();
   for (const each of JSON.parse(readFileSync(join(folder, 'files.json'), 'utf8'))) {
     files.set(each.path, { ...each, bytes: readFileSync(join(folder, 'files', each.name)) });
@@ -108,7 +111,8 @@ export async function startMock(folder, { key = '', models = [MODEL], port = 0 }
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(value));
     };
-    if (path === '/v1/models') return json({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) });
+    if (path === '/v1/models')
+      return json({ object: 'list', data: models.map((id) => ({ id, object: 'model', modalities })) });
     if (path === '/tokenize') return json({ tokens: [], count: 0, max_model_len: CONTEXT });
     if (path !== '/v1/chat/completions') return refuse(response, 404, `there is no ${path} here`);
     const body = await bodyOf(request);

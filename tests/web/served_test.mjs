@@ -108,6 +108,7 @@ test('files: policy, packing, tags, how long they may be kept', async () => {
 test('a conversation with the default model', async (t) => {
   const { page } = await openPage(t, { at: language });
   await page.getByText('gemma-3-270m').first().waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Take a picture' }).count(), 0, 'it only reads');
   await ask(page, 'What is the capital of France? Answer with one word.');
   assert.match(await lastAnswer(page), /Paris/);
   await ask(page, 'And of Italy?');

@@ -2,7 +2,7 @@
 // The server, by the API that everybody else uses too.
 import { serverKey } from './options';
 import { eventsOf } from './sse';
-import type { Finish, Model, Stats, ToolCall } from './types';
+import type { Finish, Kind, Model, Stats, ToolCall } from './types';
 
 /** An answer that is no answer: what went wrong, in the server's words. */
 export class ServerError extends Error {
@@ -46,14 +46,15 @@ async function reasonOf(response: Response): Promise<string> {
 }
 
 interface ModelList {
-  data?: { id: string; max_model_len?: number }[];
+  data?: { id: string; max_model_len?: number; modalities?: Kind[] }[];
 }
 
 export async function fetchModels(): Promise<Model[]> {
   const list = (await (await call('v1/models')).json()) as ModelList;
   return Promise.all(
-    (list.data ?? []).map(async ({ id, max_model_len }) => {
-      return { id, context: max_model_len ?? (await fetchContext(id)) };
+    (list.data ?? []).map(async ({ id, max_model_len, modalities }) => {
+      const context = max_model_len ?? (await fetchContext(id));
+      return { id, context, ...(modalities ? { modalities } : {}) };
     }),
   );
 }

@@ -2,7 +2,7 @@
 // Files that a person brings: what kind they are, and a small picture of them.
 import { keepFile } from './files';
 import { clock } from './format';
-import { draft, setDraft } from './state';
+import { draft, model, setDraft, takes } from './state';
 import { complain, toast } from './toasts';
 import { newId } from './tree';
 import type { Attachment, Kind } from './types';
@@ -21,6 +21,8 @@ const BY_ENDING: Record<string, string> = {
   m4a: 'audio/mp4',
   mkv: 'video/x-matroska',
 };
+
+const words: Record<Kind, string> = { image: 'pictures', audio: 'sound', video: 'film', text: 'text' };
 
 /** Takes files into the message that is being written. */
 export async function attach(files: Iterable<File>): Promise<void> {
@@ -43,6 +45,8 @@ async function add(file: File): Promise<void> {
   if (!kind) {
     return toast(`${file.name}: pictures, sound, film and text can be attached, not this.`, undefined, true);
   }
+  if (kind !== 'text' && !takes(kind))
+    return toast(`${file.name}: ${model.value?.id} does not read ${words[kind]}.`, undefined, true);
   const id = newId();
   const attachment: Attachment = { id, kind, name: file.name || kind, type, size: file.size };
   const blob = file.type === type ? file : new Blob([file], { type });

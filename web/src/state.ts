@@ -6,7 +6,7 @@ import { options, setOptions } from './options';
 import { readChat, readSummaries, removeAll, removeChat, writeChat } from './storage';
 import { complain, toast } from './toasts';
 import { newChat, pathOf, titleOf, withChoice } from './tree';
-import type { Attachment, Chat, Model, Summary } from './types';
+import type { Attachment, Chat, Kind, Model, Summary } from './types';
 
 export const models = signal<Model[]>([]);
 /** Why there are none, where there are none. */
@@ -26,6 +26,11 @@ export const isRunning = computed(() => running.value.has(currentId.value));
 export const model = computed<Model | undefined>(
   () => models.value.find((each) => each.id === options.value.model) ?? models.value[0],
 );
+/** Whether the model reads such files, as far as is known. */
+export function takes(kind: Kind): boolean {
+  return model.value?.modalities?.includes(kind) ?? true;
+}
+
 /** Tokens of the context that the last answer filled. */
 export const contextUsed = computed(() => {
   const stats = path.value.findLast((each) => each.stats)?.stats;

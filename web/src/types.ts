@@ -106,4 +106,6 @@ export interface Model {
   id: string;
   /** Tokens that its context holds; 0 where the server does not say. */
   context: number;
+  /** What it reads; undefined where the server does not say. */
+  modalities?: Kind[];
 }

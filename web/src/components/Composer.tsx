@@ -6,7 +6,7 @@ import { clock } from '../format';
 import { send, stop } from '../generate';
 import { options, setOptions } from '../options';
 import { canRecord, recording, startRecording, stopRecording } from '../record';
-import { currentId, draft, editing, isRunning, panel, path, serverTrouble, setDraft } from '../state';
+import { currentId, draft, editing, isRunning, panel, path, serverTrouble, setDraft, takes } from '../state';
 import { Icon, IconButton } from './Icon';
 import { Chips } from './Media';
 import { grow, sends } from './textarea';
@@ -102,8 +102,10 @@ function Tools() {
       <input ref={input} type="file" multiple hidden onChange={take} />
       <input ref={camera} type="file" accept="image/*" capture="environment" hidden onChange={take} />
       <IconButton icon="clip" label="Attach files" onClick={() => input.current?.click()} />
-      <IconButton icon="camera" label="Take a picture" onClick={openCamera} />
-      {canRecord && <IconButton icon="mic" label="Record sound" onClick={() => void startRecording()} />}
+      {takes('image') && <IconButton icon="camera" label="Take a picture" onClick={openCamera} />}
+      {canRecord && takes('audio') && (
+        <IconButton icon="mic" label="Record sound" onClick={() => void startRecording()} />
+      )}
       <button type="button" class="pill" aria-pressed={think} onClick={() => setOptions({ think: !think })}>
         <Icon name="think" /> Think
       </button>
