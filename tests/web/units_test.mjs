@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of the page that need no browser.
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+globalThis.crypto ??= webcrypto; // node 18
 const web = join(process.env.GEMMA4_SOURCE, 'web');
 const { build } = createRequire(join(process.env.GEMMA4_WEB_MODULES, 'x.js'))('esbuild');
 
