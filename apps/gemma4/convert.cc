@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "file/mmproj_name.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
 #include "gemma4/progress.h"
@@ -86,11 +87,7 @@ Conversion plan(const ConvertOptions& o, const ModelFile& source) {
 }
 
 /** Where the encoders go. */
-std::string mmproj_target(const ConvertOptions& o) {
-  if (!o.mmproj.empty()) return o.mmproj;
-  const fs::path target = o.target;
-  return (target.parent_path() / ("mmproj-" + target.filename().string())).string();
-}
+std::string mmproj_target(const ConvertOptions& o) { return o.mmproj.empty() ? mmproj_name_of(o.target) : o.mmproj; }
 
 std::optional<Conversion> plan_mmproj(const ConvertOptions& o, const ModelFile& source) {
   if (!o.mmproj.empty() && o.mmproj != "none" && (!wants_gguf(o.mmproj) || !wants_gguf(o.target))) {

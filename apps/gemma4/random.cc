@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "convert/model_shapes.h"
 #include "convert/random_model.h"
+#include "file/mmproj_name.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
@@ -27,8 +29,13 @@ constexpr const char* kExamples =
 and weights that are random and the same every time: it loads here and in llama.cpp,
 runs as fast and takes as much memory as the real one, and answers nonsense.
 
+With --encoders the encoders of pictures and sound go to a second file, as convert writes it: "mmproj-" and the name of
+the first, which run finds there.
+
 Examples:
   gemma4 random e2b --type q4_0 -o e2b-random.gguf
+  gemma4 random e2b --type q4_0 --encoders bf16 -o e2b.gguf       and then
+  gemma4 run e2b.gguf --image photo.jpg "What is this?"           for the time it takes
   gemma4 random 26b-a4b --type q4_k_m -o moe.gguf --tokenizer models/gemma-3-270m-q4_k_m.gguf
   gemma4 random e4b --type q8_0 --layers 12 -o short.gguf
   gemma4 random e2b --type q8_0 --drafter -o drafter.gguf
@@ -38,7 +45,7 @@ constexpr const char* kDefaultTokenizer = "third_party/tokenizer-gemma3";
 constexpr int64_t kPiece = int64_t{4} << 20;  // bytes made and written at a time
 
 struct RandomOptions {
-  std::string size, type = "q4_0", target, tokenizer;
+  std::string size, type = "q4_0", target, tokenizer, encoders, mmproj;
   int layers = 0, threads = 0;
   uint64_t seed = 0;
   bool force = false, drafter = false;
@@ -60,6 +67,29 @@ RandomModelOptions model_options(const RandomOptions& o) {
   return {o.size, *type, o.layers, std::move(tokenizer), o.seed, o.drafter};
 }
 
+/** A file that is to be. */
+struct Target {
+  std::string path;
+  std::unique_ptr<ByteSource> content;
+};
+
+/** The encoders' file, if one is wanted. */
+std::optional<Target> encoders_target(const RandomOptions& o) {
+  if (o.encoders.empty() && o.mmproj.empty()) return std::nullopt;
+  const auto type = file_type_named(o.encoders.empty() ? "bf16" : o.encoders);
+  if (!type ||
+      (*type != FileType::bf16 && *type != FileType::q8_0 && *type != FileType::f16 && *type != FileType::f32)) {
+    fail_usage("--encoders", "expected bf16, q8_0, f16 or f32, found '{}'", o.encoders);
+  }
+  if (o.drafter) fail_usage("--encoders", "a drafter has none");
+  if (!o.mmproj.empty() && !o.mmproj.ends_with(".gguf")) {
+    fail_usage("--mmproj", "expected a name that ends in .gguf, found '{}'", o.mmproj);
+  }
+  const std::string path = o.mmproj.empty() ? mmproj_name_of(o.target) : o.mmproj;
+  if (path == o.target) fail_usage("--mmproj", "expected another name than that of the model");
+  return Target{path, random_encoders(o.size, *type, o.seed)};
+}
+
 /** False when it was interrupted. */
 bool write_all(const ByteSource& source, AtomicFile& file, ThreadPool& pool) {
   Progress progress("writing", source.size(), Progress::Unit::bytes);
@@ -78,23 +108,38 @@ bool write_all(const ByteSource& source, AtomicFile& file, ThreadPool& pool) {
   return !InterruptGuard::interrupted();
 }
 
-void run(const RandomOptions& o) {
-  if (!o.target.ends_with(".gguf")) fail_usage("-o", "expected a name that ends in .gguf, found '{}'", o.target);
-  std::error_code ignored;
-  if (!o.force && std::filesystem::exists(o.target, ignored)) fail(o.target, "exists already (--force replaces it)");
+/** False when it was interrupted. */
+bool write(const Target& target, ThreadPool& pool) {
   const auto start = Clock::now();
-  const std::unique_ptr<ByteSource> source = random_model(model_options(o));
-  const InterruptGuard interrupt;
-  ThreadPool pool(o.threads);
-  AtomicFile file(o.target);
-  file.reserve(source->size());
-  if (!write_all(*source, file, pool)) {
-    fmt::print(stderr, "gemma4: interrupted; nothing was written\n");
-    return set_exit_status(kInterrupted);
+  AtomicFile file(target.path);
+  file.reserve(target.content->size());
+  if (!write_all(*target.content, file, pool)) {
+    fmt::print(stderr, "gemma4: interrupted; {} was not written\n", target.path);
+    set_exit_status(kInterrupted);
+    return false;
   }
   file.commit();
-  const double seconds = seconds_since(start);
-  fmt::print(stderr, "{}: {}, {:.1f} s\n", o.target, format_bytes(source->size()), seconds);
+  fmt::print(stderr, "{}: {}, {:.1f} s\n", target.path, format_bytes(target.content->size()), seconds_since(start));
+  return true;
+}
+
+void run(const RandomOptions& o) {
+  if (!o.target.ends_with(".gguf")) fail_usage("-o", "expected a name that ends in .gguf, found '{}'", o.target);
+  std::vector<Target> targets;
+  std::optional<Target> encoders = encoders_target(o);
+  targets.push_back({o.target, random_model(model_options(o))});
+  if (encoders) targets.push_back(std::move(*encoders));
+  for (const Target& target : targets) {
+    std::error_code ignored;
+    if (!o.force && std::filesystem::exists(target.path, ignored)) {
+      fail(target.path, "exists already (--force replaces it)");
+    }
+  }
+  const InterruptGuard interrupt;
+  ThreadPool pool(o.threads);
+  for (const Target& target : targets) {
+    if (!write(target, pool)) return;
+  }
 }
 
 }  // namespace
@@ -110,6 +155,8 @@ void add_random(CLI::App& app) {
   command->add_option("--layers", options->layers, "Only so many layers: whole patterns of 5 (e2b) or 6")
       ->check(positive());
   command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");
+  command->add_option("--encoders", options->encoders, "Write its encoders too: bf16, q8_0, f16 or f32");
+  command->add_option("--mmproj", options->mmproj, "Another name for the file of the encoders");
   command->add_option("--seed", options->seed, "Other weights")->capture_default_str();
   add_threads_option(*command, options->threads);
   command->add_flag("--force", options->force, "Replace what is there");

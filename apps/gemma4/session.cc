@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <filesystem>
 #include <utility>
 
 #include "base/clock.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
+#include "file/mmproj_name.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/terminal.h"
 
@@ -37,24 +37,6 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
                        file.name(), name_of(choice.which));
   }
   return choice.which;
-}
-
-/** The encoders' file of a GGUF as `convert` names it, or the only such file of a folder of GGUF; "" for none. */
-std::string mmproj_beside(const ModelFile& file, const std::string& path) {
-  namespace fs = std::filesystem;
-  if (file.format() != FileFormat::gguf) return "";
-  std::error_code error;
-  const fs::path place(path);
-  if (!fs::is_directory(place, error)) {
-    const fs::path beside = place.parent_path() / ("mmproj-" + place.filename().string());
-    return fs::exists(beside, error) ? beside.string() : "";
-  }
-  std::vector<std::string> found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(place, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("mmproj-") && name.ends_with(".gguf")) found.push_back(entry.path().string());
-  }
-  return found.size() == 1 ? found.front() : "";
 }
 
 /** Those of `some`, and what only `more` has; weights are shared, not copied. */
@@ -88,7 +70,8 @@ ModelFiles ModelFiles::open(const SessionOptions& options) {
   ModelFiles files;
   files.model = std::make_shared<const ModelFile>(ModelFile::open(options.model));
   files.config = Config::from(*files.model);
-  const std::string mmproj = options.mmproj.empty() ? mmproj_beside(*files.model, options.model) : options.mmproj;
+  std::string mmproj = options.mmproj;
+  if (mmproj.empty() && files.model->format() == FileFormat::gguf) mmproj = find_mmproj(options.model);
   files.encoders = mmproj.empty() ? files.model : std::make_shared<const ModelFile>(ModelFile::open(mmproj));
   files.media = MediaModel::of(*files.encoders);
   if (!options.mmproj.empty() && !files.media.encoders.sees() && !files.media.encoders.hears()) {

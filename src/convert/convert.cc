@@ -182,7 +182,7 @@ std::optional<Conversion> Conversion::to_mmproj(const ModelFile& source, FileTyp
   if (source.format() == FileFormat::gguf || (!media.sees() && !media.hears())) return std::nullopt;
   Conversion c(source);
   c.config_ = Config::from(source);
-  add_mmproj_keys(source, media, *c.config_, type, c.keys_);
+  add_mmproj_keys(source.name(), media, ProcessorConfig::from(source, media), c.config_->dim, type, c.keys_);
   c.outputs_ = mmproj_tensors(source, media, *c.config_, type);
   return c;
 }

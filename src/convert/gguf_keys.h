@@ -29,4 +29,12 @@ std::vector<float> rope_divisors(const Config& config);
  * without a tokenizer, when there is no tokenizer.json. */
 bool add_tokenizer_keys(const ModelFile& source, const Config& config, Metadata& keys);
 
+/** Whether it is a token of Gemma 4 that other programs must print, since they read tool calls and thoughts out of the
+ *  text. */
+bool is_printed_token(std::string_view piece);
+
+/** Gives the special tokens of Gemma 4 their places in a tokenizer of Gemma 3, which has the same pieces else, and a
+ *  chat template that uses them. A tokenizer that knows them stays as it is. */
+void name_gemma4_tokens(Metadata& keys);
+
 }  // namespace gemma

@@ -23,15 +23,6 @@ struct Pieces {
 
 bool is_byte(std::string_view piece) { return piece.size() == 6 && piece.starts_with("<0x") && piece.back() == '>'; }
 
-/** Tokens that other programs must print, since they read tool calls and thoughts out of the text. */
-bool is_printed(std::string_view piece) {
-  for (const char* name :
-       {"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", "<|\"|>"}) {
-    if (piece == name) return true;
-  }
-  return false;
-}
-
 std::string with_blanks(std::string_view piece) {
   std::string out(piece);
   for (size_t at = 0; (at = out.find(kBlank, at)) != std::string::npos; ++at) out.replace(at, kBlank.size(), " ");
@@ -56,7 +47,7 @@ class TokenizerKeys {
 
   void write_gemma4(Metadata& keys) {
     for (size_t id = 0; id < pieces_.types.size(); ++id) {
-      if (is_printed(pieces_.texts[id])) pieces_.types[id] = kUserDefined;
+      if (is_printed_token(pieces_.texts[id])) pieces_.types[id] = kUserDefined;
     }
     std::vector<std::string> merges;
     merges.reserve(file_.merges.entries.size());

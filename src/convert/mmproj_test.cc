@@ -109,7 +109,7 @@ TEST(MmprojTypes, WhatHasNoKeyIsRefused) {
     MediaConfig media = MediaConfig::from(source);
     change(media);
     Metadata keys;
-    return error_of([&] { add_mmproj_keys(source, media, text, FileType::bf16, keys); });
+    return error_of([&] { add_mmproj_keys("m", media, {}, text.dim, FileType::bf16, keys); });
   };
   EXPECT_THAT(refused([](MediaConfig& m) { m.vision->theta = 1000; }),
               HasSubstr("rope_theta: expected 100, since mmproj files have no key for it, found 1000"));

@@ -193,6 +193,30 @@ json::object drafter_config_of_size(std::string_view size) {
           {"text_config", std::move(text)}};
 }
 
+json::object encoder_config_of_size(std::string_view size) {
+  const ModelShape& s = shape_named(size);
+  if (s.generation == 3) fail_usage("--encoders", "the {} has none", s.name);
+  if (s.name == "12b") {
+    return {{"model_type", "gemma4_unified"},
+            {"vision_config", json::object{{"mm_embed_dim", s.dim}, {"output_proj_dims", s.dim}}},
+            {"audio_config", json::object{{"audio_embed_dim", 640}}}};
+  }
+  // The keys that are not here have the defaults of their class, which are those of the E models.
+  const bool small = s.per_layer_dim > 0;
+  json::object vision{{"use_clipped_linears", small}, {"standardize", !small}};
+  if (!small) {
+    vision.insert({{"hidden_size", 1152},
+                   {"intermediate_size", 4304},
+                   {"num_hidden_layers", 27},
+                   {"num_attention_heads", 16},
+                   {"num_key_value_heads", 16},
+                   {"head_dim", 72}});
+  }
+  json::object config{{"model_type", "gemma4"}, {"vision_config", std::move(vision)}};
+  if (small) config["audio_config"] = json::object();
+  return config;
+}
+
 json::object generation_config_of_size(std::string_view size) {
   const ModelShape& s = shape_named(size);
   json::object config{{"bos_token_id", 2}, {"pad_token_id", 0}};

@@ -20,5 +20,8 @@ json::object config_of_size(std::string_view size, int layers = 0);
  *  for the E models. Fails as wrong usage for the 270M, which has none. */
 json::object drafter_config_of_size(std::string_view size);
 json::object generation_config_of_size(std::string_view size);
+/** vision_config and audio_config of its config.json, as far as it has them. Fails as wrong usage for the 270M, which
+ *  has neither. */
+json::object encoder_config_of_size(std::string_view size);
 
 }  // namespace gemma

@@ -15,66 +15,12 @@
 #include "convert/gguf_keys.h"
 #include "convert/inventory.h"
 #include "convert/model_shapes.h"
-#include "convert/random_tensor.h"
-#include "file/gguf_writer.h"
+#include "convert/random_source.h"
 
 namespace gemma {
 namespace {
 
-constexpr float kNormSpread = 0.1f;  // of factors around 1
-constexpr float kRouterGain = 4;     // scores as far apart as a router's are that has learnt something
-
-/** The bytes of a whole file: header, tensors, padding. */
-class RandomSource final : public ByteSource {
- public:
-  struct Part {
-    int64_t offset, bytes;
-    std::vector<std::byte> given;          // the header and constants
-    std::unique_ptr<RandomTensor> random;  // else
-  };
-
-  RandomSource(std::string name, std::vector<Part> parts, int64_t size)
-      : name_(std::move(name)), parts_(std::move(parts)), size_(size) {}
-
-  int64_t size() const override { return size_; }
-  const std::string& name() const override { return name_; }
-
-  void read(int64_t offset, std::span<std::byte> out) const override {
-    const auto length = static_cast<int64_t>(out.size());
-    if (offset < 0 || offset > size_ || length > size_ - offset) {
-      fail(name_, "cannot read {} bytes at byte {}: file ends after {}", length, offset, size_);
-    }
-    const auto after = [](int64_t at, const Part& part) { return at < part.offset; };
-    auto part = std::upper_bound(parts_.begin(), parts_.end(), offset, after);
-    if (part != parts_.begin()) --part;
-    int64_t at = offset;
-    for (; part != parts_.end() && part->offset < offset + length; ++part) {
-      const int64_t begin = std::max(offset, part->offset);
-      const int64_t end = std::min(offset + length, part->offset + part->bytes);
-      if (begin >= end) continue;
-      clear(out, at - offset, begin - offset);
-      read_part(*part, begin - part->offset,
-                out.subspan(static_cast<size_t>(begin - offset), static_cast<size_t>(end - begin)));
-      at = end;
-    }
-    clear(out, at - offset, length);
-  }
-
- private:
-  /** What lies between tensors is zero. */
-  static void clear(std::span<std::byte> out, int64_t begin, int64_t end) {
-    std::fill(out.begin() + begin, out.begin() + end, std::byte{0});
-  }
-
-  static void read_part(const Part& part, int64_t at, std::span<std::byte> out) {
-    if (part.random) return part.random->read(at, out);
-    std::memcpy(out.data(), part.given.data() + at, out.size());
-  }
-
-  std::string name_;
-  std::vector<Part> parts_;  // by offset
-  int64_t size_;
-};
+constexpr float kRouterGain = 4;  // scores as far apart as a router's are that has learnt something
 
 /** A checkpoint folder of this model without weights, for the functions that read one. */
 ModelFile bare_folder(const RandomModelOptions& o, const std::string& name, std::string tokenizer) {
@@ -159,6 +105,7 @@ Plan make_plan(const RandomModelOptions& o, const std::string& name) {
   } else {
     add_tokenizer_keys(folder, plan.config, plan.keys);
   }
+  if (plan.config.generation == 4) name_gemma4_tokens(plan.keys);
   add_file_type_keys(o.type, plan.keys);
   plan_tensors(o, expected_tensors(plan.config), plan);
   return plan;
@@ -169,7 +116,7 @@ RandomTensor values_of(uint64_t seed, size_t index, std::string_view name, const
   float centre = 0, spread = 1.0f / std::sqrt(static_cast<float>(tensor.shape.cols()));
   if (tensor.shape.rank == 1) {  // norms and scales
     centre = 1;
-    spread = kNormSpread;
+    spread = kFactorSpread;
   } else if (name == "embed_tokens_per_layer.weight") {  // rows of many layers side by side
     spread = 1.0f / std::sqrt(static_cast<float>(c.per_layer_dim));
   } else if (name.ends_with("router.proj.weight")) {
@@ -178,37 +125,27 @@ RandomTensor values_of(uint64_t seed, size_t index, std::string_view name, const
   return RandomTensor(seed, index, tensor.dtype, centre, spread);
 }
 
-template <class T>
-std::vector<std::byte> bytes_of_values(const std::vector<T>& values) {
-  const auto bytes = std::as_bytes(std::span(values));
-  return {bytes.begin(), bytes.end()};
-}
-
 }  // namespace
 
 std::unique_ptr<ByteSource> random_model(const RandomModelOptions& options) {
   const std::string name =
       fmt::format("random {}{} {}", options.drafter ? "drafter of " : "", options.size, name_of(options.type));
   const Plan plan = make_plan(options, name);
-  GgufHeader header = gguf_header(name, plan.keys, plan.tensors);
-  std::vector<RandomSource::Part> parts;
-  const auto header_bytes = std::ssize(header.bytes);
-  parts.push_back({0, header_bytes, std::move(header.bytes), nullptr});
+  std::vector<RandomPart> parts;
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const NewTensor& tensor = plan.tensors[i];
-    RandomSource::Part part{header.offsets[i], bytes_of(tensor.dtype, tensor.shape.count()), {}, nullptr};
     if (tensor.dtype == DType::i32) {  // each token in its place
       std::vector<int32_t> order(static_cast<size_t>(tensor.shape.count()));
       std::iota(order.begin(), order.end(), 0);
-      part.given = bytes_of_values(order);
+      parts.push_back(given_values(order));
     } else if (i < plan.names.size()) {
-      part.random = std::make_unique<RandomTensor>(values_of(options.seed, i, plan.names[i], tensor, plan.config));
+      const RandomTensor values = values_of(options.seed, i, plan.names[i], tensor, plan.config);
+      parts.push_back({std::make_unique<RandomTensor>(values), {}});
     } else {
-      part.given = bytes_of_values(plan.divisors);
+      parts.push_back(given_values(plan.divisors));
     }
-    parts.push_back(std::move(part));
   }
-  return std::make_unique<RandomSource>(name, std::move(parts), header.file_bytes);
+  return random_source(name, plan.keys, plan.tensors, std::move(parts));
 }
 
 }  // namespace gemma

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "convert/file_type.h"
 #include "file/model_file.h"
@@ -28,5 +29,9 @@ struct RandomModelOptions {
 
 /** Fails when there is no such size, and when the tokenizer does not fit the model. */
 std::unique_ptr<ByteSource> random_model(const RandomModelOptions& options);
+
+/** The mmproj file of such a model: its encoders of pictures and sound with random weights. Matrices are of the type
+ * that convert would give them. Fails as wrong usage when there is no such size, or it has none. */
+std::unique_ptr<ByteSource> random_encoders(std::string_view size, FileType type, uint64_t seed = 0);
 
 }  // namespace gemma

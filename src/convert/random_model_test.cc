@@ -9,7 +9,11 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/drafter_config.h"
+#include "config/media_names.h"
+#include "config/processor_config.h"
+#include "convert/gguf_keys.h"
 #include "convert/inventory.h"
+#include "convert/media_tensors.h"
 #include "convert/model_shapes.h"
 #include "convert/random_tensor.h"
 #include "tensor/pack.h"
@@ -151,10 +155,86 @@ TEST(RandomModel, DraftersFitTheirTargets) {
 TEST(RandomModel, SaysWhatItCannotMake) {
   EXPECT_THROW(random_model({.size = "270m", .drafter = true}), UsageError);
   EXPECT_THROW(random_model({.size = "3b"}), UsageError);
+  EXPECT_THROW(random_encoders("270m", FileType::bf16), UsageError);
   EXPECT_THROW(random_model({.size = "e2b", .layers = 7}), UsageError);
   EXPECT_THROW(random_model({.size = "e2b", .layers = 40}), UsageError);
   EXPECT_THROW(random_model({.size = "270m", .tokenizer = "no/such/tokenizer.json"}), Error);
   EXPECT_THROW(random_model({.size = "270m", .tokenizer = "no/such/model.gguf"}), Error);
+}
+
+ModelFile open_encoders(std::string_view size, FileType type = FileType::bf16) {
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  sources.push_back(random_encoders(size, type));
+  return ModelFile::open(std::move(sources));
+}
+
+TEST(RandomEncoders, EverySizeHasThoseOfItsModel) {
+  // Millions of parameters, in all: towers of 150 and 300, of 550, and what stands for them in the 12B.
+  const std::map<std::string, double> kMillions{
+      {"e2b", 476}, {"e4b", 480}, {"12b", 49}, {"26b-a4b", 573}, {"31b", 576}};
+  for (const auto& [size, millions] : kMillions) {
+    SCOPED_TRACE(size);
+    const ModelFile file = open_encoders(size);
+    const MediaConfig media = MediaConfig::from(file);
+    const bool small = size[0] == 'e', blocks = size == "12b";
+    EXPECT_EQ(media.vision.has_value(), !blocks);
+    EXPECT_EQ(media.audio.has_value(), small);
+    EXPECT_EQ(media.pixel_blocks.has_value(), blocks);
+    EXPECT_EQ(media.sample_frames.has_value(), blocks);
+    if (media.vision) {
+      EXPECT_EQ(media.vision->dim, small ? 768 : 1152);
+      EXPECT_EQ(media.vision->clipped, small);
+      EXPECT_EQ(media.vision->standardized, !small);
+    }
+    EXPECT_EQ(ProcessorConfig::from(file, media).image_budget, 280);
+    double count = 0;
+    for (const TensorRecord& t : file.tensors()) count += static_cast<double>(t.shape.count());
+    EXPECT_NEAR(count * 1e-6, millions, millions * 0.01);
+    const Config text = Config::from(open_random({.size = size}));
+    for (const MediaTensor& t : media_tensors(media, text.dim)) {
+      const TensorRecord* found = file.find(media_gguf_name(t.name).value());
+      ASSERT_NE(found, nullptr) << t.name;
+      EXPECT_EQ(found->shape, t.to) << t.name;
+    }
+  }
+}
+
+TEST(RandomEncoders, ValuesAreFiniteAndOfTheTypeAskedFor) {
+  for (const FileType type : {FileType::f32, FileType::bf16, FileType::f16, FileType::q8_0}) {
+    const ModelFile file = open_encoders("e2b", type);
+    EXPECT_EQ(name_of(type), info(file.find("v.blk.3.attn_q.weight")->dtype).name);
+    EXPECT_EQ(file.find("v.blk.3.ln1.weight")->dtype, DType::f32);
+    for (const TensorRecord& t : file.tensors()) {
+      const auto [mean, spread] = distribution(file, t);
+      EXPECT_LE(std::abs(mean), 20) << t.name;
+      EXPECT_LE(spread, 1) << t.name;
+    }
+  }
+}
+
+TEST(RandomModel, SpecialTokensAreThoseOfGemma4) {
+  std::vector<std::string> pieces(262144);
+  for (size_t i = 0; i < pieces.size(); ++i) pieces[i] = fmt::format("<unused{}>", i);
+  Metadata keys;
+  keys.set("tokenizer.ggml.tokens", pieces);
+  keys.set("tokenizer.ggml.token_type", std::vector<int64_t>(pieces.size(), 1));
+  name_gemma4_tokens(keys);
+  const auto& named = *keys.strings("tokenizer.ggml.tokens");
+  const auto types = keys.integers("tokenizer.ggml.token_type").value();
+  EXPECT_EQ(named[105], "<|turn>");
+  EXPECT_EQ(named[258880], "<|image|>");
+  EXPECT_EQ(types[258880], 3);
+  EXPECT_EQ(types[100], 4);
+  EXPECT_EQ(named[107], "<unused107>");
+  EXPECT_TRUE(keys.string("tokenizer.chat_template"));
+  // One that knows them is not touched.
+  Metadata own;
+  std::swap(pieces[7], pieces[105] = "<|turn>");
+  own.set("tokenizer.ggml.tokens", pieces);
+  own.set("tokenizer.ggml.token_type", std::vector<int64_t>(pieces.size(), 1));
+  name_gemma4_tokens(own);
+  EXPECT_EQ((*own.strings("tokenizer.ggml.tokens"))[258880], "<unused258880>");
+  EXPECT_FALSE(own.string("tokenizer.chat_template"));
 }
 
 TEST(RandomModel, KeepsTheSharedPartOfAShortModel) {

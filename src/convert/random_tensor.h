@@ -13,6 +13,8 @@
 
 namespace gemma {
 
+inline constexpr float kFactorSpread = 0.1f;  // of the factors of norms around 1, of what is added around 0
+
 class RandomTensor {
  public:
   /** Values around `centre`, their root mean square distance from it `spread`. Quantized types: centre 0. Fails the

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "file/mmproj_name.h"
 #include "file/readers.h"
 
 namespace gemma {
@@ -63,8 +64,7 @@ std::string choose_in(const std::string& folder) {
     if (name == "model.safetensors" || name == kIndexName) return name;
     if (name.ends_with(".safetensors.index.json")) indexes.push_back(name);
     if (name.ends_with(".safetensors")) safetensors.push_back(name);
-    // A file mmproj-*.gguf beside a model holds the encoders of pictures and sound.
-    if (name.ends_with(".gguf") && !name.starts_with("mmproj") && (!part || part->part == 1)) ggufs.push_back(name);
+    if (name.ends_with(".gguf") && !is_mmproj_name(name) && (!part || part->part == 1)) ggufs.push_back(name);
     for (const char* end :
          {".bin", ".pt", ".pth", ".ckpt", ".onnx", ".npz", ".h5", ".msgpack", ".tflite", ".litertlm"}) {
       if (name.ends_with(end)) others.push_back(name);

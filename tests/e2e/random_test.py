@@ -5,7 +5,7 @@ import hashlib
 import json
 import unittest
 
-from support import MODEL, ProgramTest
+from support import GOLDEN, MODEL, ProgramTest
 
 
 class RandomTest(ProgramTest):
@@ -29,6 +29,18 @@ class RandomTest(ProgramTest):
         answer = json.loads(self.out("run", path, "Hello", "--raw", "--max-tokens", 3, "--json"))
         self.assertEqual(answer["tokens"], 3)
 
+    def test_with_encoders_it_sees_and_hears_at_once(self):
+        path = self.write("e2b.gguf", "e2b", "--layers", 5, "--tokenizer", MODEL, "--encoders", "q8_0")
+        self.assertTrue((self.folder / "mmproj-e2b.gguf").exists())
+        media = GOLDEN / "preprocess"
+        picture, sound = media / "images" / "square_96.png", media / "audio" / "tones_16000_11.wav"
+        args = ["--image", picture, "--image-budget", 70, "--audio", sound, "--max-tokens", 2, "--json"]
+        answer = json.loads(self.out("run", path, "What is this?", *args))
+        self.assertEqual([each["kind"] for each in answer["media"]], ["image", "audio"])
+        self.assertEqual(answer["tokens"], 2)
+        self.write("e2b.gguf", "e2b", "--layers", 5, "--tokenizer", "none", "--mmproj", "eyes.gguf", "--force")
+        self.assertTrue((self.folder / "eyes.gguf").exists())
+
     def test_a_drafter_drafts_for_the_model_of_its_size(self):
         target = self.write("e2b.gguf", "e2b", "--layers", 10, "--tokenizer", MODEL)
         drafter = self.write("drafter.gguf", "e2b", "--type", "q8_0", "--drafter")
@@ -42,6 +54,14 @@ class RandomTest(ProgramTest):
 
     def test_what_cannot_be_meant(self):
         self.assertIn("270m has none", self.error("random", "270m", "--drafter", "-o", "x.gguf", status=2))
+        self.assertIn("270m has none", self.error("random", "270m", "--encoders", "bf16", "-o", "x.gguf", status=2))
+        for options, text in (
+            (("--encoders", "q4_0"), "bf16, q8_0, f16 or f32"),
+            (("--encoders", "bf16", "--drafter"), "drafter"),
+            (("--mmproj", "eyes.bin"), ".gguf"),
+            (("--mmproj", "x.gguf"), "another name"),
+        ):
+            self.assertIn(text, self.error("random", "e2b", *options, "-o", "x.gguf", status=2))
         for option in ("--layers", "5"), ("--tokenizer", "none"):
             self.assertIn(option[0], self.error("random", "e2b", "--drafter", *option, "-o", "x.gguf", status=2))
         self.assertIn("270m, e2b", self.error("random", "e3b", "--tokenizer", "none", "-o", "x.gguf", status=2))
