@@ -33,7 +33,7 @@ std::string question(const CaptionOptions& options) {
 }
 
 void run(const CaptionOptions& options) {
-  Task(options.task, {media::Kind::image}).answer_each(files_of(media::Kind::image, options.files), question(options));
+  Task(options.task, {Medium::image}).answer_each(files_of(Medium::image, options.files), question(options));
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ void add_caption(CLI::App& app) {
       ->check(CLI::IsMember({"short", "medium", "long"}))
       ->capture_default_str();
   command->add_option("--language", options->language, "Of the description: Italian")->check(not_empty());
-  add_task_options(*command, options->task, {media::Kind::image});
+  add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

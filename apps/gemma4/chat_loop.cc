@@ -153,7 +153,7 @@ class ChatLoop {
 
   std::unique_ptr<Exchange> begin() {
     try {
-      session_.use(senses_of(media_));
+      session_.use(Senses::of(media_));
       auto exchange = Exchange::chat(session_.speaker(), messages_, media_, options_.answer);
       if (exchange) return std::move(exchange).value();
       say(exchange.failure().message());
@@ -215,8 +215,7 @@ class ChatLoop {
       options_.system = argument;
       reset();
     } else if (name == "/image" || name == "/audio" || name == "/video") {
-      using media::Kind;
-      show({name == "/image" ? Kind::image : name == "/audio" ? Kind::audio : Kind::video, unquoted(argument)});
+      show({name == "/image" ? Medium::image : name == "/audio" ? Medium::audio : Medium::video, unquoted(argument)});
     } else if (name == "/think") {
       think(argument);
     } else if (name == "/reset") {

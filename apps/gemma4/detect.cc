@@ -59,17 +59,17 @@ int number(const json::object& facts, std::string_view key) {
 
 /** The picture as it is seen, decoded by a worker. */
 media::Pixels pixels_of(const std::string& path, const MediaSettings& settings) {
-  MediaOptions options = settings.of(media::Kind::image);
+  MediaOptions options = settings.of(Medium::image);
   options.prepare.whole = true;
   const media::Prepared prepared = prepare_file(path, options);
   const auto found = std::find_if(prepared.arrays.begin(), prepared.arrays.end(),
                                   [](const media::Array& array) { return array.name == "image0.rgb_u8"; });
   media::Pixels pixels{number(prepared.facts, "width"), number(prepared.facts, "height"), {}};
   pixels.rgb.resize(static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height) * 3);
-  if (found == prepared.arrays.end() || found->bytes.size() != pixels.rgb.size()) {
+  if (found == prepared.arrays.end() || found->values.bytes() != std::ssize(pixels.rgb)) {
     fail(path, "expected {} bytes of pixels from its worker", pixels.rgb.size());
   }
-  std::memcpy(pixels.rgb.data(), found->bytes.data(), pixels.rgb.size());
+  std::memcpy(pixels.rgb.data(), found->values.raw().data(), pixels.rgb.size());
   return pixels;
 }
 
@@ -108,7 +108,7 @@ class Grounder {
  public:
   Grounder(const GroundOptions& options, const std::optional<std::string>& phrase)
       : options_(options),
-        task_(options.task, {media::Kind::image}),
+        task_(options.task, {Medium::image}),
         question_(question_of(options, phrase)),
         label_(phrase.value_or("object")),
         answer_(task_.answer_options()) {
@@ -142,11 +142,11 @@ class Grounder {
     if (!findings) fail(file.path, "{}", findings.failure().message());
     for (const std::string& note : findings.value().notes) say(file.path, note);
     if (answer.finish == Finish::length) say(file.path, "the answer has as many tokens as it may (--max-tokens)");
-    using Kind = grounding::Frame::Kind;
+    using Medium = grounding::Frame::Kind;
     const int tag = number(facts.facts, "orientation");
     grounding::Sighting seen;
     seen.file = file.path;
-    seen.frame = grounding::frame_of(options_.stored ? Kind::stored : Kind::upright, number(facts.facts, "width"),
+    seen.frame = grounding::frame_of(options_.stored ? Medium::stored : Medium::upright, number(facts.facts, "width"),
                                      number(facts.facts, "height"), tag);
     seen.found = std::move(findings.value().found);
     seen.places = places_in(seen.frame, seen.found, tag);
@@ -184,7 +184,7 @@ void run(GroundOptions options) {
   const char* command = options.point ? "point" : "detect";
   if (options.words.empty()) fail_usage(command, "no such file: '{}'", *phrase);
   if (options.point && !phrase) fail_usage(command, "expected what to point to behind the pictures, in quotes");
-  const std::vector<MediaFile> files = files_of(media::Kind::image, options.words);
+  const std::vector<MediaFile> files = files_of(Medium::image, options.words);
   check(options, files);
   Grounder(options, phrase).run(files);
 }
@@ -203,7 +203,7 @@ void add(CLI::App& app, bool point) {
   command->add_flag_function(
       "--strict,!--no-strict", [options](int64_t count) { options->strict = count > 0; },
       "Nothing but such JSON can come (default with --json)");
-  add_task_options(*command, options->task, {media::Kind::image});
+  add_task_options(*command, options->task, {Medium::image});
   command->footer(point ? kPointExamples : kDetectExamples);
   command->callback([options] { run(*options); });
 }

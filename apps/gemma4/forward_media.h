@@ -37,7 +37,6 @@ class EncoderInputs {
   const TensorRecord* find(const std::string& name) const { return file_.find(prefix_ + name); }
   std::string name_of(TokenType type) const;
   Tensor load(const TensorRecord& record) const;
-  int64_t columns_of(const std::string& name, int64_t frame, int64_t squares) const;
   ToEncode picture(TokenType type);
   ToEncode clip();
 

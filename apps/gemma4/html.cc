@@ -52,10 +52,10 @@ void render(const HtmlOptions& options, const json::object& facts) {
 
 void run(const HtmlOptions& options) {
   if (!options.render.empty() && options.out.empty()) fail_usage("--render", "needs the page in a file: -o PAGE.html");
-  Task task(options.task, {media::Kind::image});
+  Task task(options.task, {Medium::image});
   AnswerOptions answer_options = task.answer_options();
   if (answer_options.max_tokens == 0) answer_options.max_tokens = kMostTokens;
-  task.for_each({{media::Kind::image, options.file}}, [&](const MediaFile& file, const auto& media) {
+  task.for_each({{Medium::image, options.file}}, [&](const MediaFile& file, const auto& media) {
     const Answer answer = task.ask({media}, kQuestion, answer_options);
     const std::string page = page_of(answer.text);
     if (!options.out.empty()) write_text(options.out, page);
@@ -86,7 +86,7 @@ void add_html(CLI::App& app) {
   command->add_option("-o,--out", options->out, "Writes the page there (default: standard output)")->type_name("FILE");
   command->add_option("--render", options->render, "Shows the page by chromium as a picture of the same size")
       ->type_name("FILE.png");
-  add_task_options(*command, options->task, {media::Kind::image});
+  add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

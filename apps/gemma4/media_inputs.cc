@@ -16,15 +16,13 @@
 namespace gemma::app {
 namespace {
 
-using media::Kind;
+constexpr std::array<std::pair<const char*, Medium>, 3> kOptions{
+    {{"--image", Medium::image}, {"--audio", Medium::audio}, {"--video", Medium::video}}};
 
-constexpr std::array<std::pair<const char*, Kind>, 3> kOptions{
-    {{"--image", Kind::image}, {"--audio", Kind::audio}, {"--video", Kind::video}}};
-
-const char* help_of(Kind kind) {
-  if (kind == Kind::image) return "A picture the prompt is about ('-': stdin); may be repeated";
-  return kind == Kind::audio ? "Sound the prompt is about; may be repeated"
-                             : "A film the prompt is about; may be repeated";
+const char* help_of(Medium kind) {
+  if (kind == Medium::image) return "A picture the prompt is about ('-': stdin); may be repeated";
+  return kind == Medium::audio ? "Sound the prompt is about; may be repeated"
+                               : "A film the prompt is about; may be repeated";
 }
 
 /** Where a part of a message says that its file is; "" when it does not. */
@@ -35,10 +33,6 @@ std::string path_of(const json::object& part) {
     if (value != nullptr && value->is_string()) return local_path(value->get_string());
   }
   return "";
-}
-
-Kind kind_of(Medium medium) {
-  return medium == Medium::image ? Kind::image : medium == Medium::audio ? Kind::audio : Kind::video;
 }
 
 int hex_digit(char c) {
@@ -77,7 +71,7 @@ void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
       }
     }
   });
-  add_media_settings(command, inputs.settings, {Kind::image, Kind::audio, Kind::video});
+  add_media_settings(command, inputs.settings, {Medium::image, Medium::audio, Medium::video});
 }
 
 std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
@@ -112,16 +106,10 @@ MediaList MediaReader::read_parts(const json::array& messages) const {
       const std::string path = path_of(parts[j].get_object());
       if (path.empty() || path == "-")
         fail(fmt::format("messages[{}].content[{}]", i, j), "expected the \"path\" of a file");
-      files.push_back({kind_of(*medium), path});
+      files.push_back({*medium, path});
     }
   }
   return read_all(files);
-}
-
-Senses senses_of(const MediaList& media) {
-  Senses senses;
-  for (const auto& each : media) senses.add(each->item);
-  return senses;
 }
 
 std::string note_of(const Media& media) {
@@ -189,7 +177,7 @@ std::string unquoted(std::string_view pasted) {
   return path;
 }
 
-std::optional<Kind> kind_of_file(const std::string& path) {
+std::optional<Medium> kind_of_file(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
   std::string ending = std::filesystem::path(path).extension().string();
@@ -203,9 +191,9 @@ std::optional<Kind> kind_of_file(const std::string& path) {
   const auto is_one_of = [&](const auto& names) {
     return std::find(std::begin(names), std::end(names), ending) != std::end(names);
   };
-  if (is_one_of(kPictures)) return Kind::image;
-  if (is_one_of(kSound)) return Kind::audio;
-  if (is_one_of(kFilms)) return Kind::video;
+  if (is_one_of(kPictures)) return Medium::image;
+  if (is_one_of(kSound)) return Medium::audio;
+  if (is_one_of(kFilms)) return Medium::video;
   return std::nullopt;
 }
 

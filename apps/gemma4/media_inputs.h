@@ -7,7 +7,7 @@
 //   const ModelFiles files = ModelFiles::open(session);       // no weights yet
 //   MediaReader reader(files, inputs.settings);
 //   const MediaList media = reader.read_all(inputs.files);    // decoded in a worker process
-//   Session::open(session, files, senses_of(media));
+//   Session::open(session, files, Senses::of(media));
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@
 namespace gemma::app {
 
 struct MediaFile {
-  media::Kind kind = media::Kind::image;
+  Medium kind = Medium::image;
   std::string path;  // "-": standard input
 };
 
@@ -49,8 +49,6 @@ class MediaReader {
   MediaSettings settings_;
 };
 
-Senses senses_of(const MediaList& media);
-
 /** What a person should be told of it: that it is silent, that it is heard in pieces, which budget was chosen for it;
  * "" for nothing. */
 std::string note_of(const Media& media);
@@ -63,6 +61,6 @@ std::string unquoted(std::string_view pasted);
 /** "file:///my%20cat.jpg" as a path; what is no such address as it is. */
 std::string local_path(std::string_view address);
 /** The kind of a file that is there, by the ending of its name; nullopt where that is of no kind that is read. */
-std::optional<media::Kind> kind_of_file(const std::string& path);
+std::optional<Medium> kind_of_file(const std::string& path);
 
 }  // namespace gemma::app

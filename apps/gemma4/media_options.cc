@@ -20,8 +20,6 @@
 namespace gemma::app {
 namespace {
 
-using media::Kind;
-
 /** One of a few words, each of which stands for a value. */
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
@@ -55,7 +53,7 @@ void add_size(CLI::App& command, const char* name, std::string& value, const cha
 }
 
 void add_budget(CLI::App& command, const char* name, media::PrepareOptions& o) {
-  const bool film = o.kind == Kind::video;
+  const bool film = o.kind == Medium::video;
   std::vector<std::pair<std::string, int>> budgets;
   for (const int budget : media::kImageBudgets) budgets.emplace_back(std::to_string(budget), budget);
   if (!film) budgets.emplace_back("auto", media::kAutoBudget);
@@ -66,22 +64,19 @@ void add_budget(CLI::App& command, const char* name, media::PrepareOptions& o) {
 }
 
 void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
-  const bool film = o.kind == Kind::video;
+  const bool film = o.kind == Medium::video;
   add_budget(command, film ? "--budget,--frame-budget" : "--budget,--image-budget", o);
   add_choice<media::ResizeRule>(command, "--resize", o.resize,
                                 {{"torch", media::ResizeRule::torch},
                                  {"pillow", media::ResizeRule::pillow},
                                  {"pillow-down-first", media::ResizeRule::pillow_down_first}},
                                 "Whose rounding");
-  command.add_option("--max-pixels", o.max_pixels, film ? "Of a frame at most" : "At most, before resizing")
-      ->check(positive());
 }
 
 void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
   add_choice<media::FrontEnd>(command, "--front-end", o.front_end,
                               {{"transformers", media::FrontEnd::transformers}, {"jax", media::FrontEnd::jax}},
                               "Whose mel features (docs/media.md)");
-  command.add_option("--max-seconds", o.max_seconds, "Of sound or film at most")->check(positive());
 }
 
 void add_film_options(CLI::App& command, const char* sound, media::PrepareOptions& o) {
@@ -104,10 +99,16 @@ void add_film_options(CLI::App& command, const char* sound, media::PrepareOption
       "The sound track: beside the frames it belongs to, behind them, or left out");
 }
 
-void add_limits(CLI::App& command, MediaOptions& options) {
-  add_size(command, "--max-bytes", options.max_bytes, "Of the file at most");
-  add_size(command, "--max-memory", options.max_memory, "For decoding it at most; default 6GB");
-  command.add_option("--max-cpu", options.worker.cpu_seconds, "Seconds of processor time for decoding it at most")
+/** Of files that are seen, heard or both. */
+void add_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
+  if (seen) {
+    command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
+        ->check(positive());
+  }
+  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(positive());
+  add_size(command, "--max-bytes", limits.max_bytes, "Of the file at most");
+  add_size(command, "--max-memory", limits.max_memory, "For decoding it at most; default 6GB");
+  command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
       ->check(positive())
       ->capture_default_str();
 }
@@ -142,50 +143,37 @@ void add_media_options(CLI::App& command, MediaOptions& options) {
   add_choice<media::Form>(command, "--form", o.form,
                           {{"towers", media::Form::towers}, {"unified", media::Form::unified}},
                           "For models with towers, or the 12B, which has none");
-  if (o.kind != Kind::audio) add_picture_options(command, o);
-  if (o.kind == Kind::image) {
+  if (o.kind != Medium::audio) add_picture_options(command, o);
+  if (o.kind == Medium::image) {
     add_choice<media::Alpha>(command, "--alpha", o.alpha,
                              {{"white", media::Alpha::white}, {"drop", media::Alpha::drop}},
                              "What is transparent: on white, or its colours as stored");
     command.add_flag("!--as-stored", o.turn, "Do not turn the picture by its orientation tag");
   }
-  if (o.kind != Kind::image) add_sound_options(command, o);
-  if (o.kind == Kind::video) add_film_options(command, "--sound", o);
-  add_limits(command, options);
+  if (o.kind != Medium::image) add_sound_options(command, o);
+  if (o.kind == Medium::video) add_film_options(command, "--sound", o);
+  add_limits(command, options.limits, o.kind != Medium::audio, o.kind != Medium::image);
 }
 
 MediaSettings::MediaSettings() {
-  audio.prepare.kind = Kind::audio;
-  video.prepare.kind = Kind::video;
+  audio.kind = Medium::audio;
+  video.kind = Medium::video;
 }
 
-MediaOptions MediaSettings::of(Kind kind) const {
-  MediaOptions options = kind == Kind::image ? image : kind == Kind::audio ? audio : video;
-  options.prepare.max_pixels = limits.prepare.max_pixels;
-  options.prepare.max_seconds = limits.prepare.max_seconds;
-  options.worker = limits.worker;
-  options.max_bytes = limits.max_bytes;
-  options.max_memory = limits.max_memory;
-  return options;
+MediaOptions MediaSettings::of(Medium kind) const {
+  return {kind == Medium::image ? image : kind == Medium::audio ? audio : video, limits};
 }
 
-void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Kind>& kinds) {
+void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Medium>& kinds) {
   const size_t before = command.get_options().size();
-  const auto has = [&](Kind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
-  if (has(Kind::image)) add_budget(command, "--image-budget", settings.image.prepare);
-  if (has(Kind::video)) {
-    add_budget(command, "--frame-budget", settings.video.prepare);
-    add_film_options(command, "--film-sound", settings.video.prepare);
+  const auto has = [&](Medium kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
+  if (has(Medium::image)) add_budget(command, "--image-budget", settings.image);
+  if (has(Medium::video)) {
+    add_budget(command, "--frame-budget", settings.video);
+    add_film_options(command, "--film-sound", settings.video);
   }
-  if (has(Kind::image) || has(Kind::video)) {
-    command.add_option("--max-pixels", settings.limits.prepare.max_pixels, "Of a picture or frame at most")
-        ->check(positive());
-  }
-  if (has(Kind::audio) || has(Kind::video)) {
-    command.add_option("--max-seconds", settings.limits.prepare.max_seconds, "Of sound or film at most")
-        ->check(positive());
-  }
-  add_limits(command, settings.limits);
+  const bool film = has(Medium::video);
+  add_limits(command, settings.limits, has(Medium::image) || film, has(Medium::audio) || film);
   const std::vector<CLI::Option*> options = command.get_options();
   for (size_t i = before; i < options.size(); ++i) options[i]->group("Pictures, sound and film");
 }
@@ -195,9 +183,12 @@ media::Prepared prepare_file(const std::string& path, const MediaOptions& option
   if (path.find("://") != std::string::npos) fail(path, "expected a file of this machine, found an address");
   if (path.starts_with("data:")) fail("data:...", "expected a file of this machine, found its bytes");
   media::PrepareOptions prepare = options.prepare;
-  media::WorkerOptions worker = options.worker;
-  if (!options.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.max_bytes);
-  if (!options.max_memory.empty()) worker.memory = *parse_bytes(options.max_memory);
+  media::WorkerOptions worker;
+  prepare.max_pixels = options.limits.max_pixels;
+  prepare.max_seconds = options.limits.max_seconds;
+  worker.cpu_seconds = options.limits.cpu_seconds;
+  if (!options.limits.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.limits.max_bytes);
+  if (!options.limits.max_memory.empty()) worker.memory = *parse_bytes(options.limits.max_memory);
   const int64_t most = prepare.max_bytes > 0 ? prepare.max_bytes : 4'000'000'000;
   const File file = path == "-" ? standard_input(most) : File::open(path);
   return media::prepare_apart(file, prepare, worker);

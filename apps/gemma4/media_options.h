@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,17 @@
 
 namespace gemma::app {
 
+/** What decoding a file may take; 0 and "": the defaults. */
+struct MediaLimits {
+  std::string max_bytes, max_memory;  // "2GB"
+  int64_t max_pixels = 0;
+  double max_seconds = 0;
+  int64_t cpu_seconds = media::WorkerOptions().cpu_seconds;
+};
+
 struct MediaOptions {
   media::PrepareOptions prepare;
-  media::WorkerOptions worker;
-  std::string max_bytes, max_memory;  // "2GB"
+  MediaLimits limits;
 };
 
 /** Options of one kind of file; `options` lives as long as the command. */
@@ -23,14 +31,14 @@ void add_media_options(CLI::App& command, MediaOptions& options);
 struct MediaSettings {
   MediaSettings();
   /** Of one kind, limits included. */
-  MediaOptions of(media::Kind kind) const;
+  MediaOptions of(Medium kind) const;
 
-  MediaOptions image, audio, video;
-  MediaOptions limits;  // of all
+  media::PrepareOptions image, audio, video;
+  MediaLimits limits;  // of all
 };
 
 /** --image-budget and the like, as far as they are of files of `kinds`; `settings` lives as long as the command. */
-void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<media::Kind>& kinds);
+void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Medium>& kinds);
 
 /** Opens and prepares a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options);

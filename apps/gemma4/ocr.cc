@@ -121,7 +121,7 @@ void print(const Page& page, const Answer& answer, bool json, bool named) {
 
 void run(const OcrOptions& options) {
   if (!options.pages.empty()) page_range(options.pages);
-  Task task(options.task, {media::Kind::image});
+  Task task(options.task, {Medium::image});
   std::vector<std::unique_ptr<TemporaryFolder>> folders;
   std::map<std::string, Page> pages;
   std::vector<std::string> pictures;
@@ -139,7 +139,7 @@ void run(const OcrOptions& options) {
   }
   AnswerOptions answer = task.answer_options();
   if (answer.max_tokens == 0) answer.max_tokens = kMostTokens;
-  task.for_each(files_of(media::Kind::image, pictures), [&](const MediaFile& file, const auto& media) {
+  task.for_each(files_of(Medium::image, pictures), [&](const MediaFile& file, const auto& media) {
     print(pages.at(file.path), task.ask({media}, kQuestion, answer), options.task.json, pictures.size() > 1);
   });
 }
@@ -154,7 +154,7 @@ void add_ocr(CLI::App& app) {
   command->add_option("--dpi", options->dpi, "Of PDFs: pixels an inch")
       ->check(CLI::Range(20, 1200))
       ->capture_default_str();
-  add_task_options(*command, options->task, {media::Kind::image});
+  add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

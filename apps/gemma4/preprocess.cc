@@ -14,8 +14,6 @@
 namespace gemma::app {
 namespace {
 
-using media::Kind;
-
 constexpr const char* kExamples = R"(Examples:
   gemma4 preprocess image bike.jpg                         sizes and soft tokens
   gemma4 preprocess image page.png --budget 1120 --out page.safetensors
@@ -33,9 +31,7 @@ struct PreprocessOptions {
 void write_arrays(const std::string& path, const std::vector<media::Array>& arrays) {
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const media::Array& array : arrays) {
-    Tensor tensor = Tensor::host(array.dtype, array.shape);
-    std::memcpy(tensor.raw_mutable().data(), array.bytes.data(), array.bytes.size());
-    tensors.emplace_back(array.name, std::move(tensor));
+    tensors.emplace_back(array.name, array.values);
   }
   write_safetensors(path, tensors);
 }
@@ -93,8 +89,8 @@ std::string film_text(const json::object& facts) {
   return out;
 }
 
-std::string describe(Kind kind, const json::object& facts) {
-  return kind == Kind::image ? image_text(facts) : kind == Kind::audio ? sound_text(facts) : film_text(facts);
+std::string describe(Medium kind, const json::object& facts) {
+  return kind == Medium::image ? image_text(facts) : kind == Medium::audio ? sound_text(facts) : film_text(facts);
 }
 
 void run(const PreprocessOptions& options) {
@@ -107,8 +103,9 @@ void run(const PreprocessOptions& options) {
     json::array arrays;
     for (const media::Array& array : prepared.arrays) {
       json::array shape;
-      for (int i = 0; i < array.shape.rank; ++i) shape.emplace_back(array.shape[i]);
-      arrays.push_back(json::object{{"name", array.name}, {"dtype", info(array.dtype).name}, {"shape", shape}});
+      for (int i = 0; i < array.values.shape().rank; ++i) shape.emplace_back(array.values.shape()[i]);
+      arrays.push_back(
+          json::object{{"name", array.name}, {"dtype", info(array.values.dtype()).name}, {"shape", shape}});
     }
     json::object whole{{"file", options.file}};
     for (const auto& [key, value] : prepared.facts) whole[key] = value;
@@ -121,7 +118,7 @@ void run(const PreprocessOptions& options) {
   std::fflush(stdout);
 }
 
-void add_kind(CLI::App& preprocess, const char* name, Kind kind, const char* help) {
+void add_kind(CLI::App& preprocess, const char* name, Medium kind, const char* help) {
   auto options = std::make_shared<PreprocessOptions>();
   options->media.prepare.kind = kind;
   CLI::App* command = preprocess.add_subcommand(name, help);
@@ -152,9 +149,9 @@ void add_preprocess(CLI::App& app) {
   CLI::App* command = app.add_subcommand("preprocess", "Show what a model sees of a picture, sound or film");
   command->require_subcommand(1);
   command->footer(kExamples);
-  add_kind(*command, "image", Kind::image, "A picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC");
-  add_kind(*command, "audio", Kind::audio, "Sound: WAV, AIFF, FLAC, Ogg, Opus, MP3, m4a, AAC, WebM, of films too");
-  add_kind(*command, "video", Kind::video, "A film: MP4, QuickTime, WebM, Matroska, AVI, MPEG-TS");
+  add_kind(*command, "image", Medium::image, "A picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC");
+  add_kind(*command, "audio", Medium::audio, "Sound: WAV, AIFF, FLAC, Ogg, Opus, MP3, m4a, AAC, WebM, of films too");
+  add_kind(*command, "video", Medium::video, "A film: MP4, QuickTime, WebM, Matroska, AVI, MPEG-TS");
 }
 
 }  // namespace gemma::app

@@ -190,7 +190,7 @@ int run(const Given& given, RunOptions options) {
   InterruptGuard guard;
   ModelFiles files = ModelFiles::open(options.session);
   options.media = MediaReader(files, options.inputs.settings).read_all(options.inputs.files);
-  const auto session = Session::open(options.session, std::move(files), senses_of(options.media));
+  const auto session = Session::open(options.session, std::move(files), Senses::of(options.media));
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }

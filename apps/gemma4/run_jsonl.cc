@@ -101,10 +101,7 @@ Job parse_job(const std::string& where, std::string_view line, const RunOptions&
 Senses senses_of(const std::deque<Job>& jobs) {
   Senses senses;
   for (const Job& job : jobs) {
-    for (const Medium medium : media_in(job.messages)) {
-      senses.sight = senses.sight || medium != Medium::audio;
-      senses.hearing = senses.hearing || medium != Medium::image;
-    }
+    for (const Medium medium : media_in(job.messages)) senses |= Senses::of(medium);
   }
   return senses;
 }
@@ -154,10 +151,7 @@ int run_jsonl(Session& session, const RunOptions& options) {
     if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
     jobs.push_back(parse_job(fmt::format("{}: line {}", options.jsonl, i + 1), lines[i], options));
   }
-  Senses senses = senses_of(jobs);
-  senses.sight = senses.sight && session.files.media.encoders.sees();
-  senses.hearing = senses.hearing && session.files.media.encoders.hears();
-  session.use(senses);
+  session.use(senses_of(jobs));
   say_notes(session, !options.raw);
   Progress progress("answering", static_cast<int64_t>(jobs.size()), Progress::Unit::items);
   size_t next = 0, printed = 0;

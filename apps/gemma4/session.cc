@@ -80,7 +80,7 @@ ModelFiles ModelFiles::open(const SessionOptions& options) {
   return files;
 }
 
-void ModelFiles::require(media::Kind kind) const {
+void ModelFiles::require(Medium kind) const {
   if (media.takes(kind)) return;
   const std::string& name = model->name();
   if (model->format() == FileFormat::gguf && encoders == model) {
@@ -88,27 +88,18 @@ void ModelFiles::require(media::Kind kind) const {
          "has no encoders of pictures and sound; if the model has them, they are in a file of their own: name it with "
          "--mmproj");
   }
-  if (kind == media::Kind::audio) fail(name, "has no audio tower; E2B, E4B and 12B are models that hear");
+  if (kind == Medium::audio) fail(name, "has no audio tower; E2B, E4B and 12B are models that hear");
   fail(name, "has no vision tower; those of Gemma 4 that are not for text alone have one");
 }
 
-void Senses::add(const MediaItem& item) {
-  for (const MediaBlock& block : item.blocks) (block.medium == Medium::audio ? hearing : sight) = true;
-}
-
 std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) const {
-  MediaConfig wanted = files.media.encoders;
-  if (!senses.sight) wanted.vision.reset(), wanted.pixel_blocks.reset();
-  if (!senses.hearing) wanted.audio.reset(), wanted.sample_frames.reset();
-  return Encoders::load(*files.encoders, std::move(wanted), text, *ops);
+  return Encoders::load(*files.encoders, only(files.media.encoders, senses), text, *ops);
 }
 
 void Session::use(Senses senses) {
-  if (encoders_ != nullptr) {
-    senses.sight = senses.sight && !encoders_->config.sees();
-    senses.hearing = senses.hearing && !encoders_->config.hears();
-  }
-  if (!senses.sight && !senses.hearing) return;
+  senses = senses & Senses::of(files.media.encoders);
+  if (encoders_ != nullptr) senses = senses.without(Senses::of(encoders_->config));
+  if (!senses.any()) return;
   const auto missing = load_encoders(model->config, senses);
   encoders_ = encoders_ != nullptr ? together(*encoders_, *missing) : missing;
   engine->use_encoders(encoders_);
@@ -131,7 +122,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
   }
-  if (senses.sight || senses.hearing) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
+  senses = senses & Senses::of(session->files.media.encoders);
+  if (senses.any()) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
   const WeightOptions weights = weight_options(options.machine, usual_bytes(config, engine));
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);

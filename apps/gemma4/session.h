@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "exchange/exchange.h"
 #include "exchange/media_model.h"
+#include "exchange/senses.h"
 #include "gemma4/machine.h"
 #include "model/model.h"
 #include "tensor/ops.h"
@@ -36,17 +37,11 @@ int speculation_length(const std::string& text);
 struct ModelFiles {
   static ModelFiles open(const SessionOptions& options);
   /** Fails, saying which models can, when this one cannot take it. */
-  void require(media::Kind kind) const;
+  void require(Medium kind) const;
 
   std::shared_ptr<const ModelFile> model, encoders;  // the latter may be the former
   Config config;
   MediaModel media;  // what it can take, and how
-};
-
-/** Which encoders are wanted. */
-struct Senses {
-  bool sight = false, hearing = false;
-  void add(const MediaItem& item);
 };
 
 struct Session {
@@ -55,7 +50,7 @@ struct Session {
   }
   static std::unique_ptr<Session> open(const SessionOptions& options, ModelFiles files, Senses senses = {});
 
-  /** Loads the encoders that are not there yet. While nothing runs. */
+  /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. */
   void use(Senses senses);
   Speaker speaker() const { return {*engine, *tokenizer, model->config, chat_template}; }
 

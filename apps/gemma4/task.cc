@@ -72,7 +72,7 @@ void print_json(const Session& session, const MediaFile& file, const Media& medi
 
 }  // namespace
 
-void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<media::Kind>& kinds) {
+void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<Medium>& kinds) {
   command.add_option("-m,--model", options.session.model, "The model's file or folder (default: as for run)")
       ->check(not_empty());
   command
@@ -95,16 +95,15 @@ void add_task_options(CLI::App& command, TaskOptions& options, const std::vector
   add_media_settings(command, options.media, kinds);
 }
 
-Task::Task(const TaskOptions& options, const std::vector<media::Kind>& kinds)
+Task::Task(const TaskOptions& options, const std::vector<Medium>& kinds)
     : settings_(options.media), json_(options.json) {
   const Settings settings = load_settings();
   options_ = session_options(options, settings);
   take_machine_options(options_.machine, "config.toml");
   files_ = ModelFiles::open(options_);
-  for (const media::Kind kind : kinds) {
+  for (const Medium kind : kinds) {
     files_.require(kind);
-    senses_.sight = senses_.sight || kind != media::Kind::audio;
-    senses_.hearing = senses_.hearing || (kind != media::Kind::image && files_.media.encoders.hears());
+    senses_ |= Senses::of(kind);
   }
   answer_ = gemma::app::answer_options(options, settings, files_.config);
 }
@@ -170,7 +169,7 @@ std::optional<std::string> take_phrase(std::vector<std::string>& words) {
   return phrase;
 }
 
-std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths) {
+std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths) {
   std::vector<MediaFile> files;
   for (const std::string& path : paths) files.push_back({kind, path});
   return files;

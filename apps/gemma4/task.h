@@ -3,8 +3,8 @@
 // file after another. Greedy unless --temperature is given, so that a file has one answer.
 //
 //   TaskOptions options;
-//   add_task_options(command, options, {media::Kind::image});
-//   Task task(options, {media::Kind::image});               // knows the model, reads no weights yet
+//   add_task_options(command, options, {Medium::image});
+//   Task task(options, {Medium::image});               // knows the model, reads no weights yet
 //   task.for_each(files, [&](const MediaFile& file, const auto& media) {
 //     const Answer answer = task.ask({media}, "What is this?", task.answer_options(), sink);
 //     ...
@@ -33,12 +33,12 @@ struct TaskOptions {
 
 /** -m, --mmproj, --json, -n, --temperature, --seed, --think, -c, --template, those of the machine, and of files of
  *  `kinds`. `options` lives as long as the command. */
-void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<media::Kind>& kinds);
+void add_task_options(CLI::App& command, TaskOptions& options, const std::vector<Medium>& kinds);
 
 class Task {
  public:
   /** Fails when no model is named, or when it cannot take files of `kinds`. */
-  Task(const TaskOptions& options, const std::vector<media::Kind>& kinds);
+  Task(const TaskOptions& options, const std::vector<Medium>& kinds);
 
   using Visitor = std::function<void(const MediaFile&, const std::shared_ptr<const Media>&)>;
   /** Reads file after file, the first before any weights, and hands each over. What is wrong with one is said, and the
@@ -72,6 +72,6 @@ class Task {
 
 /** The last word where it is no file: what is asked. */
 std::optional<std::string> take_phrase(std::vector<std::string>& words);
-std::vector<MediaFile> files_of(media::Kind kind, const std::vector<std::string>& paths);
+std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths);
 
 }  // namespace gemma::app

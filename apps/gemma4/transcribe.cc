@@ -251,14 +251,14 @@ void check(const TranscribeOptions& options) {
 void run(TranscribeOptions& options) {
   check(options);
   const std::vector<std::string> targets = targets_of(options);
-  media::PrepareOptions& prepare = options.task.media.audio.prepare;
+  media::PrepareOptions& prepare = options.task.media.audio;
   prepare.cut = media::Cut::pauses;
   prepare.piece_seconds = options.piece_seconds;
   prepare.wave = false;
-  Task task(options.task, {media::Kind::audio});
+  Task task(options.task, {Medium::audio});
   check_targets(options, targets, task.files());
   const bool plain = !options.srt && !options.vtt && !options.task.json;
-  const std::vector<MediaFile> files = files_of(media::Kind::audio, options.files);
+  const std::vector<MediaFile> files = files_of(Medium::audio, options.files);
   task.for_each(files, [&](const MediaFile& file, const auto& media) {
     const std::string& target = targets[static_cast<size_t>(&file - files.data())];
     const bool live = plain && target.empty();
@@ -293,7 +293,7 @@ void add_transcribe(CLI::App& app) {
       ->check(in_range(5.0, 30.0))
       ->capture_default_str();
   command->add_flag("--alone", options->alone, "Do not tell the model the words before a piece");
-  add_task_options(*command, options->task, {media::Kind::audio});
+  add_task_options(*command, options->task, {Medium::audio});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

@@ -28,7 +28,7 @@ void run(WatchOptions options) {
     fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", *asked);
   }
   const std::string question = asked.value_or(kQuestion);
-  Task(options.task, {media::Kind::video}).answer_each(files_of(media::Kind::video, options.words), question);
+  Task(options.task, {Medium::video}).answer_each(files_of(Medium::video, options.words), question);
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ void add_watch(CLI::App& app) {
   command->add_option("words", options->words, "Films, and the question in quotes")
       ->option_text("VIDEO... [QUESTION]")
       ->required();
-  add_task_options(*command, options->task, {media::Kind::video});
+  add_task_options(*command, options->task, {Medium::video});
   command->footer(kExamples);
   command->callback([options] { run(*options); });
 }

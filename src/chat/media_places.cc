@@ -10,7 +10,6 @@ namespace gemma {
 namespace {
 
 // In the order of Medium.
-constexpr std::string_view kNames[] = {"image", "audio", "video"};
 constexpr std::string_view kPlaces[] = {"<|image|>", "<|audio|>", "<|video|>"};
 
 struct Borders {
@@ -74,8 +73,6 @@ class Placer {
 };
 
 }  // namespace
-
-std::string_view name_of(Medium medium) { return kNames[static_cast<size_t>(medium)]; }
 
 std::optional<Medium> medium_of_place(const PromptPiece& piece) {
   for (size_t i = 0; piece.control && i < std::size(kPlaces); ++i) {

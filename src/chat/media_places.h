@@ -15,13 +15,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/medium.h"
 #include "chat/chat_format.h"
 
 namespace gemma {
-
-enum class Medium : uint8_t { image, audio, video };
-/** "image", as parts of messages name it. */
-std::string_view name_of(Medium);
 
 /** A run of soft tokens between its borders. */
 struct MediaBlock {

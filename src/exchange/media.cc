@@ -2,7 +2,6 @@
 #include "exchange/media.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/hash.h"
@@ -17,13 +16,10 @@ class Arrays {
 
   Tensor take(std::string_view name, DType dtype, int rank) const {
     const media::Array* array = find(name);
-    if (array == nullptr || array->dtype != dtype || array->shape.rank != rank) {
+    if (array == nullptr || array->values.dtype() != dtype || array->values.shape().rank != rank) {
       fail(where_, "array '{}': expected {} of {} sizes", name, info(dtype).name, rank);
     }
-    Tensor tensor = Tensor::host(dtype, array->shape);
-    if (tensor.raw().size() != array->bytes.size()) fail(where_, "array '{}': expected {} bytes", name, tensor.bytes());
-    if (!array->bytes.empty()) std::memcpy(tensor.raw_mutable().data(), array->bytes.data(), array->bytes.size());
-    return tensor;
+    return array->values;
   }
   bool has(std::string_view name) const { return find(name) != nullptr; }
 
@@ -36,18 +32,6 @@ class Arrays {
   std::string_view where_;
   const media::Prepared& prepared_;
 };
-
-/** Columns of a grid whose places, row by row, are `xy`; 0 where they are not those of a grid. */
-int64_t columns_of(std::span<const int32_t> xy) {
-  const int64_t squares = std::ssize(xy) / 2;
-  int64_t columns = 0;
-  while (columns < squares && xy[static_cast<size_t>(2 * columns + 1)] == 0) ++columns;
-  for (int64_t i = 0; i < squares; ++i) {
-    const auto at = static_cast<size_t>(2 * i);
-    if (columns == 0 || xy[at] != i % columns || xy[at + 1] != i / columns) return 0;
-  }
-  return columns;
-}
 
 uint64_t content_of(const MediaInput& input) {
   const Tensor& values = input.sound.defined() ? input.sound : input.picture.pixels;
@@ -115,24 +99,19 @@ class MediaMaker {
   }
 
   void add_picture(std::string text, Medium medium, const Tensor& squares, const Tensor& places) {
-    if (places.rows() != squares.rows() || places.cols() != 2) refuse("positions_xy");
-    add(std::move(text), medium, {{squares, columns_of(places.data<int32_t>())}, {}});
+    add(std::move(text), medium, picture_input(squares, places));
   }
 
   void add_clip(const json::value& clip) {
     const std::string name(string(clip, "array"));
-    Tensor frames = arrays_.take(name + ".features", DType::f32, 2);
-    if (arrays_.has(name + ".mask")) {  // frames behind the last that is sound are padding
-      const Tensor mask = arrays_.take(name + ".mask", DType::u8, 1);
-      const auto valid = mask.data<uint8_t>();
-      const auto end = std::find(valid.begin(), valid.end(), uint8_t{0});
-      if (std::ssize(valid) != frames.rows() || std::find(end, valid.end(), uint8_t{1}) != valid.end()) refuse("mask");
-      frames = frames.slice(0, end - valid.begin());
-    }
-    add("", Medium::audio, {{}, frames});
+    const Tensor frames = arrays_.take(name + ".features", DType::f32, 2);
+    const bool padded = arrays_.has(name + ".mask");
+    add("", Medium::audio, sound_input(frames, padded ? arrays_.take(name + ".mask", DType::u8, 1) : Tensor()));
   }
 
-  void add(std::string text, Medium medium, MediaInput input) {
+  void add(std::string text, Medium medium, Result<MediaInput> made) {
+    if (!made) fail(media_.name, "{}", made.failure().message());
+    MediaInput input = std::move(made).value();
     const Result<int64_t> soft_tokens = soft_tokens_of(encoders_, input);
     if (!soft_tokens) fail(media_.name, "{}", soft_tokens.failure().message());
     media_.item.blocks.push_back({std::move(text), medium, soft_tokens.value()});
@@ -147,22 +126,20 @@ class MediaMaker {
 
 }  // namespace
 
-Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders) {
+Media media_of(std::string name, Medium medium, const media::Prepared& prepared, const MediaConfig& encoders) {
   Media media;
   media.name = std::move(name);
   media.facts = prepared.facts;
+  media.item.medium = medium;
   MediaMaker maker(media, prepared, encoders);
-  switch (kind) {
-    case media::Kind::image:
-      media.item.medium = Medium::image;
+  switch (medium) {
+    case Medium::image:
       maker.picture();
       break;
-    case media::Kind::audio:
-      media.item.medium = Medium::audio;
+    case Medium::audio:
       maker.sound();
       break;
-    case media::Kind::video:
-      media.item.medium = Medium::video;
+    case Medium::video:
       maker.film();
       break;
   }

@@ -31,7 +31,7 @@ struct Media {
 using MediaList = std::vector<std::shared_ptr<const Media>>;
 
 /** Fails with `name` where arrays are not what these encoders take. */
-Media media_of(std::string name, media::Kind kind, const media::Prepared& prepared, const MediaConfig& encoders);
+Media media_of(std::string name, Medium medium, const media::Prepared& prepared, const MediaConfig& encoders);
 
 /** Each clip of sound by itself, in order. */
 MediaList clips_of(const Media& sound);

@@ -12,7 +12,7 @@ MediaModel MediaModel::of(const ModelFile& file) {
 }
 
 void MediaModel::set(media::PrepareOptions& options) const {
-  const bool pictures = options.kind != media::Kind::audio;
+  const bool pictures = options.kind != Medium::audio;
   if (!takes(options.kind)) fail(name, "this model has no encoder of {}", pictures ? "pictures" : "sound");
   if (pictures) {
     options.form = encoders.vision ? media::Form::towers : media::Form::unified;
@@ -21,9 +21,9 @@ void MediaModel::set(media::PrepareOptions& options) const {
   } else {
     options.form = encoders.audio ? media::Form::towers : media::Form::unified;
   }
-  if (options.kind == media::Kind::video && !encoders.hears()) options.sound = media::FilmSound::none;
+  if (options.kind == Medium::video && !encoders.hears()) options.sound = media::FilmSound::none;
   const std::optional<int> budget =
-      pictures && options.kind == media::Kind::video ? processor.frame_budget : processor.image_budget;
+      pictures && options.kind == Medium::video ? processor.frame_budget : processor.image_budget;
   if (options.budget == 0) options.budget = budget.value_or(0);
   if (options.frames.max_frames == 0 && options.frames.tokens == 0)
     options.frames.max_frames = processor.frames.value_or(0);

@@ -20,7 +20,7 @@ struct MediaModel {
   static MediaModel of(const ModelFile& file);
 
   /** Whether it has an encoder for the kind. A film is seen at least. */
-  bool takes(media::Kind kind) const { return kind == media::Kind::audio ? encoders.hears() : encoders.sees(); }
+  bool takes(Medium kind) const { return kind == Medium::audio ? encoders.hears() : encoders.sees(); }
   /** Sets what the model decides (the form of its inputs) and, where they have not been set, what it recommends
    * (budget, number of frames). Fails when it has no encoder for the kind. */
   void set(media::PrepareOptions& options) const;

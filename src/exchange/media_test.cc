@@ -15,14 +15,13 @@
 namespace gemma {
 namespace {
 
-using media::Kind;
 using testing::HasSubstr;
 
 const std::string kGolden = GEMMA4_GOLDEN;
 
 MediaModel model_of(const std::string& name) { return MediaModel::of(ModelFile::open(kGolden + "/" + name)); }
 
-media::Prepared arrays(const std::string& path, Kind kind, const MediaModel& model, int budget = 0,
+media::Prepared arrays(const std::string& path, Medium kind, const MediaModel& model, int budget = 0,
                        media::FilmSound sound = media::FilmSound::aligned) {
   media::PrepareOptions options;
   options.kind = kind;
@@ -34,7 +33,7 @@ media::Prepared arrays(const std::string& path, Kind kind, const MediaModel& mod
 }
 
 Media picture(const MediaModel& model, int budget = 70) {
-  return media_of("wide.png", Kind::image, arrays("/preprocess/images/wide_40x150.png", Kind::image, model, budget),
+  return media_of("wide.png", Medium::image, arrays("/preprocess/images/wide_40x150.png", Medium::image, model, budget),
                   model.encoders);
 }
 
@@ -45,8 +44,8 @@ TEST(Media, PicturesAndSoundOfBothForms) {
     ASSERT_EQ(image.item.blocks.size(), 1U);
     EXPECT_EQ(image.item.blocks[0].soft_tokens, image.facts.at("soft_tokens").as_int64());
     EXPECT_EQ(image.inputs[0].picture.pixels.dtype(), DType::u8);
-    const Media sound = media_of("tones.wav", Kind::audio,
-                                 arrays("/preprocess/audio/tones_16000_11.wav", Kind::audio, model), model.encoders);
+    const Media sound = media_of("tones.wav", Medium::audio,
+                                 arrays("/preprocess/audio/tones_16000_11.wav", Medium::audio, model), model.encoders);
     ASSERT_EQ(sound.item.blocks.size(), 1U);
     EXPECT_EQ(sound.item.blocks[0].medium, Medium::audio);
     EXPECT_EQ(sound.item.blocks[0].soft_tokens, sound.facts.at("soft_tokens").as_int64());
@@ -57,8 +56,8 @@ TEST(Media, FilmWithItsSoundBesideOrBehind) {
   if (!media::has_ffmpeg()) return;
   const MediaModel model = model_of("mixed");
   const auto text_of = [&](media::FilmSound sound) {
-    const Media film = media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, model, 0, sound),
-                                model.encoders);
+    const Media film = media_of("f.mp4", Medium::video,
+                                arrays("/media/films/h264_aac.mp4", Medium::video, model, 0, sound), model.encoders);
     std::string all;
     for (const MediaBlock& block : film.item.blocks) {
       all += block.text + (block.medium == Medium::audio ? "A" : "V");
@@ -70,7 +69,7 @@ TEST(Media, FilmWithItsSoundBesideOrBehind) {
   EXPECT_THAT(text_of(media::FilmSound::none), testing::MatchesRegex("00:00 V 00:0. V 00:0. V"));
   const MediaModel deaf = model_of("dense_mixed_video");
   const Media film =
-      media_of("f.mp4", Kind::video, arrays("/media/films/h264_aac.mp4", Kind::video, deaf), deaf.encoders);
+      media_of("f.mp4", Medium::video, arrays("/media/films/h264_aac.mp4", Medium::video, deaf), deaf.encoders);
   EXPECT_EQ(film.item.blocks.size(), 3U);  // a model that does not hear gets no sound
 }
 
@@ -95,14 +94,14 @@ std::unique_ptr<ByteSource> tone_with_pauses(int64_t seconds) {
 TEST(Media, SoundCutAtItsPauses) {
   const MediaModel model = model_of("mixed");
   media::PrepareOptions options;
-  options.kind = Kind::audio;
+  options.kind = Medium::audio;
   options.cut = media::Cut::pauses;
   options.piece_seconds = 20;
   options.wave = false;
   const auto source = tone_with_pauses(58);
   const media::Prepared prepared = media::prepare(*source, options);
   EXPECT_NE(prepared.arrays[0].name, "audio.wave");
-  const MediaList clips = clips_of(media_of("tone.wav", Kind::audio, prepared, model.encoders));
+  const MediaList clips = clips_of(media_of("tone.wav", Medium::audio, prepared, model.encoders));
   const json::array& facts = prepared.facts.at("clips").as_array();
   ASSERT_EQ(clips.size(), facts.size());
   ASSERT_EQ(clips.size(), 4U);
@@ -127,16 +126,16 @@ TEST(Media, HashesAreOfWhatIsShown) {
   const Media one = picture(model), same = picture(model), larger = picture(model, 280);
   EXPECT_EQ(one.contents, same.contents);
   EXPECT_NE(one.contents, larger.contents);
-  media::Prepared changed = arrays("/preprocess/images/wide_40x150.png", Kind::image, model, 70);
-  changed.arrays[0].bytes.back() ^= std::byte{1};
-  EXPECT_NE(media_of("x", Kind::image, changed, model.encoders).contents, one.contents);
+  media::Prepared changed = arrays("/preprocess/images/wide_40x150.png", Medium::image, model, 70);
+  changed.arrays[0].values.raw_mutable().back() ^= std::byte{1};
+  EXPECT_NE(media_of("x", Medium::image, changed, model.encoders).contents, one.contents);
   EXPECT_NE(one.contents[0], 0U);
 }
 
 /** Arrays come from another process: what does not fit is said, and never read out of bounds. */
 TEST(Media, ArraysThatAreWrong) {
   const MediaModel model = model_of("mixed");
-  const auto error = [&](Kind kind, const std::string& path, auto change) -> std::string {
+  const auto error = [&](Medium kind, const std::string& path, auto change) -> std::string {
     media::Prepared prepared = arrays(path, kind, model);
     change(prepared);
     try {
@@ -147,28 +146,31 @@ TEST(Media, ArraysThatAreWrong) {
     return "";
   };
   const std::string image = "/preprocess/images/square_96.png", sound = "/preprocess/audio/tones_16000_11.wav";
-  EXPECT_EQ(error(Kind::image, image, [](media::Prepared&) {}), "");
-  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays.pop_back(); }), HasSubstr("positions_xy"));
-  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[0].bytes.pop_back(); }),
+  EXPECT_EQ(error(Medium::image, image, [](media::Prepared&) {}), "");
+  EXPECT_THAT(error(Medium::image, image, [](media::Prepared& p) { p.arrays.pop_back(); }), HasSubstr("positions_xy"));
+  EXPECT_THAT(error(Medium::image, image, [](media::Prepared& p) { p.arrays[0].values = {}; }),
               HasSubstr("patches_u8"));
-  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[1].bytes[0] = std::byte{9}; }),
-              HasSubstr("expected a grid"));
-  EXPECT_THAT(error(Kind::image, image, [](media::Prepared& p) { p.arrays[1].shape = Shape{1, 2}; }),
-              HasSubstr("positions_xy"));
-  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.facts.erase("clips"); }), HasSubstr("clips"));
-  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.facts["clips"] = json::array{3}; }),
+  EXPECT_THAT(
+      error(Medium::image, image, [](media::Prepared& p) { p.arrays[1].values.raw_mutable()[0] = std::byte{9}; }),
+      HasSubstr("expected a grid"));
+  EXPECT_THAT(
+      error(Medium::image, image, [](media::Prepared& p) { p.arrays[1].values = p.arrays[1].values.slice(0, 1); }),
+      HasSubstr("places: expected i32 [252, 2], found i32 [1, 2]"));
+  EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts.erase("clips"); }), HasSubstr("clips"));
+  EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts["clips"] = json::array{3}; }),
               HasSubstr("'array'"));
-  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.arrays[1].shape = Shape{1, 128}; }),
+  EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.arrays[1].values = p.arrays[0].values; }),
               HasSubstr("features"));
-  EXPECT_THAT(error(Kind::audio, sound, [](media::Prepared& p) { p.arrays.back().bytes[0] = std::byte{0}; }),
-              HasSubstr("mask"));
+  EXPECT_THAT(
+      error(Medium::audio, sound, [](media::Prepared& p) { p.arrays.back().values.raw_mutable()[0] = std::byte{0}; }),
+      HasSubstr("mask"));
 }
 
 TEST(Media, WhatAModelTakes) {
   const MediaModel both = model_of("mixed"), deaf = model_of("dense_vision"), none = model_of("e_text");
-  EXPECT_TRUE(both.takes(Kind::audio) && both.takes(Kind::image) && both.takes(Kind::video));
-  EXPECT_TRUE(deaf.takes(Kind::video) && !deaf.takes(Kind::audio));
-  EXPECT_FALSE(none.takes(Kind::image) || none.takes(Kind::audio) || none.takes(Kind::video));
+  EXPECT_TRUE(both.takes(Medium::audio) && both.takes(Medium::image) && both.takes(Medium::video));
+  EXPECT_TRUE(deaf.takes(Medium::video) && !deaf.takes(Medium::audio));
+  EXPECT_FALSE(none.takes(Medium::image) || none.takes(Medium::audio) || none.takes(Medium::video));
 }
 
 /** Prompts of the reference's processor: the same ids, from the sizes of pictures and lengths of sound. */
@@ -196,9 +198,9 @@ TEST(Media, PromptsAsTheReferenceExpandsThem) {
       MediaItem film{Medium::video, {}};
       const auto target = media::target_size(video->at("width").to_number<int>(), video->at("height").to_number<int>(),
                                              video->at("max_soft_tokens").to_number<int>());
-      const auto frames = media::spread_frames(video->at("total_frames").to_number<int64_t>(),
-                                               video->at("num_frames").to_number<int>());
-      for (const int64_t frame : frames.value()) {
+      const std::vector<double> times(video->at("total_frames").to_number<size_t>());
+      const media::FrameRule rule{.max_frames = video->at("num_frames").to_number<int>()};
+      for (const int64_t frame : media::choose_frames(times, 0, rule)) {
         const double seconds = static_cast<double>(frame) / video->at("fps").to_number<double>();
         film.blocks.push_back({(film.blocks.empty() ? "" : " ") + media::time_stamp(seconds) + " ", Medium::video,
                                target.value().soft_tokens});

@@ -65,8 +65,6 @@ struct Film {
 /** Fails with the file's name and one line; so for files without pictures. */
 Film decode_film(const ByteSource& source, const FilmOptions& options);
 
-/** floor(i * total / n) for i below n; the reference's own refusal when n is more than there are. */
-Result<std::vector<int64_t>> spread_frames(int64_t total, int n);
 /** Indices of the frames to look at, given when each is shown (rising). */
 std::vector<int64_t> choose_frames(std::span<const double> times, double length, const FrameRule& rule);
 

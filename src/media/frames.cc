@@ -10,6 +10,7 @@ namespace gemma::media {
 
 namespace {
 
+/** floor(i * total / n) for i below n. */
 std::vector<int64_t> spread(int64_t total, int64_t n) {
   std::vector<int64_t> out;
   out.reserve(static_cast<size_t>(n));
@@ -52,13 +53,6 @@ std::vector<int64_t> frames_of_scenes(std::span<const Change> begins, double len
 }
 
 }  // namespace
-
-Result<std::vector<int64_t>> spread_frames(int64_t total, int n) {
-  if (n < 1 || n > total) {
-    return Failure{"", fmt::format("{} frames asked for, expected 1 to {}: there are no more", n, total)};
-  }
-  return spread(total, n);
-}
 
 std::vector<int64_t> choose_frames(std::span<const double> times, double length, const FrameRule& rule) {
   std::vector<int64_t> chosen;

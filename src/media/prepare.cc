@@ -18,9 +18,11 @@ constexpr int64_t kTowerSamples = 480000;
 
 template <class T>
 Array array(std::string name, DType dtype, std::initializer_list<int64_t> sizes, const std::vector<T>& values) {
-  Array out{std::move(name), dtype, Shape(sizes), std::vector<std::byte>(values.size() * sizeof(T))};
-  if (!values.empty()) std::memcpy(out.bytes.data(), values.data(), out.bytes.size());
-  return out;
+  Tensor tensor = Tensor::host(dtype, Shape(sizes));
+  const auto bytes = std::as_bytes(std::span(values));
+  GEMMA_CHECK(std::ssize(bytes) == tensor.bytes(), "as many values as the sizes say");
+  std::copy(bytes.begin(), bytes.end(), tensor.raw_mutable().begin());
+  return {std::move(name), std::move(tensor)};
 }
 
 int side_of(const PrepareOptions& options) {
@@ -84,7 +86,7 @@ int64_t soft_tokens_of(int64_t samples, const PrepareOptions& options) {
 
 Sound decode_sound_for(const ByteSource& source, const PrepareOptions& options) {
   SoundOptions sound_options;
-  if (options.kind == Kind::video) {
+  if (options.kind == Medium::video) {
     sound_options.max_bytes = FilmOptions{}.max_bytes;
     sound_options.max_seconds = FilmOptions{}.max_seconds;
   }
@@ -249,13 +251,13 @@ void prepare_video(const ByteSource& source, const PrepareOptions& options, Prep
 Prepared prepare(const ByteSource& source, const PrepareOptions& options) {
   Prepared out;
   switch (options.kind) {
-    case Kind::image:
+    case Medium::image:
       prepare_image(source, options, out);
       break;
-    case Kind::audio:
+    case Medium::audio:
       prepare_audio(source, options, out);
       break;
-    case Kind::video:
+    case Medium::video:
       prepare_video(source, options, out);
       break;
   }

@@ -3,12 +3,12 @@
 // process does (media/worker.h), as one function of a file and settings.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
+#include "base/medium.h"
 #include "file/model_file.h"
 #include "media/film.h"
 #include "media/image.h"
@@ -20,7 +20,7 @@
 
 namespace gemma::media {
 
-enum class Kind : uint8_t { image, audio, video };
+using Kind = Medium;  // as it was called
 /** What the model has. towers: patches of 16 pixels, mel features. unified: whole cells, raw frames (12B). */
 enum class Form : uint8_t { towers, unified };
 /** Where a film's sound goes. aligned: cut at the times of its frames. after: the whole, behind the frames, as the
@@ -32,7 +32,7 @@ enum class FilmSound : uint8_t { aligned, after, none };
 enum class Cut : uint8_t { limit, pauses };
 
 struct PrepareOptions {
-  Kind kind = Kind::image;
+  Medium kind = Medium::image;
   Form form = Form::towers;
   int budget = 0;  // of soft tokens for a picture or frame; 0: the default of its kind; kAutoBudget for pictures
   Grid grid;
@@ -55,9 +55,7 @@ struct PrepareOptions {
  *  audioN.mask, and audioN.wave of a sound file. */
 struct Array {
   std::string name;
-  DType dtype = DType::f32;
-  Shape shape;
-  std::vector<std::byte> bytes;
+  Tensor values;
 };
 
 struct Prepared {

@@ -70,7 +70,7 @@ json::object to_json(const PrepareOptions& o) {
 PrepareOptions options_from(const json::object& object) {
   const Fields fields(object);
   PrepareOptions o;
-  o.kind = fields.choice("kind", Kind::video);
+  o.kind = fields.choice("kind", Medium::video);
   o.form = fields.choice("form", Form::unified);
   o.budget = static_cast<int>(fields.integer("budget", kAutoBudget, 1e6));
   o.grid = {static_cast<int>(fields.integer("patch", 1, 1024)), static_cast<int>(fields.integer("cell", 1, 64))};

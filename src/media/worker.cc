@@ -192,9 +192,8 @@ Prepared prepare_apart(const File& file, const PrepareOptions& options, const Wo
   if (!answer) fail(file.path(), "the media worker's answer makes no sense: {}", answer.failure().message());
   Prepared out{std::move(answer.value().facts), {}};
   for (WorkerArray& described : answer.value().arrays) {
-    Array array{std::move(described.name), described.dtype, described.shape, {}};
-    array.bytes.resize(static_cast<size_t>(described.bytes));
-    if (!channels.arrays.read(described.offset, array.bytes.data(), described.bytes)) {
+    Array array{std::move(described.name), Tensor::host(described.dtype, described.shape)};
+    if (!channels.arrays.read(described.offset, array.values.raw_mutable().data(), described.bytes)) {
       fail(file.path(), "the media worker's arrays cannot be read: {}", std::strerror(errno));
     }
     out.arrays.push_back(std::move(array));

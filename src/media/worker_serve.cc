@@ -47,9 +47,10 @@ void serve_as_worker() {
   WorkerAnswer answer{prepared.facts, {}};
   int64_t offset = 0;
   for (const Array& array : prepared.arrays) {
-    write_all(kArraysDescriptor, array.bytes.data(), std::ssize(array.bytes), offset, request.name);
-    answer.arrays.push_back({array.name, array.dtype, array.shape, offset, std::ssize(array.bytes)});
-    offset += (std::ssize(array.bytes) + kAlignment - 1) / kAlignment * kAlignment;
+    const Tensor& values = array.values;
+    write_all(kArraysDescriptor, values.raw().data(), values.bytes(), offset, request.name);
+    answer.arrays.push_back({array.name, values.dtype(), values.shape(), offset, values.bytes()});
+    offset += (values.bytes() + kAlignment - 1) / kAlignment * kAlignment;
   }
   const std::string text = write_json(to_json(answer));
   write_all(STDOUT_FILENO, text.data(), std::ssize(text), 0, request.name);

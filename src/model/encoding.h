@@ -10,18 +10,10 @@
 
 #include "base/error.h"
 #include "model/audio.h"
+#include "model/media_input.h"
 #include "model/vision.h"
 
 namespace gemma {
-
-/** What soft tokens are made of: a picture or frame, or a clip. */
-struct MediaInput {
-  Patches picture;
-  Tensor sound;  // frames: of mel features for a tower, of samples for the 12B; undefined for a picture
-};
-
-/** How many soft tokens the encoders of a model make of it, or why they cannot. */
-Result<int64_t> soft_tokens_of(const MediaConfig& encoders, const MediaInput& input);
 
 class Encoding {
  public:

@@ -40,16 +40,16 @@ gemma::MediaConfig encoders() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<std::byte> memory = shared_memory();
   static const gemma::MediaConfig config = encoders();
-  using gemma::media::Kind;
   int outcome = 0;
-  for (const Kind kind : {Kind::image, Kind::audio, Kind::video}) {
+  for (const Medium kind : {Medium::image, Medium::audio, Medium::video}) {
     outcome = gemma::fuzz::refuses_or_reads([&] {
       const auto answer = gemma::media::answer_from(gemma::fuzz::text(data, size), kAvailable);
       if (!answer) return;
       gemma::media::Prepared prepared{answer.value().facts, {}};
       for (const auto& array : answer.value().arrays) {
-        const auto begin = memory.begin() + array.offset;
-        prepared.arrays.push_back({array.name, array.dtype, array.shape, {begin, begin + array.bytes}});
+        gemma::Tensor values = gemma::Tensor::host(array.dtype, array.shape);
+        std::copy_n(memory.begin() + array.offset, array.bytes, values.raw_mutable().begin());
+        prepared.arrays.push_back({array.name, std::move(values)});
       }
       const gemma::Media media = gemma::media_of("it", kind, prepared, config);
       const size_t blocks = media.item.blocks.size();

@@ -86,7 +86,7 @@ TEST(Worker, ItsAnswersAreNotBelieved) {
 
 TEST(Worker, RequestsAndAnswersKeepEveryField) {
   WorkerRequest request{"a.png", 5, 7, {}};
-  request.options.kind = Kind::video;
+  request.options.kind = Medium::video;
   request.options.form = Form::unified;
   request.options.budget = 560;
   request.options.grid = {4, 2};

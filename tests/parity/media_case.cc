@@ -10,35 +10,28 @@
 namespace gemma::parity {
 namespace {
 
-Patches patches_of(const Tensor& bytes, const Tensor& places) {
-  Patches patches{bytes, 0};
-  const auto xy = places.data<int32_t>();
-  while (2 * patches.columns < std::ssize(xy) && xy[static_cast<size_t>(2 * patches.columns + 1)] == 0) {
-    ++patches.columns;
-  }
-  for (int64_t i = 0; i < bytes.rows(); ++i) {
-    EXPECT_EQ(xy[static_cast<size_t>(2 * i)], i % patches.columns);
-    EXPECT_EQ(xy[static_cast<size_t>(2 * i + 1)], i / patches.columns);
-  }
-  return patches;
+MediaInput picture(const Tensor& squares, const Tensor& places) {
+  Result<MediaInput> input = picture_input(squares, places);
+  EXPECT_TRUE(input.ok()) << input.failure().message();
+  return std::move(input).value();
 }
 
 /** The pictures of a prompt, or the frames of its film. */
-std::vector<Patches> pictures(const Case& c, const std::string& prompt, Kind kind) {
-  std::vector<Patches> all;
+std::vector<MediaInput> pictures(const Case& c, const std::string& prompt, Kind kind) {
+  std::vector<MediaInput> all;
   if (kind == Kind::image) {
     for (int i = 0;; ++i) {
       const std::string at = fmt::format("{}/image{}.", prompt, i);
       const Tensor bytes = c.tensor(at + "patches_u8");
       if (!bytes.defined()) return all;
-      all.push_back(patches_of(bytes, c.tensor(at + "positions_xy")));
+      all.push_back(picture(bytes, c.tensor(at + "positions_xy")));
     }
   }
   const Tensor bytes = c.tensor(prompt + "/video.patches_u8"), places = c.tensor(prompt + "/video.positions_xy");
   if (!bytes.defined()) return all;
   const int64_t frames = bytes.shape()[0], rows = bytes.shape()[1];
   for (int64_t f = 0; f < frames; ++f) {
-    all.push_back(patches_of(bytes.slice(f * rows, rows), places.slice(f * rows, rows)));
+    all.push_back(picture(bytes.slice(f * rows, rows), places.slice(f * rows, rows)));
   }
   return all;
 }
@@ -46,14 +39,6 @@ std::vector<Patches> pictures(const Case& c, const std::string& prompt, Kind kin
 Tensor whole(Encoding encoding) {
   while (!encoding.done()) encoding.advance();
   return encoding.soft_tokens();
-}
-
-/** The frames that are sound: padding is behind them. */
-Tensor sound_alone(const Tensor& features, const Tensor& mask) {
-  const auto valid = mask.data<uint8_t>();
-  const auto end = std::find(valid.begin(), valid.end(), uint8_t{0});
-  EXPECT_EQ(std::find(end, valid.end(), uint8_t{1}), valid.end()) << "padding is at the end";
-  return features.slice(0, end - valid.begin());
 }
 
 }  // namespace
@@ -71,14 +56,15 @@ MediaModel load_media(const std::string& folder, const std::string& config, bool
 MediaInputs media_inputs(const Case& c, const std::string& prompt) {
   MediaInputs inputs;
   for (const Kind kind : {Kind::image, Kind::video}) {
-    for (const Patches& picture : pictures(c, prompt, kind)) inputs[kind].push_back({picture, {}});
+    inputs[kind] = pictures(c, prompt, kind);
   }
   for (int i = 0;; ++i) {
     const Tensor features = c.tensor(fmt::format("{}/audio{}.features", prompt, i));
     if (!features.defined()) return inputs;
-    const Tensor mask = c.tensor(fmt::format("{}/audio{}.mask", prompt, i));
-    // Of samples every frame counts.
-    inputs[Kind::audio].push_back({{}, mask.defined() ? sound_alone(features, mask) : features});
+    // Of samples every frame counts: there is no mask.
+    Result<MediaInput> clip = sound_input(features, c.tensor(fmt::format("{}/audio{}.mask", prompt, i)));
+    EXPECT_TRUE(clip.ok()) << clip.failure().message();
+    inputs[Kind::audio].push_back(std::move(clip).value());
   }
 }
 
