@@ -33,13 +33,14 @@ The type of each tensor is the one that llama.cpp's llama-quantize would choose.
 A model that sees or hears has encoders for that, which go to a second file beside DST: "mmproj-" and its name, or what
 --mmproj says ("none": no such file). Their weights are bf16, or f32, f16 and q8_0 where --type is that.
 
-To a folder, --type is f32, bf16 or f16; without it the smallest that loses nothing.
+To a folder, --type is f32, bf16 or f16; without it the smallest that loses nothing. The encoders' file beside SRC, or
+the one that --mmproj names, goes into the same folder.
 
 Examples:
   gemma4 convert gemma-4-E2B-it gemma-4-e2b.gguf --type q4_k_m
   gemma4 convert model-bf16.gguf model-q8_0.gguf --type q8_0
   gemma4 convert model.gguf hf-folder
-  gemma4 convert model.gguf hf-folder --type bf16)";
+  gemma4 convert model.gguf hf-folder --type bf16 --mmproj encoders.gguf)";
 
 struct ConvertOptions {
   std::string source, target, type, mmproj;
@@ -77,22 +78,26 @@ FileType gguf_type(const ConvertOptions& o) {
   return *type;
 }
 
-Conversion plan(const ConvertOptions& o, const ModelFile& source) {
+/** The encoders' file of a GGUF that becomes a folder: the one that is named, or is beside it. */
+std::optional<ModelFile> mmproj_source(const ConvertOptions& o, const ModelFile& source) {
+  if (wants_gguf(o.target) || o.mmproj == "none" || source.format() != FileFormat::gguf) return std::nullopt;
+  const std::string path = o.mmproj.empty() && !is_drafter(source) ? find_mmproj(o.source) : o.mmproj;
+  return path.empty() ? std::nullopt : std::optional(ModelFile::open(path));
+}
+
+Conversion plan(const ConvertOptions& o, const ModelFile& source, const ModelFile* mmproj) {
   if (wants_gguf(o.target)) return Conversion::to_gguf(source, gguf_type(o));
-  if (o.type.empty()) return Conversion::to_folder(source, std::nullopt);
+  if (o.type.empty()) return Conversion::to_folder(source, std::nullopt, mmproj);
   if (o.type != "f32" && o.type != "bf16" && o.type != "f16") {
     fail_usage("--type", "expected f32, bf16 or f16 where the target is a folder, found '{}'", o.type);
   }
-  return Conversion::to_folder(source, dtype_named(o.type));
+  return Conversion::to_folder(source, dtype_named(o.type), mmproj);
 }
 
 /** Where the encoders go. */
 std::string mmproj_target(const ConvertOptions& o) { return o.mmproj.empty() ? mmproj_name_of(o.target) : o.mmproj; }
 
 std::optional<Conversion> plan_mmproj(const ConvertOptions& o, const ModelFile& source) {
-  if (!o.mmproj.empty() && o.mmproj != "none" && (!wants_gguf(o.mmproj) || !wants_gguf(o.target))) {
-    fail_usage("--mmproj", "expected a name that ends in .gguf beside a DST that does, or none, found '{}'", o.mmproj);
-  }
   if (!wants_gguf(o.target) || o.mmproj == "none" || is_drafter(source)) return std::nullopt;
   auto mmproj = Conversion::to_mmproj(source, gguf_type(o));
   if (!mmproj && !o.mmproj.empty()) fail(o.source, "has no encoders of pictures or sound for --mmproj");
@@ -123,13 +128,20 @@ bool write(const ConvertOptions& o, const Conversion& conversion, const std::str
 
 void run(ConvertOptions o) {
   while (o.target.size() > 1 && o.target.back() == '/') o.target.pop_back();
+  if (!o.mmproj.empty() && o.mmproj != "none" && !wants_gguf(o.mmproj)) {
+    fail_usage("--mmproj", "expected a name that ends in .gguf, or none, found '{}'", o.mmproj);
+  }
   const ModelFile source = ModelFile::open(o.source);
   check_target(o, o.target, source);
-  const Conversion conversion = plan(o, source);
+  const std::optional<ModelFile> encoders = mmproj_source(o, source);
+  const Conversion conversion = plan(o, source, encoders ? &*encoders : nullptr);
   const std::optional<Conversion> mmproj = plan_mmproj(o, source);
   if (mmproj) check_target(o, mmproj_target(o), source);
 
   const InterruptGuard interrupt;
+  if (encoders && o.mmproj.empty()) {
+    fmt::print(stderr, "gemma4: note: with the encoders of {} (--mmproj none: without)\n", encoders->name());
+  }
   if (!write(o, conversion, o.target, "converting")) return;
   if (mmproj) write(o, *mmproj, mmproj_target(o), "encoders");
 }
@@ -143,7 +155,8 @@ void add_convert(CLI::App& app) {
   command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")->required();
   command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
   command->add_option("--type", options->type, "Type of the weights (see below)");
-  command->add_option("--mmproj", options->mmproj, "Name of the encoders' file, or none: no such file");
+  command->add_option("--mmproj", options->mmproj,
+                      "The encoders' file, beside a .gguf: to be written, or of SRC to be read; none: without it");
   command->add_flag("--force", options->force, "Replace what is there");
   add_threads_option(*command, options->threads);
   command->footer(kExamples);

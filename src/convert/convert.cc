@@ -193,35 +193,46 @@ namespace {
 
 /** Whether every value of a tensor comes back after it has been stored as `type`. */
 bool survives(const ModelFile& source, const OutputTensor& out, DType type) {
-  std::vector<std::byte> bytes(static_cast<size_t>(out.from.bytes()));
-  out.from.read(source, bytes);
-  std::vector<float> values(static_cast<size_t>(out.from.shape.count()));
-  unpack(out.from.dtype, bytes, values);
+  const std::vector<float> values = out.read(source);
   const auto stored = [&](float v) {
     return type == DType::bf16 ? bf16_to_f32(f32_to_bf16(v)) : f16_to_f32(f32_to_f16(v));
   };
   return std::all_of(values.begin(), values.end(), [&](float v) { return stored(v + out.add) - out.add == v; });
 }
 
+struct Group {
+  const ModelFile& source;
+  const std::vector<OutputTensor>& outputs;
+};
+
 /** bf16 or f16 when the matrices are and the rest (norms, scales, the router) fits too, else f32, which holds the
  * values of every type exactly. */
-DType lossless_type(const ModelFile& source, const std::vector<OutputTensor>& outputs) {
+DType lossless_type(const std::vector<Group>& groups) {
   std::optional<DType> type;
-  for (const OutputTensor& out : outputs) {
-    if (out.from.dtype == DType::f32) continue;
-    if (type.value_or(out.from.dtype) != out.from.dtype) return DType::f32;
-    type = out.from.dtype;
+  for (const Group& group : groups) {
+    for (const OutputTensor& out : group.outputs) {
+      if (out.from.dtype == DType::f32) continue;
+      if (type.value_or(out.from.dtype) != out.from.dtype) return DType::f32;
+      type = out.from.dtype;
+    }
   }
   if (type != DType::bf16 && type != DType::f16) return DType::f32;
-  const bool all = std::all_of(outputs.begin(), outputs.end(), [&](const OutputTensor& out) {
-    return out.from.dtype == *type || survives(source, out, *type);
-  });
-  return all ? *type : DType::f32;
+  for (const Group& group : groups) {
+    for (const OutputTensor& out : group.outputs) {
+      if (out.from.dtype != *type && !survives(group.source, out, *type)) return DType::f32;
+    }
+  }
+  return *type;
+}
+
+std::vector<OutputTensor> media_tensors_of(const ModelFile& mmproj, const MediaConfig& media, int64_t text_dim) {
+  if (!media.sees() && !media.hears()) fail(mmproj.name(), "holds no encoders of pictures or sound");
+  return folder_tensors(mmproj, media, text_dim);
 }
 
 }  // namespace
 
-Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> dtype) {
+Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> dtype, const ModelFile* mmproj) {
   if (source.format() != FileFormat::gguf) {
     fail(source.name(), "is a Hugging Face checkpoint already: give a target that ends in .gguf, or a GGUF source");
   }
@@ -229,46 +240,73 @@ Conversion Conversion::to_folder(const ModelFile& source, std::optional<DType> d
   Conversion c(source);
   c.folder_ = true;
   c.config_ = Config::from(source);
+  if (mmproj != nullptr) {
+    c.mmproj_ = mmproj;
+    c.media_ = MediaConfig::from(*mmproj);
+    c.media_outputs_ = media_tensors_of(*mmproj, c.media_, c.config_->dim);
+  }
+  const std::string prefix = mmproj != nullptr ? "model.language_model." : "model.";
   for (ItemOfModel& item : inventory(source, *c.config_)) {
     const bool head = item.name == "lm_head.weight";
     OutputTensor out{
-        {head ? item.name : "model." + item.name, DType::f32, item.stored.shape}, std::move(item.stored), 0, {}};
+        {head ? item.name : prefix + item.name, DType::f32, item.stored.shape}, std::move(item.stored), 0, {}};
     if (c.config_->generation == 3 && is_shifted_norm(item.name)) out.add = -1;
     c.outputs_.push_back(std::move(out));
   }
-  c.dtype_ = dtype ? *dtype : lossless_type(source, c.outputs_);
+  std::vector<Group> groups{{source, c.outputs_}};
+  if (mmproj != nullptr) groups.push_back({*mmproj, c.media_outputs_});
+  c.dtype_ = dtype ? *dtype : lossless_type(groups);
   for (OutputTensor& out : c.outputs_) out.tensor.dtype = c.dtype_;
-  hf_config(source.name(), *c.config_, c.dtype_);  // can it be said?
+  for (OutputTensor& out : c.media_outputs_) out.tensor.dtype = c.dtype_;
+  c.folder_config();  // can it be said?
   return c;
 }
 
+json::object Conversion::folder_config() const {
+  return mmproj_ != nullptr ? hf_config(source_->name(), *config_, media_, dtype_)
+                            : hf_config(source_->name(), *config_, dtype_);
+}
+
 std::optional<int64_t> Conversion::run_folder(const std::string& path, const StreamOptions& options) const {
-  SafetensorsWriter writer(path, tensors_of(outputs_), kShardBytes);
-  const bool whole = stream(*source_, outputs_, options, [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
-    writer.write(t, at, bytes);
-  });
+  std::vector<NewTensor> tensors = tensors_of(outputs_), more = tensors_of(media_outputs_);
+  const size_t first_media = tensors.size();
+  tensors.insert(tensors.end(), more.begin(), more.end());
+  SafetensorsWriter writer(path, std::move(tensors), kShardBytes);
+  bool whole = stream(*source_, outputs_, options,
+                      [&](size_t t, int64_t at, std::span<const std::byte> bytes) { writer.write(t, at, bytes); });
+  whole = whole && (mmproj_ == nullptr || stream(*mmproj_, media_outputs_, options,
+                                                 [&](size_t t, int64_t at, std::span<const std::byte> bytes) {
+                                                   writer.write(first_media + t, at, bytes);
+                                                 }));
   if (!whole) return std::nullopt;
   writer.finish();
-  write_text(path + "/config.json", write_json(hf_config(source_->name(), *config_, dtype_), 2) + "\n");
-  write_text(path + "/generation_config.json", write_json(hf_generation_config(*config_), 2) + "\n");
-  if (source_->metadata().string("tokenizer.ggml.model").value_or("none") != "none") {
-    AtomicFile tokenizer(path + "/tokenizer.json");
-    std::string buffer;
-    const auto flush = [&] {
-      tokenizer.write(buffer);
-      buffer.clear();
-    };
-    write_hf_tokenizer(
-        *source_, *config_,
-        [&](std::string_view text) {
-          buffer += text;
-          if (buffer.size() > (size_t{1} << 20)) flush();
-        },
-        [&](std::string_view text) { write_text(path + "/tokenizer_config.json", text); });
-    flush();
-    tokenizer.commit();
-  }
+  write_side_files(path);
   return writer.total_bytes();
+}
+
+void Conversion::write_side_files(const std::string& path) const {
+  write_text(path + "/config.json", write_json(folder_config(), 2) + "\n");
+  write_text(path + "/generation_config.json", write_json(hf_generation_config(*config_), 2) + "\n");
+  if (mmproj_ != nullptr) {
+    const json::object processor = hf_processor_config(media_, ProcessorConfig::from(*mmproj_, media_));
+    write_text(path + "/processor_config.json", write_json(processor, 2) + "\n");
+  }
+  if (source_->metadata().string("tokenizer.ggml.model").value_or("none") == "none") return;
+  AtomicFile tokenizer(path + "/tokenizer.json");
+  std::string buffer;
+  const auto flush = [&] {
+    tokenizer.write(buffer);
+    buffer.clear();
+  };
+  write_hf_tokenizer(
+      *source_, *config_,
+      [&](std::string_view text) {
+        buffer += text;
+        if (buffer.size() > (size_t{1} << 20)) flush();
+      },
+      [&](std::string_view text) { write_text(path + "/tokenizer_config.json", text); });
+  flush();
+  tokenizer.commit();
 }
 
 std::optional<int64_t> Conversion::run(const std::string& path, const StreamOptions& options, bool replace) const {

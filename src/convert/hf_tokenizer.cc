@@ -205,6 +205,15 @@ json::object tokenizer_config(const ModelFile& source, const Config& config, con
   out["eos_token"] = name("tokenizer.ggml.eos_token_id", 1);
   out["pad_token"] = pieces.piece(config.special.pad);
   out["unk_token"] = name("tokenizer.ggml.unknown_token_id", 3);
+  const SpecialTokens& special = config.special;
+  for (const auto& [key, id] : {std::pair{"boi_token", special.image_begin},
+                                {"eoi_token", special.image_end},
+                                {"image_token", special.image},
+                                {"boa_token", special.audio_begin},
+                                {"eoa_token", special.audio_end},
+                                {"audio_token", special.audio}}) {
+    if (id >= 0) out[key] = pieces.piece(id);
+  }
   out["padding_side"] = "left";
   out["model_max_length"] = config.context;
   if (const auto text = keys.string("tokenizer.chat_template")) out["chat_template"] = *text;

@@ -8,6 +8,8 @@
 namespace gemma {
 namespace {
 
+using Change = MediaTensor::Change;
+
 class Lister {
  public:
   std::vector<MediaTensor> list(const MediaConfig& media, int64_t text_dim) {
@@ -134,6 +136,14 @@ class Lister {
 
 std::vector<MediaTensor> media_tensors(const MediaConfig& media, int64_t text_dim) {
   return Lister().list(media, text_dim);
+}
+
+PatchGrid patch_grid(const MediaConfig& media) {
+  if (media.vision) return {media.vision->patch, media.vision->pool};
+  if (!media.pixel_blocks) return {};
+  constexpr int kPatches = 3;
+  const int pool = media.pixel_blocks->side % kPatches == 0 ? kPatches : 1;
+  return {media.pixel_blocks->side / pool, pool};
 }
 
 int64_t MediaTensor::place(int64_t i) const {

@@ -30,6 +30,14 @@ struct MediaTensor {
   int64_t place(int64_t i) const;
 };
 
+/** How pictures are cut: pixels of a side of a patch, patches of a side of a soft token. */
+struct PatchGrid {
+  int patch = 0, pool = 0;
+};
+/** What files say of it. A block of the 12B is one patch to us, to their readers a square of patches: 3 x 3 of them
+ *  where 3 divides it. */
+PatchGrid patch_grid(const MediaConfig& media);
+
 /** All tensors of such encoders, in the order of the model. */
 std::vector<MediaTensor> media_tensors(const MediaConfig& media, int64_t text_dim);
 

@@ -61,11 +61,11 @@ void add_part(std::string_view part, std::string_view projector, int64_t text_di
 }
 
 /** Of pictures. Readers want a size and what is taken off the pixels, of which these models have none. */
-void add_pixel_keys(int patch, int cell, Metadata& keys) {
+void add_pixel_keys(PatchGrid grid, Metadata& keys) {
   constexpr int64_t kUnusedSize = 224;
   keys.set("clip.vision.image_size", kUnusedSize);
-  keys.set("clip.vision.patch_size", int64_t{patch});
-  keys.set("clip.vision.projector.scale_factor", int64_t{cell});
+  keys.set("clip.vision.patch_size", int64_t{grid.patch});
+  keys.set("clip.vision.projector.scale_factor", int64_t{grid.pool});
   keys.set("clip.vision.image_mean", std::vector<double>{0, 0, 0});
   keys.set("clip.vision.image_std", std::vector<double>{1, 1, 1});
 }
@@ -118,16 +118,13 @@ void add_mmproj_keys(std::string_view where, const MediaConfig& media, const Pro
   keys.set("general.type", std::string("mmproj"));
   if (const auto& v = media.vision) {
     add_part("vision", "gemma4v", text_dim, {v->dim, v->mlp_width, v->layers, v->heads}, v->norm_eps, keys);
-    add_pixel_keys(v->patch, v->pool, keys);
+    add_pixel_keys(patch_grid(media), keys);
     add_budget(processor, v->patch * v->pool, keys);
     if (v->head_dim * v->heads != v->dim) keys.set("clip.vision.attention.head_dim", int64_t{v->head_dim});
   }
   if (const auto& b = media.pixel_blocks) {
-    // A block is one patch to us, to readers a square of patches: any that divide it.
-    constexpr int kPatches = 3;
-    const int cell = b->side % kPatches == 0 ? kPatches : 1;
     add_part("vision", "gemma4uv", text_dim, {b->dim, 0, 0, 0}, b->norm_eps, keys);
-    add_pixel_keys(b->side / cell, cell, keys);
+    add_pixel_keys(patch_grid(media), keys);
     add_budget(processor, b->side, keys);
   }
   if (const auto& a = media.audio) {

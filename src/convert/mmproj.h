@@ -28,4 +28,7 @@ NewTensor mmproj_tensor(const MediaTensor& tensor, FileType type);
 std::vector<OutputTensor> mmproj_tensors(const ModelFile& source, const MediaConfig& media, const Config& text,
                                          FileType type);
 
+/** The other way: the tensors of an mmproj file as a folder has them, below "model.", in f32. Fails as above. */
+std::vector<OutputTensor> folder_tensors(const ModelFile& mmproj, const MediaConfig& media, int64_t text_dim);
+
 }  // namespace gemma

@@ -120,6 +120,15 @@ class StopOthers {
 
 }  // namespace
 
+std::vector<float> OutputTensor::read(const ModelFile& source) const {
+  if (from.pieces.empty()) return values;
+  std::vector<std::byte> bytes(static_cast<size_t>(from.bytes()));
+  from.read(source, bytes);
+  std::vector<float> all(static_cast<size_t>(from.shape.count()));
+  unpack(from.dtype, bytes, all);
+  return all;
+}
+
 bool stream(const ModelFile& source, std::span<const OutputTensor> outputs, const StreamOptions& options,
             const WriteTensor& write) {
   write_constants(outputs, write);

@@ -19,6 +19,9 @@ struct OutputTensor {
   StoredTensor from;  // of the same shape; no pieces: `values` are the tensor
   float add = 0;      // to every value (Gemma 3's norms)
   std::vector<float> values;
+
+  /** All of them, as the source has them. */
+  std::vector<float> read(const ModelFile& source) const;
 };
 
 struct StreamOptions {

@@ -132,6 +132,14 @@ TEST(Media, HashesAreOfWhatIsShown) {
   EXPECT_NE(one.contents[0], 0U);
 }
 
+/** What a worker has sent is what encoders read, not a copy of it. */
+TEST(Media, ArraysAreShared) {
+  const MediaModel model = model_of("mixed");
+  const media::Prepared prepared = arrays("/preprocess/images/square_96.png", Medium::image, model);
+  const Media media = media_of("it", Medium::image, prepared, model.encoders);
+  EXPECT_EQ(media.inputs[0].picture.pixels.raw().data(), prepared.arrays[0].values.raw().data());
+}
+
 /** Arrays come from another process: what does not fit is said, and never read out of bounds. */
 TEST(Media, ArraysThatAreWrong) {
   const MediaModel model = model_of("mixed");
@@ -152,10 +160,10 @@ TEST(Media, ArraysThatAreWrong) {
               HasSubstr("patches_u8"));
   EXPECT_THAT(
       error(Medium::image, image, [](media::Prepared& p) { p.arrays[1].values.raw_mutable()[0] = std::byte{9}; }),
-      HasSubstr("expected a grid"));
+      HasSubstr("expected the places of a grid"));
   EXPECT_THAT(
       error(Medium::image, image, [](media::Prepared& p) { p.arrays[1].values = p.arrays[1].values.slice(0, 1); }),
-      HasSubstr("places: expected i32 [252, 2], found i32 [1, 2]"));
+      HasSubstr("places: expected i32 [2304, 2], found i32 [1, 2]"));
   EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts.erase("clips"); }), HasSubstr("clips"));
   EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts["clips"] = json::array{3}; }),
               HasSubstr("'array'"));

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gemma4 convert` as people use it: both directions, what it refuses, and that a target is whole or absent."""
 
+import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -13,6 +15,15 @@ from support import GOLDEN, MODEL, PROGRAM, ProgramTest, Terminal
 
 TYPES = ("f32", "bf16", "f16", "q8_0", "q4_0", "q4_k_m", "q5_k_m", "q6_k")
 SHAPES = ("e_text", "dense_text", "moe_text", "unified_text", "gemma3_text")
+
+
+def tensors(folder):
+    """Type, shape and bytes of each, by name."""
+    raw = (folder / "model.safetensors").read_bytes()
+    begin = 8 + struct.unpack("<Q", raw[:8])[0]
+    head = {name: t for name, t in json.loads(raw[8:begin]).items() if name != "__metadata__"}
+    places = {name: [begin + at for at in t["data_offsets"]] for name, t in head.items()}
+    return {name: (t["dtype"], t["shape"], raw[slice(*places[name])]) for name, t in head.items()}
 
 
 class Convert(ProgramTest):
@@ -55,6 +66,25 @@ class Convert(ProgramTest):
             "convert", GOLDEN / "mixed", self.folder / "x.gguf", "--type", "f32", "--mmproj", "x.bin", status=2
         )
         self.assertIn("ends in .gguf", text)
+
+    def test_encoders_go_back_into_the_folder(self):
+        pair, folder = self.folder / "mixed.gguf", self.folder / "hf"
+        self.convert(GOLDEN / "mixed", pair, "--type", "bf16")
+        self.assertIn("mmproj-mixed.gguf (--mmproj none", self.convert(pair, folder))
+        config = json.loads((folder / "config.json").read_text())
+        self.assertEqual(config["architectures"], ["Gemma4ForConditionalGeneration"])
+        self.assertIn("image_processor", json.loads((folder / "processor_config.json").read_text()))
+        back = tensors(folder)
+        self.assertEqual(back, tensors(GOLDEN / "mixed"))
+        # By another name, and without.
+        self.convert(pair, self.folder / "text", "--mmproj", "none")
+        self.assertEqual(json.loads((self.folder / "text" / "config.json").read_text())["model_type"], "gemma4_text")
+        (self.folder / "mmproj-mixed.gguf").rename(self.folder / "eyes.gguf")
+        self.assertNotIn("note", self.convert(pair, self.folder / "named", "--mmproj", self.folder / "eyes.gguf"))
+        self.assertEqual(tensors(self.folder / "named"), back)
+        self.assertIn("holds no encoders", self.error("convert", pair, self.folder / "x", "--mmproj", pair))
+        self.assertIn("eyes.bin", self.error("convert", pair, self.folder / "x", "--mmproj", "eyes.bin", status=2))
+        self.assertFalse((self.folder / "x").exists())
 
     def test_every_type_there_and_back(self):
         for kind in TYPES:

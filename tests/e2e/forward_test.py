@@ -149,6 +149,9 @@ class Forward(ProgramTest):
             again = self.forward(self.folder / "m.gguf", "--mmproj", mmproj, *options)
             self.tail(again, golden)
             self.assertIn("no encoder for it", self.wrong(case=self.folder / "m.gguf"))
+            self.out("convert", self.folder / "m.gguf", self.folder / case)
+            back = self.forward(self.folder / case, *options)
+            self.assertEqual(back["logits"], found["logits"])
 
     def test_what_encoders_cannot_read(self):
         self.media("mixed", "image_audio", drop=("image0.positions_xy",))
