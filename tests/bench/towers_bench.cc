@@ -39,7 +39,7 @@ Work work_of(const AudioConfig& c, double frames) {
 }
 
 struct Options {
-  DType type = DType::bf16;
+  FileType type = FileType::bf16;
   int threads = 2, rounds = 3;
   bool ops = false;
   std::string only;  // what is measured; empty: all
@@ -52,8 +52,8 @@ class TowersBench {
         pool_(o.threads),
         plain_(make_cpu_ops(pool_)),
         timed_(*plain_, Weights()),
-        encoders_(RandomEncoders(*plain_, o.type).make()) {
-    fmt::print("{}, {} threads\n", info(o.type).name, o.threads);
+        encoders_(random_encoders(*plain_, o.type)) {
+    fmt::print("{}, {} threads\n", name_of(o.type), o.threads);
   }
 
   void run(const char* what, const MediaInput& input, const Work& work) {
@@ -61,7 +61,7 @@ class TowersBench {
       // What the machine can do is asked before and behind: others may be at work on it.
       const double before = least_seconds(work);
       const auto start = Clock::now();
-      Encoding encoding = Encoding::of(o_.ops ? static_cast<Ops&>(timed_) : *plain_, encoders_, input);
+      Encoding encoding = Encoding::of(o_.ops ? static_cast<Ops&>(timed_) : *plain_, *encoders_, input);
       while (!encoding.done()) encoding.advance();
       const double seconds = seconds_since(start), least = (before + least_seconds(work)) / 2;
       fmt::print("{:22} {:7.3f} s  {:6.0f} Gop/s  {:4.0f} % of the roof\n", what, seconds,
@@ -72,14 +72,14 @@ class TowersBench {
     }
   }
 
-  const Encoders& encoders() const { return encoders_; }
+  const Encoders& encoders() const { return *encoders_; }
 
  private:
   /** By the roofs of this moment. */
   double least_seconds(const Work& work) {
     constexpr int64_t kSmallBlock = int64_t{1} << 26;  // reading is not asked for
     const auto roofs = cpu::measure_roofs(pool_, kSmallBlock).operations.front();
-    const double products = o_.type == DType::f32 ? roofs.f32 : o_.type == DType::bf16 ? roofs.bf16 : roofs.int8;
+    const double products = o_.type == FileType::f32 ? roofs.f32 : o_.type == FileType::bf16 ? roofs.bf16 : roofs.int8;
     return work.products / products + work.attention / roofs.f32;
   }
 
@@ -87,7 +87,7 @@ class TowersBench {
   ThreadPool pool_;
   std::unique_ptr<Ops> plain_;
   app::TimedOps timed_;
-  Encoders encoders_;
+  std::shared_ptr<const Encoders> encoders_;
 };
 
 Tensor filled(int64_t rows, int64_t cols) {
@@ -103,7 +103,7 @@ int main_of(int argc, char** argv) {
   std::vector<std::string> numbers;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
-    if (const auto type = dtype_named(arg)) {
+    if (const auto type = file_type_named(arg)) {
       o.type = *type;
     } else if (arg == "--ops") {
       o.ops = true;

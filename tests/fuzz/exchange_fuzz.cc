@@ -41,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<std::byte> memory = shared_memory();
   static const gemma::MediaConfig config = encoders();
   int outcome = 0;
+  using gemma::Medium;
   for (const Medium kind : {Medium::image, Medium::audio, Medium::video}) {
     outcome = gemma::fuzz::refuses_or_reads([&] {
       const auto answer = gemma::media::answer_from(gemma::fuzz::text(data, size), kAvailable);
