@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/schema.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "base/file.h"
-#include "grammar/after_thought.h"
-#include "grammar/hurry.h"
+#include "grammar/answer_mask.h"
 #include "grammar/schema.h"
 
 namespace gemma::app {
-namespace {
-
-constexpr int kTokensToEnd = 256;  // of --max-tokens, in which an answer is brought to its end
-
-}  // namespace
 
 json::value read_schema(const std::string& given) {
   if (given.empty()) fail_usage("--schema", "expected a file or '{{...}}', found nothing");
@@ -35,11 +26,8 @@ void hold_to_schema(AnswerOptions& answer, const Session& session, const json::v
   place.close = session.tokenizer->find("<channel|>").value_or(-1);
   place.may_open = answer.think && place.open >= 0 && place.close >= 0;
   const auto ends = std::make_shared<const JsonEnds>(*session.tokenizer, config.vocab, config.special.eos);
-  const int after = answer.max_tokens > 0 ? std::max(answer.max_tokens / 2, answer.max_tokens - kTokensToEnd)
-                                          : std::numeric_limits<int>::max();
-  answer.mask = [grammar = grammar.value(), place, ends, after](std::unique_ptr<TokenMask> budget) {
-    auto mask = std::make_unique<AfterThought>(grammar->mask(), place, std::move(budget));
-    return std::make_unique<Hurry>(std::move(mask), after, ends);
+  answer.mask = [grammar = grammar.value(), place, ends, most = answer.max_tokens](std::unique_ptr<TokenMask> budget) {
+    return answer_mask(*grammar, place, std::move(budget), ends, most);
   };
 }
 

@@ -17,7 +17,7 @@ AfterThought::AfterThought(std::unique_ptr<TokenMask> answer, const ThoughtPlace
 
 bool AfterThought::free() const {
   if (state() == State::thought) return budget_ == nullptr || budget_->free();
-  return state() == State::answer && answer_->free();
+  return answer_->free();  // where everything may come, a thought may too
 }
 
 void AfterThought::fill(std::span<uint32_t> bits) {

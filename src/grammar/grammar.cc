@@ -1,29 +1,132 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which grammars are kept; how one is made is in xgrammar_mask.cc.
+// What each kind of grammar is made from. Compiling rules is xgrammar's (rule_compiler.h); texts of patterns and
+// lengths are held by rules of their own (text_rule.h).
 #include "grammar/grammar.h"
 
 #include <algorithm>
 
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "grammar/call_mask.h"
+#include "grammar/rule_compiler.h"
 #include "grammar/schema.h"
 
 namespace gemma {
-Result<std::shared_ptr<const Grammar>> Grammars::json(const json::value& schema, Fence fence) {
-  const Result<json::value> kept = kept_schema(schema);
-  if (!kept) return kept.failure();
-  const std::string text = write_json(kept.value());
-  const std::string key = (fence == Fence::none ? "none " : "either ") + text;
-  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& each) { return each.first == key; });
-  if (found != kept_.end()) {
-    auto again = std::move(*found);
-    kept_.erase(found);
-    kept_.push_front(std::move(again));
-    return kept_.front().second;
+namespace {
+
+/** A control piece by its name; -1 where the tokenizer has none. */
+int32_t control(const Tokenizer& tokenizer, std::string_view piece) {
+  const auto id = tokenizer.find(piece);
+  return id && tokenizer.kind(*id) == PieceKind::control ? *id : -1;
+}
+
+}  // namespace
+
+struct Grammars::Shared {
+  Shared(std::shared_ptr<const Tokenizer> pieces, int rows, std::vector<int32_t> ends)
+      : tokenizer(std::move(pieces)), vocab(rows), stop_ids(std::move(ends)) {}
+
+  const std::shared_ptr<const Tokenizer> tokenizer;
+  const int vocab;
+  const std::vector<int32_t> stop_ids;
+
+  /** Made with the first grammar that needs them: tenths of a second. */
+  const RuleCompiler& compiler() {
+    return *compiler_.with([&](std::unique_ptr<RuleCompiler>& made) {
+      if (made == nullptr) made = std::make_unique<RuleCompiler>(*tokenizer, vocab, stop_ids);
+      return made.get();
+    });
   }
-  Result<std::shared_ptr<const Grammar>> made = compile(text, fence);
-  if (!made) return made;
-  kept_.emplace_front(key, made.value());
-  if (kept_.size() > kKept) kept_.pop_back();
-  return made;
+  std::shared_ptr<const TokenTexts> texts() {
+    return texts_.with([&](std::shared_ptr<const TokenTexts>& made) {
+      if (made == nullptr) made = std::make_shared<const TokenTexts>(*tokenizer, vocab);
+      return made;
+    });
+  }
+  const std::shared_ptr<KeptMasks> masks = std::make_shared<KeptMasks>();
+
+  Result<std::unique_ptr<const TextRule>> text_rule(const TextKind& kind);
+  Result<std::shared_ptr<const CallPlan>> plan(CallPlan plan, const CallRules& rules);
+
+ private:
+  Guarded<std::unique_ptr<RuleCompiler>> compiler_;
+  Guarded<std::shared_ptr<const TokenTexts>> texts_;
+};
+
+Result<std::unique_ptr<const TextRule>> Grammars::Shared::text_rule(const TextKind& kind) {
+  if (!kind.pattern) return length_rule(texts(), kind.least, kind.most);
+  Result<Automaton> automaton = Automaton::of(*kind.pattern);
+  if (!automaton) return Failure{kind.where, automaton.failure().reason};
+  return automaton_rule(texts(), std::move(automaton).value(), masks);
+}
+
+Result<std::shared_ptr<const CallPlan>> Grammars::Shared::plan(CallPlan plan, const CallRules& rules) {
+  for (const TextKind& kind : rules.kinds) {
+    auto rule = text_rule(kind);
+    if (!rule) return rule.failure();
+    plan.texts.push_back(std::move(rule).value());
+  }
+  plan.vocabulary = texts();
+  plan.stop_ids = stop_ids;
+  return std::make_shared<const CallPlan>(std::move(plan));
+}
+
+Grammars::Grammars(std::shared_ptr<const Tokenizer> tokenizer, int vocab, std::vector<int32_t> stop_ids)
+    : shared_(std::make_unique<Shared>(std::move(tokenizer), vocab, std::move(stop_ids))), memo_(kKept, kKeptBytes) {}
+Grammars::~Grammars() = default;
+
+Grammars::Made Grammars::kept(const std::string& key, const std::function<Result<Parts>()>& make) {
+  const auto timed = [&]() -> Made {
+    const auto begin = Clock::now();
+    Result<Parts> parts = make();
+    if (!parts) return parts.failure();
+    return std::make_shared<const Grammar>(std::move(parts.value().mask), parts.value().bytes, seconds_since(begin));
+  };
+  return memo_.get(key, timed, [](const Grammar& grammar) { return grammar.bytes(); });
+}
+
+Grammars::Made Grammars::json(const json::value& schema, Fence fence) {
+  const Result<json::value> kept_part = kept_schema(schema);
+  if (!kept_part) return kept_part.failure();
+  const std::string text = write_json(kept_part.value());
+  return kept((fence == Fence::none ? "json " : "fenced json ") + text, [&]() -> Result<Parts> {
+    auto compiled = shared_->compiler().json(text, fence);
+    if (!compiled) return compiled.failure();
+    return Parts{std::move(compiled.value().mask), compiled.value().bytes};
+  });
+}
+
+Grammars::Made Grammars::tool_calls(const json::array& tools, const CallOptions& options) {
+  const std::string key = fmt::format("calls {} {} {} {}", static_cast<int>(options.calls), options.parallel,
+                                      options.name, write_json(tools));
+  return kept(key, [&] { return make_calls(tools, options); });
+}
+
+Result<Grammars::Parts> Grammars::make_calls(const json::array& tools, const CallOptions& options) {
+  CallPlan plan;
+  plan.tokens = {control(*shared_->tokenizer, "<|tool_call>"), control(*shared_->tokenizer, "<tool_call|>"),
+                 control(*shared_->tokenizer, "<|\"|>"), 0, RuleCompiler::kTexts};
+  if (plan.tokens.open < 0 || plan.tokens.close < 0 || plan.tokens.quote < 0) {
+    return Failure{"tools", "this model's tokenizer has no tokens of tool calls: <|tool_call>, <tool_call|>, <|\"|>"};
+  }
+  if (!has_grammars()) return shared_->compiler().rules("").failure();
+  const RuleCompiler& compiler = shared_->compiler();
+  plan.tokens.first_text = compiler.first_text();
+  plan.free_text = options.calls == Calls::automatic;
+  const auto numbers = [&](const json::object& schema) { return compiler.rules_of(write_json(schema)); };
+  const auto rules = call_rules(tools, options.name, plan.tokens, numbers);
+  if (!rules) return rules.failure();
+  const auto shared_plan = shared_->plan(std::move(plan), rules.value());
+  if (!shared_plan) return shared_plan.failure();
+  const auto compiled =
+      compiler.rules(fmt::format("root ::= call{}\n{}", options.parallel ? "+" : "", rules.value().text));
+  if (!compiled) return compiled.failure();
+  size_t bytes = compiled.value().bytes;
+  for (const auto& text : shared_plan.value()->texts) bytes += text->bytes();
+  return Parts{[structure = compiled.value().mask, plan = shared_plan.value()] {
+                 return std::make_unique<CallMask>(structure(), plan);
+               },
+               bytes};
 }
 
 }  // namespace gemma

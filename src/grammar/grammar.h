@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grammars: what an answer may be, made from a JSON schema into masks for the engine.
+// Grammars: what an answer may be, made from a JSON schema, from tools, a regular expression or rules into masks for
+// the engine.
 //
 //   Grammars grammars(tokenizer, vocab, stop_ids);
 //   auto grammar = grammars.json(schema, Fence::either);     // compiled once for a schema
@@ -7,18 +8,20 @@
 //
 // Under such a mask an answer is JSON that fits the schema, properties in the schema's order, no more white space
 // between two of its parts than kMostSpaces. Control pieces never come inside it; a stop id comes where the JSON may
-// end, and finished() is true where it cannot go on.
+// end, and finished() is true where it cannot go on. What a mask of tool calls allows, ChatParser reads back as calls
+// whose arguments fit the tools' schemas.
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/memo.h"
 #include "engine/engine.h"
 #include "text/tokenizer.h"
 
@@ -30,28 +33,42 @@ bool has_grammars();
 /** Whether the JSON stands alone or in a Markdown fence (```json ... ```). */
 enum class Fence : uint8_t { none, either };
 
-/** A grammar over one vocabulary. Immutable. */
+/** When tools are called. automatic: text, or calls, or text and then calls; once a call has begun it is whole.
+ * required: nothing but calls, at least one. */
+enum class Calls : uint8_t { automatic, required };
+
+struct CallOptions {
+  Calls calls = Calls::automatic;
+  std::string name;      // the only tool to be called; "": any
+  bool parallel = true;  // several calls, one behind the other
+};
+
+/** A grammar over one vocabulary. Immutable; any number of threads. */
 class Grammar {
  public:
-  struct Compiled;
-  explicit Grammar(std::unique_ptr<const Compiled> compiled);
-  ~Grammar();
-  Grammar(const Grammar&) = delete;
-  Grammar& operator=(const Grammar&) = delete;
+  using Make = std::function<std::unique_ptr<TokenMask>()>;
+  Grammar(Make make, size_t bytes, double seconds) : make_(std::move(make)), bytes_(bytes), seconds_(seconds) {}
 
   /** A mask that stands at the beginning of an answer. Its bits are as many as the vocabulary's rows, in words of 32.
    */
-  std::unique_ptr<TokenMask> mask() const;
+  std::unique_ptr<TokenMask> mask() const { return make_(); }
+  size_t bytes() const { return bytes_; }      // about
+  double seconds() const { return seconds_; }  // that making it took, once
 
  private:
-  std::unique_ptr<const Compiled> compiled_;
+  Make make_;
+  size_t bytes_;
+  double seconds_;
 };
 
-/** Makes grammars for one vocabulary and keeps the last few. One thread. */
+/** Makes grammars for one vocabulary and keeps the last few. Any number of threads: several grammars are made at once,
+ *  each by the thread that asks for it, and the same one once. */
 class Grammars {
  public:
   static constexpr int kMostSpaces = 32;
-  static constexpr size_t kKept = 32;
+  static constexpr size_t kKept = 64, kKeptBytes = size_t{128} << 20;
+
+  using Made = Result<std::shared_ptr<const Grammar>>;
 
   /** vocab: rows of the model's head. */
   Grammars(std::shared_ptr<const Tokenizer> tokenizer, int vocab, std::vector<int32_t> stop_ids);
@@ -59,17 +76,23 @@ class Grammars {
 
   /** A failure names what cannot be kept: a keyword with a wrong value, a pattern that is no regular expression, a
    *  schema that nothing fits. */
-  Result<std::shared_ptr<const Grammar>> json(const json::value& schema, Fence fence);
+  Made json(const json::value& schema, Fence fence);
+
+  /** Calls in Gemma 4's own syntax. tools: as for the chat templates, each with function.name and function.parameters.
+   *  The failure names the tool and the place ("tools[1].function.parameters.properties.x.not"), or "tool_choice". */
+  Made tool_calls(const json::array& tools, const CallOptions& options);
 
  private:
-  struct Vocabulary;
-  Result<std::shared_ptr<const Grammar>> compile(const std::string& schema, Fence fence);
+  struct Shared;
+  struct Parts {
+    Grammar::Make mask;
+    size_t bytes;
+  };
+  Made kept(const std::string& key, const std::function<Result<Parts>()>& make);
+  Result<Parts> make_calls(const json::array& tools, const CallOptions& options);
 
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  int vocab_;
-  std::vector<int32_t> stop_ids_;
-  std::unique_ptr<Vocabulary> vocabulary_;                                   // with the first grammar
-  std::deque<std::pair<std::string, std::shared_ptr<const Grammar>>> kept_;  // latest first
+  std::unique_ptr<Shared> shared_;
+  Memo<Grammar> memo_;
 };
 
 }  // namespace gemma

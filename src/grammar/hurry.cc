@@ -34,11 +34,18 @@ JsonEnds::JsonEnds(const Tokenizer& tokenizer, int vocab, const std::vector<int3
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) set(blank, id);
   }
   for (const int32_t id : stop_ids) set(closing, id);
+  // Of tool calls, where no letter closes a string.
+  for (const std::string_view piece : {"<|\"|>", "<tool_call|>"}) {
+    const auto id = tokenizer.find(piece);
+    if (!id || *id >= vocab || tokenizer.kind(*id) != PieceKind::control) continue;
+    set(closing, *id);
+    if (piece == "<|\"|>") set(quote, *id);
+  }
 }
 
 void Hurry::fill(std::span<uint32_t> bits) {
   mask_->fill(bits);
-  if (taken_ < after_) return;
+  if (taken_ < after_ || mask_->free()) return;
   if (meets(bits, ends_->closing, 0)) {
     // Both kinds of brackets at once come in a string alone, and close nothing there.
     const bool in_string = meets(bits, ends_->square, 0) && meets(bits, ends_->curly, 0);

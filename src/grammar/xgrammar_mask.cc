@@ -12,7 +12,7 @@
 #include <exception>
 
 #include "base/thread_pool.h"
-#include "grammar/grammar.h"
+#include "grammar/rule_compiler.h"
 
 namespace gemma {
 namespace {
@@ -85,14 +85,21 @@ std::string one_line(std::string_view text) {
 }
 
 /** What the ids stand for in running text: nothing where they cannot come in one. A tokenizer may have pieces beyond
- * the head's rows. */
-std::vector<std::string> texts_of(const Tokenizer& tokenizer, int vocab) {
-  std::vector<std::string> texts(static_cast<size_t>(vocab));
+ * the head's rows. Control pieces and the ids for texts get one that no text has, for the library lets no token without
+ * a text come by its id. */
+std::vector<std::string> texts_of(const Tokenizer& tokenizer, int vocab, int32_t first_text) {
+  constexpr std::string_view kNoText = "\xFF";  // in no UTF-8
+  std::vector<std::string> texts(static_cast<size_t>(first_text + RuleCompiler::kTexts));
   for (int32_t id = 0; id < std::min(vocab, tokenizer.size()); ++id) {
     const PieceKind kind = tokenizer.kind(id);
-    const bool text = kind == PieceKind::normal || kind == PieceKind::user_defined || kind == PieceKind::byte;
-    if (text) texts[static_cast<size_t>(id)] = tokenizer.bytes(id);
+    std::string& text = texts[static_cast<size_t>(id)];
+    if (kind == PieceKind::control) {
+      text = fmt::format("{}{}", kNoText, tokenizer.piece(id));
+    } else if (kind == PieceKind::normal || kind == PieceKind::user_defined || kind == PieceKind::byte) {
+      text = tokenizer.bytes(id);
+    }
   }
+  for (auto id = static_cast<size_t>(first_text); id < texts.size(); ++id) texts[id] = fmt::format("{}{}", kNoText, id);
   return texts;
 }
 
@@ -120,9 +127,10 @@ class XgrammarMask final : public TokenMask {
   }
 
   void fill(std::span<uint32_t> bits) override {
-    GEMMA_CHECK(bits.size() == bits_.size(), "a mask has a bit for each row of the head");
+    GEMMA_CHECK(bits.size() <= bits_.size(),
+                "a mask has a bit for each row of the head, and for the texts behind them");
     if (!filled_) fill_own();
-    std::copy(bits_.begin(), bits_.end(), bits.begin());
+    std::copy_n(bits_.begin(), bits.size(), bits.begin());
   }
 
   bool accept(int32_t token) override {
@@ -182,43 +190,50 @@ class XgrammarMask final : public TokenMask {
 
 }  // namespace
 
-struct Grammar::Compiled {
-  xgrammar::CompiledGrammar grammar;
-  std::shared_ptr<const Surrogates> surrogates;
-};
+struct RuleCompiler::Vocabulary {
+  Vocabulary(const Tokenizer& tokenizer, int vocab, int32_t first_text, const std::vector<int32_t>& stop_ids)
+      : compiler(xgrammar::TokenizerInfo(texts_of(tokenizer, vocab, first_text), xgrammar::VocabType::RAW,
+                                         first_text + kTexts, stop_ids),
+                 physical_cores(), false),
+        surrogates(std::make_shared<const Surrogates>(tokenizer)) {}
 
-struct Grammars::Vocabulary {
-  xgrammar::GrammarCompiler compiler;
+  /** xgrammar's grammar, made by `make`, compiled. */
+  template <class Make>
+  Result<Compiled> compiled(std::string_view field, const Make& make) const {
+    warning.clear();
+    try {
+      const xgrammar::Grammar grammar = make();
+      if (!warning.empty()) return Failure{std::string(field), warning};
+      xgrammar::CompiledGrammar rules = compiler.CompileGrammar(grammar);
+      return Compiled{[rules, surrogates = surrogates] { return std::make_unique<XgrammarMask>(rules, surrogates); },
+                      rules.MemorySizeBytes()};
+    } catch (const std::exception& error) {
+      return Failure{std::string(field), one_line(error.what())};
+    }
+  }
+
+  mutable xgrammar::GrammarCompiler compiler;  // keeps nothing, so that several threads may use it
   std::shared_ptr<const Surrogates> surrogates;
 };
 
 bool has_grammars() { return true; }
 
-Grammar::Grammar(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
-Grammar::~Grammar() = default;
-std::unique_ptr<TokenMask> Grammar::mask() const {
-  return std::make_unique<XgrammarMask>(compiled_->grammar, compiled_->surrogates);
+RuleCompiler::RuleCompiler(const Tokenizer& tokenizer, int vocab, const std::vector<int32_t>& stop_ids)
+    : first_text_((vocab + 31) / 32 * 32) {  // a word of a mask has tokens or these
+  vocabulary_ = std::make_unique<const Vocabulary>(tokenizer, vocab, first_text_, stop_ids);
+}
+RuleCompiler::~RuleCompiler() = default;
+
+Result<RuleCompiler::Compiled> RuleCompiler::json(const std::string& schema, Fence fence) const {
+  return vocabulary_->compiled("schema", [&] { return grammar_of(schema, fence); });
 }
 
-Grammars::Grammars(std::shared_ptr<const Tokenizer> tokenizer, int vocab, std::vector<int32_t> stop_ids)
-    : tokenizer_(std::move(tokenizer)), vocab_(vocab), stop_ids_(std::move(stop_ids)) {}
-Grammars::~Grammars() = default;
+Result<RuleCompiler::Compiled> RuleCompiler::rules(const std::string& text) const {
+  return vocabulary_->compiled("grammar", [&] { return xgrammar::Grammar::FromEBNF(text); });
+}
 
-Result<std::shared_ptr<const Grammar>> Grammars::compile(const std::string& schema, Fence fence) {
-  if (vocabulary_ == nullptr) {
-    const xgrammar::TokenizerInfo info(texts_of(*tokenizer_, vocab_), xgrammar::VocabType::RAW, vocab_, stop_ids_);
-    vocabulary_ = std::make_unique<Vocabulary>(
-        Vocabulary{{info, physical_cores(), false}, std::make_shared<const Surrogates>(*tokenizer_)});
-  }
-  warning.clear();
-  try {
-    const xgrammar::Grammar grammar = grammar_of(schema, fence);
-    if (!warning.empty()) return Failure{"schema", warning};
-    return std::make_shared<const Grammar>(std::make_unique<Grammar::Compiled>(
-        Grammar::Compiled{vocabulary_->compiler.CompileGrammar(grammar), vocabulary_->surrogates}));
-  } catch (const std::exception& error) {
-    return Failure{"schema", one_line(error.what())};
-  }
+std::string RuleCompiler::rules_of(const std::string& schema) const {
+  return grammar_of(schema, Fence::none).ToString();
 }
 
 }  // namespace gemma

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for xgrammar_mask.cc where the program is built without xgrammar.
-#include "grammar/grammar.h"
+#include "grammar/rule_compiler.h"
 
 namespace gemma {
 
-struct Grammar::Compiled {};
-struct Grammars::Vocabulary {};
-
-Grammar::Grammar(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
-Grammar::~Grammar() = default;
-
-std::unique_ptr<TokenMask> Grammar::mask() const { return nullptr; }
+struct RuleCompiler::Vocabulary {};
 
 bool has_grammars() { return false; }
 
-Grammars::Grammars(std::shared_ptr<const Tokenizer> tokenizer, int vocab, std::vector<int32_t> stop_ids)
-    : tokenizer_(std::move(tokenizer)), vocab_(vocab), stop_ids_(std::move(stop_ids)) {}
-Grammars::~Grammars() = default;
+RuleCompiler::RuleCompiler(const Tokenizer&, int vocab, const std::vector<int32_t>&) : first_text_(vocab) {}
+RuleCompiler::~RuleCompiler() = default;
 
-Result<std::shared_ptr<const Grammar>> Grammars::compile(const std::string&, Fence) {
+Result<RuleCompiler::Compiled> RuleCompiler::json(const std::string&, Fence) const {
   return Failure{"schema", "this program was built without xgrammar (GEMMA4_GRAMMAR; ./bootstrap fetches it)"};
 }
+
+Result<RuleCompiler::Compiled> RuleCompiler::rules(const std::string&) const {
+  return Failure{"grammar", "this program was built without xgrammar (GEMMA4_GRAMMAR; ./bootstrap fetches it)"};
+}
+
+std::string RuleCompiler::rules_of(const std::string&) const { return {}; }
 
 }  // namespace gemma

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table that tells of any bytes whether they are a text of a pattern, or the beginning of one: states and what leads
+// from one to the next. From every state an end is reached.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "grammar/regex.h"
+
+namespace gemma {
+
+class Automaton {
+ public:
+  static constexpr int kDead = -1;
+  static constexpr int kMostStates = 20'000;
+
+  /** The failure says that nothing is a text of the pattern, or that the table would be too large. The whole text is
+   *  the pattern's, whether it has anchors or not. */
+  static Result<Automaton> of(const Pattern& pattern);
+
+  int start() const { return start_; }
+  int next(int state, uint8_t byte) const { return table_[static_cast<size_t>(state) * columns_ + column_[byte]]; }
+  bool is_end(int state) const { return ends_[static_cast<size_t>(state)]; }
+  int states() const { return static_cast<int>(ends_.size()); }
+  size_t bytes() const { return table_.size() * sizeof(int32_t); }
+
+ private:
+  friend class AutomatonBuilder;
+
+  int start_ = 0;
+  size_t columns_ = 0;
+  std::array<uint8_t, 256> column_{};  // of the table; bytes that no state tells apart share one
+  std::vector<int32_t> table_;
+  std::vector<bool> ends_;
+};
+
+}  // namespace gemma
