@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exchange/exchange.h"
+#include "grammar/grammar.h"
 #include "media/prepare.h"
 
 namespace gemma::serve {
@@ -40,6 +41,7 @@ struct ModelFacts {
   Sampling sampling;  // where a request says nothing else
   int vocab = 0, context = 0;
   bool chat_template = false;
+  bool tools = false;  // its template has a place for them
 };
 
 struct Ask {
@@ -49,6 +51,7 @@ struct Ask {
   AnswerOptions answer;
   int choices = 1;  // of each prompt: number p * choices + i is the i-th of prompt p
   std::optional<Constraint> constraint;
+  CallOptions calls;  // of answer.tools, where there are any; not beside a constraint
 };
 
 }  // namespace gemma::serve

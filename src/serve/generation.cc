@@ -45,12 +45,8 @@ std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSou
 }
 
 void Generation::begin() {
-  try {
-    if (cancelled_.load()) return;
-    if (auto refusal = prepare()) return refuse(std::move(*refusal));
-  } catch (const Error& error) {  // of a file that cannot be decoded; it begins with the field's name
-    return refuse(Failure{"", error.what()});
-  }
+  if (cancelled_.load()) return;
+  if (auto refusal = prepare()) return refuse(std::move(*refusal));
   model_->thread->post([self = shared_from_this()] { self->start(); });
 }
 
@@ -61,12 +57,15 @@ std::optional<Refusal> Generation::prepare() {
       return Refusal(Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model_->name,
                                                       source.kind == media::Kind::audio ? "sound" : "pictures")});
     }
-    media_.push_back(read_media(*model_, source));
+    try {
+      media_.push_back(read_media(*model_, source));
+    } catch (const Error& error) {  // begins with the file's name, which is the field's
+      const std::string named = source.name + ": ", what = error.what();
+      return Refusal(Failure{source.name, what.starts_with(named) ? what.substr(named.size()) : what});
+    }
     source.bytes = {};
   }
-  if (ask_.constraint) {
-    if (auto failure = hold_to(*ask_.constraint, *model_, ask_.answer)) return Refusal(std::move(*failure));
-  }
+  if (auto failure = hold_to_form(ask_, *model_)) return Refusal(std::move(*failure));
   return std::nullopt;
 }
 

@@ -68,8 +68,31 @@ void pass_over(Fields& fields) {
   fields.unsupported("function_call", "is not supported: use tool_choice");
 }
 
-/** tool_choice "none" leaves the tools out of the prompt. */
-void read_tool_fields(Fields& fields, Ask& ask) {
+/** "none", "auto", "required", or the function that is to be called. */
+void read_tool_choice(Fields& fields, Ask& ask) {
+  const json::value* choice = fields.any("tool_choice");
+  if (choice == nullptr || *choice == "auto") return;
+  if (*choice == "none") return ask.answer.tools.clear();
+  if (*choice == "required") {
+    ask.calls.calls = Calls::required;
+  } else if (const json::object* named = choice->if_object()) {
+    Fields inside(*named, fields.name_of("tool_choice"));
+    inside.word("type", {"function"});
+    const json::object* function = inside.object("function");
+    const json::value* name = function != nullptr ? function->if_contains("name") : nullptr;
+    if (name == nullptr || !name->is_string()) {
+      inside.fail("function", "expected an object with the \"name\" of a function");
+    } else {
+      ask.calls = {Calls::required, std::string(name->get_string()), true};
+    }
+    if (auto failure = inside.failure()) fields.fail(std::move(*failure));
+  } else {
+    fields.fail("tool_choice", "expected \"none\", \"auto\", \"required\" or an object with a function");
+  }
+  if (ask.answer.tools.empty()) fields.fail("tool_choice", "there are no tools to choose from");
+}
+
+void read_tool_fields(Fields& fields, Ask& ask, const ModelFacts& model) {
   if (const json::array* tools = fields.list("tools")) {
     auto read = read_tools(*tools, fields.name_of("tools"));
     if (read) {
@@ -78,14 +101,10 @@ void read_tool_fields(Fields& fields, Ask& ask) {
       fields.fail(read.failure());
     }
   }
-  const json::value* choice = fields.any("tool_choice");
-  if (choice != nullptr && *choice == "none") {
-    ask.answer.tools.clear();
-  } else if (choice != nullptr && *choice != "auto") {
-    fields.fail("tool_choice", "expected \"none\" or \"auto\": others are not supported");
-  }
-  const auto parallel = fields.flag("parallel_tool_calls");
-  if (parallel && !*parallel && !ask.answer.tools.empty()) fields.fail("parallel_tool_calls", "false is not supported");
+  if (!ask.answer.tools.empty() && !model.tools)
+    fields.fail("tools", "this model's chat template has no place for them");
+  read_tool_choice(fields, ask);
+  ask.calls.parallel = fields.flag("parallel_tool_calls").value_or(true);
 }
 
 }  // namespace
@@ -118,8 +137,11 @@ Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts
     if (auto failure = inside.failure()) fields.fail(std::move(*failure));
   }
   read_thinking(fields, ask.answer);
-  read_tool_fields(fields, ask);
+  read_tool_fields(fields, ask, model);
   ask.constraint = read_format(fields);
+  if (ask.constraint && !ask.answer.tools.empty()) {
+    fields.fail("response_format", "is not supported beside tools: an answer is either JSON or may be calls");
+  }
   if (ask.constraint && !ask.answer.stop.empty())
     fields.fail("stop", "an answer that is JSON ends where the JSON does");
   pass_over(fields);

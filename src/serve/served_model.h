@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,7 @@ struct ServedModel {
   ModelFacts facts;
   std::shared_ptr<const Tokenizer> tokenizer;
 
-  std::mutex grammars_mutex;
-  Grammars grammars;  // under the mutex
+  Grammars grammars;
   std::shared_ptr<const JsonEnds> ends;
   std::shared_ptr<void> owner;  // of what `speaker` refers to
   std::unique_ptr<EngineThread> thread;

@@ -8,7 +8,8 @@ import shutil
 from support import GOLDEN
 
 BYTES = 4  # id of <0x00>
-CONTROLS = ["<|turn>", "<turn|>", "<|think|>", "<|channel>", "<channel|>"]
+CONTROLS = ["<|turn>", "<turn|>", "<|think|>", "<|channel>", "<channel|>", "<|tool>", "<tool|>", "<|tool_call>"]
+CONTROLS += ["<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>']
 CONTROLS_AT = 480
 MEDIA = {
     "<|image>": "boi_token_id",

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures, sound, film and tools in requests to `gemma4 serve`: what `gemma4 run` says of the same files."""
+
+import base64
+import json
+import pathlib
+import tempfile
+import unittest
+
+import tiny_model
+from serve_support import ServerTest, user
+from support import GOLDEN
+
+CHAT = "/v1/chat/completions"
+IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
+WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
+FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+
+
+def data(file, kind):
+    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def picture(file, **more):
+    return {"type": "image_url", "image_url": {"url": data(file, "image/png"), **more}}
+
+
+def sound(file):
+    return {
+        "type": "input_audio",
+        "input_audio": {"data": base64.b64encode(file.read_bytes()).decode(), "format": "wav"},
+    }
+
+
+class TinyServerTest(ServerTest):
+    ARGS = ("--alias", "tiny")
+
+    @classmethod
+    def model(cls, test):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder_of_model = pathlib.Path(cls.kept.name) / "model"
+        tiny_model.make("mixed", cls.folder_of_model)
+        return cls.folder_of_model
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.kept.cleanup()
+
+
+class MediaTest(TinyServerTest):
+    def ask(self, *parts, text="What?", **more):
+        content = [*parts, {"type": "text", "text": text}]
+        body = {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": 6, **more}
+        return self.server.json(CHAT, body)
+
+    def run_says(self, *args):
+        row = self.out("run", self.folder_of_model, "--json", "--greedy", "-n", "6", *args, "What?")
+        return json.loads(row)
+
+    def test_a_picture_and_sound_are_what_run_makes_of_them(self):
+        answer = self.ask(picture(WIDE), sound(TONES))
+        row = self.run_says("--image", WIDE, "--audio", TONES)
+        self.assertEqual(answer["usage"]["prompt_tokens"], row["prompt_tokens"])
+        self.assertEqual(answer["choices"][0]["message"]["content"], row["text"])
+        again = self.ask(picture(WIDE), sound(TONES))["usage"]
+        self.assertGreaterEqual(again["prompt_tokens_details"]["cached_tokens"], row["prompt_tokens"] - 1)
+
+    def test_budgets(self):
+        counts = {
+            each: self.ask(picture(SQUARE, detail=each))["usage"]["prompt_tokens"] for each in ("low", "high", "auto")
+        }
+        self.assertLess(counts["low"], counts["high"])
+        low = self.ask({**picture(SQUARE), "budget": 70})["usage"]["prompt_tokens"]
+        self.assertEqual(low, counts["low"])
+
+    def test_film(self):
+        part = {"type": "video_url", "video_url": {"url": data(FILM, "video/mp4")}}
+        row = self.run_says("--video", FILM)
+        self.assertEqual(self.ask(part)["usage"]["prompt_tokens"], row["prompt_tokens"])
+
+    def test_files_that_are_none(self):
+        broken = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        body = {"messages": [{"role": "user", "content": [broken]}]}
+        error = self.server.json(CHAT, body, status=400)["error"]
+        self.assertEqual(error["param"], "messages[0].content[0]")
+        body["messages"][0]["content"] = [sound(WIDE)]
+        self.assertIn("found a picture", self.server.json(CHAT, body, status=400)["error"]["message"])
+        self.assertEqual(self.ask(picture(WIDE))["object"], "chat.completion")
+
+
+class ToolsTest(TinyServerTest):
+    TOOL = {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "description": "The weather of a place",
+            "parameters": {
+                "type": "object",
+                "properties": {"place": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1}},
+                "required": ["place"],
+            },
+        },
+    }
+
+    def call(self, stream=False, **more):
+        body = {
+            "messages": user("Weather?"),
+            "tools": [self.TOOL],
+            "max_tokens": 200,
+            "seed": 5,
+            "top_k": 0,
+            "top_p": 1,
+        }
+        body |= {"temperature": 1, "stream": stream, **more}
+        return self.server.events(CHAT, body) if stream else self.server.json(CHAT, body)
+
+    def test_a_call_fits_its_schema(self):
+        for choice in ("required", {"type": "function", "function": {"name": "weather"}}):
+            answer = self.call(tool_choice=choice, parallel_tool_calls=False)["choices"][0]
+            self.assertEqual(answer["finish_reason"], "tool_calls", answer)
+            calls = answer["message"]["tool_calls"]
+            self.assertEqual([c["function"]["name"] for c in calls], ["weather"])
+            arguments = json.loads(calls[0]["function"]["arguments"])
+            self.assertIn(arguments["place"], ("Rome", "Oslo"))
+
+    def test_a_streamed_call_and_its_answer(self):
+        chunks = self.call(stream=True, tool_choice="required", parallel_tool_calls=False)
+        calls = [c for _, d in chunks[:-1] for c in d["choices"][0]["delta"].get("tool_calls", [])]
+        self.assertEqual([(c["index"], c["type"], c["function"]["name"]) for c in calls], [(0, "function", "weather")])
+        history = user("Weather?") + [
+            {"role": "assistant", "content": None, "tool_calls": [{k: v for k, v in calls[0].items() if k != "index"}]},
+            {"role": "tool", "tool_call_id": calls[0]["id"], "content": "sunny"},
+        ]
+        answer = self.server.json(
+            CHAT, {"messages": history, "tools": [self.TOOL], "max_tokens": 4, "tool_choice": "none"}
+        )
+        self.assertEqual(answer["usage"]["completion_tokens"], 4)
+
+    def test_what_cannot_be_called(self):
+        for more, field in (
+            ({"tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
+            ({"tool_choice": "any"}, "tool_choice"),
+            ({"tools": [], "tool_choice": "required"}, "tool_choice"),
+            ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+            ({"response_format": {"type": "json_object"}}, "response_format"),
+        ):
+            body = {"messages": user("x"), "tools": [self.TOOL], **more}
+            self.assertEqual(self.server.json(CHAT, body, status=400)["error"]["param"], field, more)
+
+
+if __name__ == "__main__":
+    unittest.main()
