@@ -99,7 +99,17 @@ class NodeBuilder {
         return add({Node::Kind::begin, 0, 0, next});
       case Pattern::Kind::end:
         return add({Node::Kind::end, 0, 0, next});
+      case Pattern::Kind::token:
+        return before_token(pattern.id, next);
+      case Pattern::Kind::rule:
+        GEMMA_CHECK(false, "rules are unfolded before");
     }
+    return next;
+  }
+
+  int before_token(int32_t id, int next) {
+    const std::array<uint8_t, 4> bytes = Automaton::bytes_of_token(id);
+    for (size_t i = bytes.size(); i-- > 0;) next = add({Node::Kind::bytes, bytes[i], bytes[i], next});
     return next;
   }
 
@@ -265,25 +275,28 @@ class AutomatonBuilder {
     const auto states = static_cast<size_t>(out_.states());
     std::vector<std::vector<int>> before(states);
     std::vector<int> open;
-    std::vector<bool> lives(states);
+    out_.distances_.assign(states, kNone);
     for (size_t state = 0; state < states; ++state) {
       for (size_t column = 0; column < out_.columns_; ++column) {
         const int32_t next = out_.table_[state * out_.columns_ + column];
         if (next != Automaton::kDead) before[static_cast<size_t>(next)].push_back(static_cast<int>(state));
       }
-      if (out_.ends_[state]) open.push_back(static_cast<int>(state));
+      if (!out_.ends_[state]) continue;
+      open.push_back(static_cast<int>(state));
+      out_.distances_[state] = 0;
     }
-    while (!open.empty()) {
-      const auto state = static_cast<size_t>(open.back());
-      open.pop_back();
-      if (lives[state]) continue;
-      lives[state] = true;
-      open.insert(open.end(), before[state].begin(), before[state].end());
+    for (size_t i = 0; i < open.size(); ++i) {  // the nearest first
+      for (const int each : before[static_cast<size_t>(open[i])]) {
+        int& distance = out_.distances_[static_cast<size_t>(each)];
+        if (distance != kNone) continue;
+        distance = out_.distance(open[i]) + 1;
+        open.push_back(each);
+      }
     }
     for (int32_t& next : out_.table_) {
-      if (next != Automaton::kDead && !lives[static_cast<size_t>(next)]) next = Automaton::kDead;
+      if (next != Automaton::kDead && out_.distance(next) == kNone) next = Automaton::kDead;
     }
-    return lives[static_cast<size_t>(out_.start_)];
+    return out_.distance(out_.start_) != kNone;
   }
 
   const std::vector<Node> nodes_;
@@ -295,6 +308,11 @@ class AutomatonBuilder {
   size_t in_sets_ = 0;
   Automaton out_;
 };
+
+bool Automaton::leads_on(int state) const {
+  const auto row = table_.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(state) * columns_);
+  return std::any_of(row, row + static_cast<std::ptrdiff_t>(columns_), [](int32_t next) { return next != kDead; });
+}
 
 Result<Automaton> Automaton::of(const Pattern& pattern) {
   NodeBuilder builder;

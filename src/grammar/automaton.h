@@ -24,8 +24,17 @@ class Automaton {
   int start() const { return start_; }
   int next(int state, uint8_t byte) const { return table_[static_cast<size_t>(state) * columns_ + column_[byte]]; }
   bool is_end(int state) const { return ends_[static_cast<size_t>(state)]; }
+  /** The fewest bytes from here to an end. */
+  int distance(int state) const { return distances_[static_cast<size_t>(state)]; }
+  bool leads_on(int state) const;
   int states() const { return static_cast<int>(ends_.size()); }
   size_t bytes() const { return table_.size() * sizeof(int32_t); }
+
+  /** What stands for a control piece among the bytes; no text has such. */
+  static constexpr uint8_t kTokenByte = 0xFF;
+  static std::array<uint8_t, 4> bytes_of_token(int32_t id) {
+    return {kTokenByte, static_cast<uint8_t>(id >> 16), static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id)};
+  }
 
  private:
   friend class AutomatonBuilder;
@@ -35,6 +44,7 @@ class Automaton {
   std::array<uint8_t, 256> column_{};  // of the table; bytes that no state tells apart share one
   std::vector<int32_t> table_;
   std::vector<bool> ends_;
+  std::vector<int> distances_;
 };
 
 }  // namespace gemma

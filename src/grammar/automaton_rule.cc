@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <limits>
 
 #include "grammar/text_rule.h"
 
@@ -10,48 +11,80 @@ constexpr size_t kManySteps = 5'000;  // of a walk that is worth keeping: 20 µs
 
 class AutomatonRule final : public TextRule {
  public:
-  AutomatonRule(std::shared_ptr<const TokenTexts> texts, Automaton automaton, std::shared_ptr<KeptMasks> kept)
+  AutomatonRule(std::shared_ptr<const TokenTexts> texts, Automaton automaton, std::shared_ptr<KeptMasks> kept,
+                std::vector<int32_t> tokens)
       : texts_(std::move(texts)),
         automaton_(std::move(automaton)),
         kept_(std::move(kept)),
-        id_(kept_->new_automaton()) {}
+        id_(kept_->new_automaton()),
+        tokens_(std::move(tokens)) {}
 
   int64_t start() const override { return automaton_.start(); }
 
   int64_t after(int64_t place, int32_t token) const override {
+    if (std::find(tokens_.begin(), tokens_.end(), token) != tokens_.end()) {
+      const auto bytes = Automaton::bytes_of_token(token);
+      return behind(place, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
     const std::string_view text = texts_->text(token);
+    const bool none = text.empty() || static_cast<uint8_t>(text[0]) == Automaton::kTokenByte;
+    return none ? kNowhere : behind(place, text);
+  }
+
+  void allow(int64_t place, std::span<uint32_t> bits) const override {
+    const KeptMasks::Mask mask = mask_of(static_cast<int>(place), false);
+    for (size_t i = 0; i < bits.size(); ++i) bits[i] |= (*mask)[i];
+  }
+
+  bool whole(int64_t place) const override { return automaton_.is_end(static_cast<int>(place)); }
+  bool full(int64_t place) const override { return !automaton_.leads_on(static_cast<int>(place)); }
+
+  void nearer(int64_t place, std::span<uint32_t> bits) const override {
+    const KeptMasks::Mask mask = mask_of(static_cast<int>(place), true);
+    for (size_t i = 0; i < bits.size(); ++i) bits[i] &= (*mask)[i];
+  }
+
+  size_t bytes() const override { return automaton_.bytes(); }
+
+ private:
+  int64_t behind(int64_t place, std::string_view text) const {
     auto state = static_cast<int>(place);
     for (const char c : text) {
       state = automaton_.next(state, static_cast<uint8_t>(c));
       if (state == Automaton::kDead) return kNowhere;
     }
-    return text.empty() ? kNowhere : state;
+    return state;
   }
 
-  void allow(int64_t place, std::span<uint32_t> bits) const override {
-    const KeptMasks::Key key{id_, static_cast<int>(place)};
-    KeptMasks::Mask mask = kept_->find(key);
-    if (mask == nullptr) {
-      std::vector<uint32_t> made(texts_->words());
-      const bool costly = walk(static_cast<int>(place), made) > kManySteps;
-      mask = std::make_shared<const std::vector<uint32_t>>(std::move(made));
-      if (costly) kept_->keep(key, mask);
+  /** The ids that may come; nearer: of them those behind which an end is nearer. */
+  KeptMasks::Mask mask_of(int state, bool nearer) const {
+    const KeptMasks::Key key{id_, nearer ? -1 - state : state};
+    if (KeptMasks::Mask known = kept_->find(key)) return known;
+    auto made = std::make_shared<std::vector<uint32_t>>(texts_->words());
+    const int most = nearer ? automaton_.distance(state) - 1 : std::numeric_limits<int>::max();
+    const bool costly = walk(state, most, *made) > kManySteps;
+    for (const int32_t token : tokens_) {
+      const int64_t next = after(state, token);
+      if (next != kNowhere && automaton_.distance(static_cast<int>(next)) <= most) set(*made, token);
     }
-    for (size_t i = 0; i < bits.size(); ++i) bits[i] |= (*mask)[i];
+    if (costly) kept_->keep(key, made);
+    return made;
   }
 
-  bool whole(int64_t place) const override { return automaton_.is_end(static_cast<int>(place)); }
-  size_t bytes() const override { return automaton_.bytes(); }
+  static void set(std::vector<uint32_t>& bits, int32_t id) {
+    bits[static_cast<size_t>(id / 32)] |= uint32_t{1} << (id % 32);
+  }
 
- private:
-  /** Over all texts, each from where it differs from the one before. Returns how many bytes it looked at. */
-  size_t walk(int state, std::vector<uint32_t>& bits) const {
+  /** Over all texts, each from where it differs from the one before; those that come no farther from an end than `most`
+   *  are set. Returns how many bytes it looked at. */
+  size_t walk(int state, int most, std::vector<uint32_t>& bits) const {
     const std::span<const TokenTexts::Token> tokens = texts_->sorted();
     const auto* const bytes = reinterpret_cast<const uint8_t*>(texts_->bytes());
     std::vector<int> after(texts_->longest() + 1, state);  // each byte of a text
     size_t steps = 0;
     for (size_t i = 0; i < tokens.size();) {
       const TokenTexts::Token& token = tokens[i];
+      if (bytes[token.begin] == Automaton::kTokenByte) break;  // the last ones
       size_t depth = token.shared;
       int at = after[depth];
       while (depth < token.size && at != Automaton::kDead) {
@@ -61,7 +94,7 @@ class AutomatonRule final : public TextRule {
       }
       ++i;
       if (at != Automaton::kDead) {
-        bits[static_cast<size_t>(token.id / 32)] |= uint32_t{1} << (token.id % 32);
+        if (automaton_.distance(at) <= most) set(bits, token.id);
         continue;
       }
       while (i < tokens.size() && tokens[i].shared >= depth) i = std::max<size_t>(i + 1, tokens[i].below_end);
@@ -73,6 +106,7 @@ class AutomatonRule final : public TextRule {
   const Automaton automaton_;
   std::shared_ptr<KeptMasks> kept_;
   const uint64_t id_;
+  const std::vector<int32_t> tokens_;
 };
 
 }  // namespace
@@ -96,8 +130,8 @@ void KeptMasks::keep(Key key, Mask mask) {
 }
 
 std::unique_ptr<const TextRule> automaton_rule(std::shared_ptr<const TokenTexts> texts, Automaton automaton,
-                                               std::shared_ptr<KeptMasks> kept) {
-  return std::make_unique<AutomatonRule>(std::move(texts), std::move(automaton), std::move(kept));
+                                               std::shared_ptr<KeptMasks> kept, std::vector<int32_t> tokens) {
+  return std::make_unique<AutomatonRule>(std::move(texts), std::move(automaton), std::move(kept), std::move(tokens));
 }
 
 }  // namespace gemma

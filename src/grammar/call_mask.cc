@@ -136,6 +136,20 @@ void CallMask::rollback(int tokens) {
   structure_->rollback(fed);
 }
 
+/** In a string: the quote, or what leads to one. */
+bool CallMask::nearer(std::span<uint32_t> bits) const {
+  if (now().mode != Mode::text) return false;
+  const bool whole = has_bit(bits, plan_->tokens.quote);
+  const Reading& first = now().readings.front();
+  if (!whole) {
+    plan_->texts[first.kind]->nearer(first.place, bits);
+  } else {
+    std::fill(bits.begin(), bits.end(), 0u);
+    set_bit(bits, plan_->tokens.quote);
+  }
+  return true;
+}
+
 bool CallMask::finished() const {
   return now().mode == Mode::stopped || (now().mode == Mode::structure && structure_->finished());
 }

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "grammar/call_syntax.h"
+#include "grammar/ending.h"
 #include "grammar/text_rule.h"
 
 namespace gemma {
@@ -22,7 +23,7 @@ struct CallPlan {
   bool free_text = false;  // an answer may have text before its calls, or no call at all
 };
 
-class CallMask final : public TokenMask {
+class CallMask final : public TokenMask, public Ending {
  public:
   /** Levels of lists and objects from which on no more are opened where anything else may come; the parser's end is at
    *  128. */
@@ -36,6 +37,7 @@ class CallMask final : public TokenMask {
   void rollback(int tokens) override;
   bool finished() const override;
   bool free() const override { return now().mode == Mode::free_text; }
+  bool nearer(std::span<uint32_t> bits) const override;
 
  private:
   enum class Mode : uint8_t { free_text, structure, text, stopped };

@@ -52,10 +52,10 @@ std::string ipv6() {
   return group({out});
 }
 
-const std::string kMark = "A-Za-z0-9._~!$&'()*+,;=@-", kEscaped = "%[0-9A-Fa-f]{2}";
+const std::string kMark = "A-Za-z0-9._~!$&'()*+,;=@\\-", kEscaped = "%[0-9A-Fa-f]{2}";
 const std::string kLetter = fmt::format("(?:[{}:]|{})", kMark, kEscaped);
 const std::string kQuery = fmt::format(R"((?:\?(?:[{0}:/?]|{1})*)?(?:#(?:[{0}:/?]|{1})*)?)", kMark, kEscaped);
-const std::string kAuthority = fmt::format(R"(//(?:[A-Za-z0-9._~-]+@)?{}(?::\d{{1,5}})?)", kHost);
+const std::string kAuthority = fmt::format(R"(//(?:(?:[A-Za-z0-9._~-]+@)?{}(?::\d{{1,5}})?)?)", kHost);
 
 std::string uri() {
   const std::string path = fmt::format("{0}(?:/{1}*)*|/(?:{1}+(?:/{1}*)*)?|{1}+(?:/{1}*)*", kAuthority, kLetter);

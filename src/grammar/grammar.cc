@@ -7,9 +7,12 @@
 
 #include "base/clock.h"
 #include "base/guarded.h"
+#include "base/utf8.h"
 #include "grammar/call_mask.h"
 #include "grammar/rule_compiler.h"
+#include "grammar/rule_text.h"
 #include "grammar/schema.h"
+#include "grammar/text_mask.h"
 
 namespace gemma {
 namespace {
@@ -18,6 +21,28 @@ namespace {
 int32_t control(const Tokenizer& tokenizer, std::string_view piece) {
   const auto id = tokenizer.find(piece);
   return id && tokenizer.kind(*id) == PieceKind::control ? *id : -1;
+}
+
+constexpr size_t kMostPatterns = 100'000;  // of rules that are unfolded
+constexpr size_t kMostLooks = 8;           // at the whole vocabulary, for what the sets of rules take to compile
+
+/** Texts of the vocabulary that begin as a character of the set may. */
+size_t texts_beginning(const TokenTexts& texts, const CharacterSet& set) {
+  size_t sum = 0;
+  for (const auto& [low, high] : set) {
+    std::string first, last;
+    utf8::append(first, low);
+    utf8::append(last, high);
+    for (int byte = static_cast<uint8_t>(first[0]); byte <= static_cast<uint8_t>(last[0]); ++byte) {
+      sum += texts.beginning_with(static_cast<uint8_t>(byte));
+    }
+  }
+  return sum;
+}
+
+void add_tokens(const Pattern& pattern, std::vector<int32_t>& out) {
+  if (pattern.kind == Pattern::Kind::token) out.push_back(pattern.id);
+  for (const Pattern& part : pattern.parts) add_tokens(part, out);
 }
 
 }  // namespace
@@ -127,6 +152,68 @@ Result<Grammars::Parts> Grammars::make_calls(const json::array& tools, const Cal
                  return std::make_unique<CallMask>(structure(), plan);
                },
                bytes};
+}
+
+Grammars::Made Grammars::regex(std::string_view pattern) {
+  return kept(fmt::format("regex {}", pattern), [&] { return make_regex(pattern); });
+}
+
+Grammars::Parts Grammars::text_parts(std::unique_ptr<const TextRule> rule) const {
+  const size_t bytes = rule->bytes();
+  return {[rule = std::shared_ptr<const TextRule>(std::move(rule)), stop_ids = shared_->stop_ids] {
+            return std::make_unique<TextMask>(rule, stop_ids);
+          },
+          bytes};
+}
+
+Result<Grammars::Parts> Grammars::make_regex(std::string_view text) {
+  TextKind kind;
+  auto pattern = parse_regex(text);
+  if (!pattern) return Failure{"pattern", fmt::format("{}: {}", pattern.failure().field, pattern.failure().reason)};
+  kind.pattern = std::move(pattern).value();
+  kind.where = "pattern";
+  auto rule = shared_->text_rule(kind);
+  if (!rule) return rule.failure();
+  return text_parts(std::move(rule).value());
+}
+
+Grammars::Made Grammars::ebnf(std::string_view rules, Tokens tokens) {
+  return kept(fmt::format("rules {} {}", static_cast<int>(tokens), rules), [&] { return make_rules(rules, tokens); });
+}
+
+/** Rules none of which comes to itself again are one pattern; others are xgrammar's. */
+Result<Grammars::Parts> Grammars::make_rules(std::string_view text, Tokens tokens) {
+  TokenByName by_name;
+  if (tokens == Tokens::by_name) {
+    by_name = [&](std::string_view piece) {
+      const int32_t id = control(*shared_->tokenizer, piece);
+      const std::vector<int32_t>& ends = shared_->stop_ids;
+      const bool known = id >= 0 && id < shared_->vocab && std::find(ends.begin(), ends.end(), id) == ends.end();
+      return known ? std::optional(id) : std::nullopt;
+    };
+  }
+  const auto rules = parse_rules(text, by_name);
+  if (!rules) return rules.failure();
+  if (const auto pattern = unfolded(rules.value(), kMostPatterns)) {
+    auto automaton = Automaton::of(*pattern);
+    if (!automaton) return Failure{"grammar", automaton.failure().reason};
+    std::vector<int32_t> named;
+    add_tokens(*pattern, named);
+    std::sort(named.begin(), named.end());
+    named.erase(std::unique(named.begin(), named.end()), named.end());
+    return text_parts(automaton_rule(shared_->texts(), std::move(automaton).value(), shared_->masks, std::move(named)));
+  }
+  if (!has_grammars()) return shared_->compiler().rules("").failure();
+  const auto texts = shared_->texts();
+  const auto looks = [&](const CharacterSet& set) { return texts_beginning(*texts, set); };
+  if (steps_of(rules.value(), looks) > kMostLooks * texts->sorted().size()) {
+    return Failure{"grammar",
+                   "its sets of characters and their counted repetitions {n,m} are too many for rules that "
+                   "come to themselves again; write * or +"};
+  }
+  auto compiled = shared_->compiler().rules(written(rules.value()));
+  if (!compiled) return compiled.failure();
+  return Parts{std::move(compiled.value().mask), compiled.value().bytes};
 }
 
 }  // namespace gemma

@@ -30,6 +30,8 @@ namespace gemma {
 /** Whether this build makes masks (xgrammar was there); else every schema is refused with one line that says so. */
 bool has_grammars();
 
+class TextRule;
+
 /** Whether the JSON stands alone or in a Markdown fence (```json ... ```). */
 enum class Fence : uint8_t { none, either };
 
@@ -82,6 +84,14 @@ class Grammars {
    *  The failure names the tool and the place ("tools[1].function.parameters.properties.x.not"), or "tool_choice". */
   Made tool_calls(const json::array& tools, const CallOptions& options);
 
+  /** A whole answer that is a text of a regular expression (JavaScript's). The failure's field is "pattern". */
+  Made regex(std::string_view pattern);
+
+  /** A whole answer of rules, from "root" on (docs/grammar.md). The failure's field is "grammar". tokens: whether the
+   *  rules may name control tokens; else none comes inside the answer. */
+  enum class Tokens : uint8_t { none, by_name };
+  Made ebnf(std::string_view rules, Tokens tokens = Tokens::none);
+
  private:
   struct Shared;
   struct Parts {
@@ -90,6 +100,9 @@ class Grammars {
   };
   Made kept(const std::string& key, const std::function<Result<Parts>()>& make);
   Result<Parts> make_calls(const json::array& tools, const CallOptions& options);
+  Parts text_parts(std::unique_ptr<const TextRule> rule) const;
+  Result<Parts> make_regex(std::string_view pattern);
+  Result<Parts> make_rules(std::string_view rules, Tokens tokens);
 
   std::unique_ptr<Shared> shared_;
   Memo<Grammar> memo_;

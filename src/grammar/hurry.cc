@@ -21,6 +21,7 @@ bool meets(std::span<const uint32_t> a, const std::vector<uint32_t>& b, uint32_t
 JsonEnds::JsonEnds(const Tokenizer& tokenizer, int vocab, const std::vector<int32_t>& stop_ids)
     : closing(static_cast<size_t>((vocab + 31) / 32)),
       blank(closing.size()),
+      stops(closing.size()),
       square(blank),
       curly(blank),
       quote(blank) {
@@ -33,7 +34,10 @@ JsonEnds::JsonEnds(const Tokenizer& tokenizer, int vocab, const std::vector<int3
     }
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) set(blank, id);
   }
-  for (const int32_t id : stop_ids) set(closing, id);
+  for (const int32_t id : stop_ids) {
+    set(closing, id);
+    set(stops, id);
+  }
   // Of tool calls, where no letter closes a string.
   for (const std::string_view piece : {"<|\"|>", "<tool_call|>"}) {
     const auto id = tokenizer.find(piece);
@@ -43,9 +47,24 @@ JsonEnds::JsonEnds(const Tokenizer& tokenizer, int vocab, const std::vector<int3
   }
 }
 
+/** As the mask's part knows; not where other parts decide what may come. */
+bool Hurry::nearer(std::span<uint32_t> bits) const {
+  if (ending_ == nullptr) return false;
+  const std::vector<uint32_t> before(bits.begin(), bits.end());
+  if (!ending_->nearer(bits)) return false;
+  if (std::any_of(bits.begin(), bits.end(), [](uint32_t word) { return word != 0; })) return true;
+  std::copy(before.begin(), before.end(), bits.begin());
+  return false;
+}
+
 void Hurry::fill(std::span<uint32_t> bits) {
   mask_->fill(bits);
   if (taken_ < after_ || mask_->free()) return;
+  if (meets(bits, ends_->stops, 0)) {
+    for (size_t i = 0; i < bits.size(); ++i) bits[i] &= ends_->stops[i];
+    return;
+  }
+  if (nearer(bits)) return;
   if (meets(bits, ends_->closing, 0)) {
     // Both kinds of brackets at once come in a string alone, and close nothing there.
     const bool in_string = meets(bits, ends_->square, 0) && meets(bits, ends_->curly, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mask that brings JSON to its end: from some token on, of those that may come only such as close what is open, and
-// where none can (a property that must be there is not yet), anything but blanks. So an answer is whole before its
-// length is used up.
+// A mask that brings an answer to its end: from some token on, what ends it where that may come; else what the mask
+// says leads there (ending.h); else, of JSON, only such tokens as close what is open, and where none can (a property
+// that must be there is not yet), anything but blanks. So an answer is whole before its length is used up.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "grammar/ending.h"
 #include "text/tokenizer.h"
 
 namespace gemma {
@@ -17,15 +18,16 @@ namespace gemma {
 /** Which ids close, and which are blank; words of 32 bits as in a mask. */
 struct JsonEnds {
   JsonEnds(const Tokenizer& tokenizer, int vocab, const std::vector<int32_t>& stop_ids);
-  std::vector<uint32_t> closing, blank;
+  std::vector<uint32_t> closing, blank, stops;
   std::vector<uint32_t> square, curly, quote;  // of closing those that begin with ] } "
 };
 
 class Hurry final : public TokenMask {
  public:
-  /** after: tokens that come as they like. */
-  Hurry(std::unique_ptr<TokenMask> mask, int after, std::shared_ptr<const JsonEnds> ends)
-      : mask_(std::move(mask)), after_(after), ends_(std::move(ends)) {}
+  /** after: tokens that come as they like. ending: a part of the mask that knows its way, or null. */
+  Hurry(std::unique_ptr<TokenMask> mask, int after, std::shared_ptr<const JsonEnds> ends,
+        const Ending* ending = nullptr)
+      : mask_(std::move(mask)), ending_(ending), after_(after), ends_(std::move(ends)) {}
 
   void fill(std::span<uint32_t> bits) override;
   bool accept(int32_t token) override;
@@ -34,7 +36,10 @@ class Hurry final : public TokenMask {
   bool free() const override { return mask_->free(); }
 
  private:
+  bool nearer(std::span<uint32_t> bits) const;
+
   std::unique_ptr<TokenMask> mask_;
+  const Ending* ending_;
   int after_, taken_ = 0;
   std::shared_ptr<const JsonEnds> ends_;
 };

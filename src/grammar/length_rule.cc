@@ -74,6 +74,13 @@ class LengthRule final : public TextRule {
     return place.open.empty() && place.characters >= least_;
   }
 
+  bool full(int64_t number) const override {
+    const Place place = Place::of(number);
+    return place.open.empty() && left(place) == 0;
+  }
+  /** Each does. */
+  void nearer(int64_t, std::span<uint32_t>) const override {}
+
   size_t bytes() const override { return sizeof *this; }
 
  private:

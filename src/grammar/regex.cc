@@ -198,7 +198,13 @@ class RegexParser {
       ++at_;
       const CharacterSet high = in_bracket();
       if (failure_) return {};
-      if (!is_one(low) || !is_one(high) || low[0].first > high[0].first) {
+      if (!is_one(low) || !is_one(high)) {  // a hyphen beside \d is one
+        set.emplace_back('-', '-');
+        set.insert(set.end(), low.begin(), low.end());
+        set.insert(set.end(), high.begin(), high.end());
+        continue;
+      }
+      if (low[0].first > high[0].first) {
         refuse("expected a range from a character to a later one", at);
         return {};
       }

@@ -23,6 +23,8 @@ struct Pattern {
     repeat,    // the only part, `least` to `most` times
     begin,     // nothing, and only where the text begins
     end,       // nothing, and only where it ends
+    token,     // the token `id`, a control piece (of rules only)
+    rule,      // what the rule `id` stands for (of rules only)
   };
   static constexpr int kEndless = -1;
 
@@ -30,6 +32,7 @@ struct Pattern {
   CharacterSet set;
   std::vector<Pattern> parts;
   int least = 0, most = kEndless;
+  int32_t id = 0;
 };
 
 /** The failure's field says where: "character 5". */

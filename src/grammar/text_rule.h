@@ -28,6 +28,10 @@ class TextRule {
   virtual void allow(int64_t place, std::span<uint32_t> bits) const = 0;
   /** Whether the text may be over. Where it may not, something may come. */
   virtual bool whole(int64_t place) const = 0;
+  /** Whether nothing may come any more. */
+  virtual bool full(int64_t place) const = 0;
+  /** Of the bits of those that may come, keeps such as bring an end nearer. */
+  virtual void nearer(int64_t place, std::span<uint32_t> bits) const = 0;
   virtual size_t bytes() const = 0;
 };
 
@@ -54,7 +58,8 @@ class KeptMasks {
   Guarded<State> state_;
 };
 
+/** tokens: the control pieces that the automaton knows (Automaton::bytes_of_token). */
 std::unique_ptr<const TextRule> automaton_rule(std::shared_ptr<const TokenTexts> texts, Automaton automaton,
-                                               std::shared_ptr<KeptMasks> kept);
+                                               std::shared_ptr<KeptMasks> kept, std::vector<int32_t> tokens = {});
 
 }  // namespace gemma

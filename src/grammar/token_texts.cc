@@ -61,6 +61,7 @@ void TokenTexts::sort(const std::vector<std::string>& texts) {
     place_[static_cast<size_t>(id)] = static_cast<uint32_t>(sorted_.size());
     sorted_.push_back({id, static_cast<uint32_t>(bytes_.size()), static_cast<uint16_t>(text.size()),
                        static_cast<uint16_t>(differs - before.begin()), 0});
+    ++beginning_with_[static_cast<uint8_t>(text[0])];
     bytes_ += text;
     longest_ = std::max(longest_, text.size());
     before = text;

@@ -38,6 +38,8 @@ class TokenTexts {
   const std::vector<uint32_t>& up_to(int64_t characters) const;
   /** Those that open a list or an object of JSON. */
   const std::vector<uint32_t>& braces() const { return braces_; }
+  /** How many texts begin with such a byte. */
+  size_t beginning_with(uint8_t byte) const { return beginning_with_[byte]; }
   /** The id that is this one byte, -1 where there is none. */
   int32_t byte(uint8_t value) const { return byte_ids_[value]; }
 
@@ -53,6 +55,7 @@ class TokenTexts {
   std::vector<std::vector<uint32_t>> up_to_;
   std::vector<uint32_t> braces_;
   std::array<int32_t, 256> byte_ids_;
+  std::array<size_t, 256> beginning_with_{};
 };
 
 }  // namespace gemma

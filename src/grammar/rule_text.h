@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules as people write them (EBNF; docs/grammar.md): read into patterns, checked, and unfolded into one pattern where
+// no rule comes to itself again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "grammar/regex.h"
+
+namespace gemma {
+
+constexpr size_t kMostRuleBytes = 65'536;
+
+struct Rule {
+  std::string name;
+  Pattern body;
+};
+
+struct RuleSet {
+  std::vector<Rule> rules;
+  size_t root = 0;
+};
+
+/** The id of a control piece by its name; none where there is no such piece. */
+using TokenByName = std::function<std::optional<int32_t>(std::string_view piece)>;
+
+/** tokens: null where rules may name none. The failure's field is "grammar", its reason begins with line and column.
+ *  Every rule that is reached has a text, and writes or reads on before it comes to itself again. */
+Result<RuleSet> parse_rules(std::string_view text, const TokenByName& tokens);
+
+/** What the root stands for; none where a rule comes to itself again, or where that is larger than `most` patterns. */
+std::optional<Pattern> unfolded(const RuleSet& rules, size_t most);
+
+/** What compiling the rules takes, about: the sum of `of` over their sets of characters, as often as they are repeated.
+ */
+using StepsOf = std::function<size_t(const CharacterSet&)>;
+size_t steps_of(const RuleSet& rules, const StepsOf& of);
+
+/** The rules in the words of their compiler. */
+std::string written(const RuleSet& rules);
+
+}  // namespace gemma
