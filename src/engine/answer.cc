@@ -82,6 +82,7 @@ void Engine::State::draw(Task& task, std::span<const float> logits) {
   event.logprob = choice.logprob;
   event.top = std::move(choice.top);
   event.finish = finish_after(task, choice.token, event.text);
+  if (event.finish == Finish::stop) event.stop = stop_of(task, choice.token);
   deliver(task, std::move(event));
 }
 
@@ -106,6 +107,14 @@ std::optional<Finish> Engine::State::finish_after(Task& task, int32_t token, std
     if (task.text->stopped()) why = Finish::stop;
   }
   return why;
+}
+
+/** The text of the request's that has ended it: in the answer's text, or the name of a control piece. */
+std::string Engine::State::stop_of(const Task& task, int32_t token) const {
+  const std::vector<std::string>& stops = task.request.stop;
+  if (task.text->stopped()) return task.text->stopped_by();
+  if (!tokenizer || std::find(stops.begin(), stops.end(), tokenizer->piece(token)) == stops.end()) return {};
+  return std::string(tokenizer->piece(token));
 }
 
 void Engine::State::deliver(Task& task, Event event) {

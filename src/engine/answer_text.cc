@@ -22,7 +22,7 @@ AnswerText::AnswerText(const Tokenizer* tokenizer, std::vector<std::string> stop
 }
 
 std::string AnswerText::push(int32_t token) {
-  if (!stream_ || stopped_) return {};
+  if (!stream_ || stopped()) return {};
   if (tokenizer_->kind(token) != PieceKind::control) return release(stream_->push(token));
   std::string text = finish();
   stream_->push(token);
@@ -33,20 +33,22 @@ std::string AnswerText::release(std::string_view text) {
   held_ += text;
   size_t first = std::string::npos, keep = 0;
   for (const std::string& stop : stop_) {
-    first = std::min(first, held_.find(stop));
+    if (const size_t at = held_.find(stop); at < first) {
+      first = at;
+      stopped_by_ = stop;
+    }
     keep = std::max(keep, overlap(held_, stop));
   }
-  stopped_ = first != std::string::npos;
-  const size_t certain = stopped_ ? first : held_.size() - keep;
+  const size_t certain = stopped() ? first : held_.size() - keep;
   std::string out = held_.substr(0, certain);
-  held_.erase(0, stopped_ ? std::string::npos : certain);
+  held_.erase(0, stopped() ? std::string::npos : certain);
   return out;
 }
 
 std::string AnswerText::finish() {
-  if (!stream_ || stopped_) return {};
+  if (!stream_ || stopped()) return {};
   std::string out = release(stream_->finish());
-  if (!stopped_) out += std::exchange(held_, {});
+  if (!stopped()) out += std::exchange(held_, {});
   return out;
 }
 

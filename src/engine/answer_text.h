@@ -23,7 +23,8 @@ class AnswerText {
   /** What was held back, at the end of an answer that no stop string has ended. */
   std::string finish();
   /** Whether a stop string has come; what stood before it has been given out. */
-  bool stopped() const { return stopped_; }
+  bool stopped() const { return !stopped_by_.empty(); }
+  const std::string& stopped_by() const { return stopped_by_; }
 
  private:
   std::string release(std::string_view text);
@@ -32,7 +33,7 @@ class AnswerText {
   std::optional<Tokenizer::Stream> stream_;
   std::vector<std::string> stop_;
   std::string held_;
-  bool stopped_ = false;
+  std::string stopped_by_;
 };
 
 }  // namespace gemma

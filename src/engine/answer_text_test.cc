@@ -30,9 +30,11 @@ class AnswerTextTest : public testing::Test {
     for (int32_t token : tokens) out.push_back(text.push(token));
     out.push_back(text.finish());
     stopped_ = text.stopped();
+    stopped_by_ = text.stopped_by();
     return out;
   }
   bool stopped_ = false;
+  std::string stopped_by_;
 };
 
 TEST_F(AnswerTextTest, NothingIsHeldWithoutNeed) {
@@ -61,6 +63,7 @@ TEST_F(AnswerTextTest, OnlyWhatMayBeAStopStringIsHeld) {
 TEST_F(AnswerTextTest, TheFirstOfSeveralStopStringsCounts) {
   EXPECT_THAT(run({"OP", "STOP", "!"}, {kA, kStop}), ElementsAre("a", "", ""));
   EXPECT_TRUE(stopped_);
+  EXPECT_EQ(stopped_by_, "STOP");
 }
 
 TEST_F(AnswerTextTest, CharactersAreWhole) {

@@ -129,6 +129,7 @@ struct Engine::State {
   void answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state);
   void draw(Task& task, std::span<const float> logits);
   std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text);
+  std::string stop_of(const Task& task, int32_t token) const;
   void deliver(Task& task, Event event);
   void finish(Task& task, Finish why, std::string error = {});
 };

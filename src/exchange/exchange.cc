@@ -79,18 +79,28 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::optional<Failure> render_chat() {
     if (!speaker.chat_template) {
       if (!media.empty()) return Failure{"media", "a model without a chat template takes them with --raw only"};
-      const Result<std::string> text = few_shot_prompt(messages);
+      Result<std::string> text = few_shot_prompt(messages);
       if (!text) return text.failure();
+      if (!options.prefill.empty()) text.value() += " " + options.prefill;
       prompt = {speaker.tokenizer.encode(text.value(), Specials::text), {}};
       put_bos();
       return std::nullopt;
     }
     ChatOptions chat;
     chat.enable_thinking = options.think;
+    chat.preserve_thinking = options.preserve_thinking;
     auto rendered = ChatFormat(*speaker.chat_template).render(messages, options.tools, chat);
     if (!rendered) return rendered.failure();
     pieces = std::move(rendered).value();
+    begin_answer();
     return place(pieces);
+  }
+
+  /** As if the model had said it: in one stretch with the text before it, as the tokenizer reads it. */
+  void begin_answer() {
+    if (options.prefill.empty()) return;
+    if (pieces.empty() || pieces.back().control) pieces.emplace_back();
+    pieces.back().text += options.prefill;
   }
 
   std::optional<Failure> render_raw(std::string_view text, Specials specials) {
@@ -176,10 +186,15 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::unique_ptr<TokenMask> thought_budget() const {
     const auto open = speaker.tokenizer.find("<|channel>"), close = speaker.tokenizer.find("<channel|>");
     if (!options.think || options.think_budget <= 0 || !open || !close) return nullptr;
+    return std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_in_thought());
+  }
+
+  /** Behind a tool's result the template opens the thought itself. */
+  bool begins_in_thought() const {
+    const auto open = speaker.tokenizer.find("<|channel>"), close = speaker.tokenizer.find("<channel|>");
     const auto last = std::find_if(prompt.tokens.rbegin(), prompt.tokens.rend(),
-                                   [&](int32_t id) { return id == *open || id == *close; });
-    const bool begins_open = last != prompt.tokens.rend() && *last == *open;
-    return std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_open);
+                                   [&](int32_t id) { return id == open || id == close; });
+    return options.think && last != prompt.tokens.rend() && *last == open;
   }
 
   bool submit_now() {
@@ -264,6 +279,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     if (parser) deliver(parser->finish());
     answer.finish = event.finish;
     answer.error = event.error;
+    if (std::find(options.stop.begin(), options.stop.end(), event.stop) != options.stop.end()) answer.stop = event.stop;
     answer.seconds = seconds_since(start);
     if (done) done();
   }
@@ -285,13 +301,22 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const j
   if (const auto failure = state.fit()) return *failure;
   if (speaker.chat_template) {
     state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces);
+    state.in_thought = state.begins_in_thought();
   } else {
-    state.trim_start = true;
+    state.trim_start = options.prefill.empty();
     // What keeps to a mask ends by it; JSON may have empty lines.
     if (!options.mask) state.stop.insert(state.stop.end(), few_shot_stops().begin(), few_shot_stops().end());
   }
   state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
   return exchange;
+}
+
+Result<int64_t> Exchange::count(const Speaker& speaker, const json::array& messages, MediaList media,
+                                const AnswerOptions& options) {
+  const auto state = std::make_shared<State>(speaker, options, std::move(media));
+  state->messages = messages;
+  if (auto failure = state->render_chat()) return *failure;
+  return state->length();
 }
 
 Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::string_view text, Specials specials,

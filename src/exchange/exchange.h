@@ -38,8 +38,11 @@ struct AnswerOptions {
   bool think = false;
   int think_budget = 0;  // thought tokens, 0: no limit
   bool loop_stop = true;
-  bool keep_whole = false;  // context full: stop, rather than drop the oldest turns
-  bool logprobs = false;    // of each token, also without alternatives
+  /** How the answer begins, whatever the model would say; no part of Answer::text. Not with `think`. */
+  std::string prefill;
+  bool preserve_thinking = false;  // thoughts beside calls of tools in earlier turns stay in the prompt
+  bool keep_whole = false;         // context full: stop, rather than drop the oldest turns
+  bool logprobs = false;           // of each token, also without alternatives
   int top_logprobs = 0;
   bool prompt_logprobs = false;  // of the prompt's tokens but the first
   uint64_t salt = 0;             // what is known from before is shared between answers of one salt only
@@ -62,6 +65,7 @@ struct Answer {
   std::vector<ToolCall> tool_calls;
   std::optional<Finish> finish;
   std::string error;  // with Finish::error
+  std::string stop;   // with Finish::stop: which of AnswerOptions::stop ended it, "" for none
   int prompt_tokens = 0, tokens = 0;
   int reused_tokens = 0;              // of the prompt, known from before
   int thought_tokens = 0;             // of `tokens`, its borders included
@@ -88,6 +92,9 @@ class Exchange {
   /** The same of tokens as they are. */
   static Result<std::unique_ptr<Exchange>> raw(const Speaker& speaker, std::vector<int32_t> tokens,
                                                const AnswerOptions& options);
+  /** How many tokens chat() would send to the engine, however many it takes. Of any thread. */
+  static Result<int64_t> count(const Speaker& speaker, const json::array& messages, MediaList media,
+                               const AnswerOptions& options);
   /** An answer that has not ended is cancelled; nobody is called any more. */
   ~Exchange();
 

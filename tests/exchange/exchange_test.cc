@@ -295,6 +295,38 @@ TEST(Exchange, PlainTextWithMedia) {
   EXPECT_THAT(prompt("a<|image|>b", Specials::text), testing::EndsWith("<image|>a<|image|>b"));
 }
 
+TEST(Exchange, AnAnswerThatIsBegunGoesOn) {
+  const Setting s("mixed");
+  const std::string whole = s.run(Exchange::chat(s.speaker(), asking({}, "a"), {}, greedy(12))).text;
+  AnswerOptions options = greedy(12);
+  options.prefill = "<turn|> x";
+  auto begun = Exchange::chat(s.speaker(), asking({}, "a"), {}, options);
+  ASSERT_TRUE(begun);
+  const std::vector<int32_t> prompt = begun.value()->prompt();
+  EXPECT_THAT(s.tokenizer->decode(prompt), testing::EndsWith("<|turn>model\n<turn|> x"));
+  EXPECT_NE(prompt.back(), s.tokenizer->find("<turn|>"));
+  const Answer answer = s.run(std::move(begun));
+  EXPECT_EQ(answer.prompt_tokens, static_cast<int>(prompt.size()));
+  EXPECT_EQ(answer.tokens, 12);
+  // The same tokens as they are give the same answer, but for the white space that is a plain answer's own.
+  EXPECT_EQ(answer.text, s.run(Exchange::raw(s.speaker(), prompt, greedy(12))).text.substr(0, answer.text.size()));
+  EXPECT_NE(answer.text, whole);
+  const auto counted = Exchange::count(s.speaker(), asking({}, "a"), {}, options);
+  EXPECT_EQ(counted.value(), answer.prompt_tokens);
+}
+
+TEST(Exchange, WhatEndedAnAnswerIsSaid) {
+  const Setting s("mixed");
+  AnswerOptions options = greedy(30);
+  const std::string whole = s.run(Exchange::chat(s.speaker(), asking({}, "a"), {}, options)).text;
+  options.stop = {"no such text", whole.substr(4, 3)};
+  const Answer cut = s.run(Exchange::chat(s.speaker(), asking({}, "a"), {}, options));
+  EXPECT_EQ(cut.stop, options.stop[1]);
+  EXPECT_EQ(cut.finish, Finish::stop);
+  options.stop.clear();
+  EXPECT_EQ(s.run(Exchange::chat(s.speaker(), asking({}, "a"), {}, options)).stop, "");
+}
+
 /** A mask is made anew for each request, and gets the thought's. */
 TEST(Exchange, AMaskOfOnesOwn) {
   const Setting s("mixed");
