@@ -2,9 +2,12 @@
 #include "exchange/exchange.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/keyed_hash.h"
 #include "chat/few_shot.h"
 #include "engine/thought_budget.h"
 
@@ -172,12 +175,19 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     return length() < speaker.engine.context() ? std::nullopt : std::optional(too_long());
   }
 
+  /** What is kept of a picture is found again under the same salt only. */
+  uint64_t salted(uint64_t content) const {
+    if (options.salt == 0 || content == 0) return content;
+    const std::array<uint64_t, 2> both{content, options.salt};
+    return std::max<uint64_t>(1, keyed_hash(std::as_bytes(std::span(both)), process_hash_key()));
+  }
+
   void add_media(Request& request) const {
     for (const PlacedBlock& place : prompt.blocks) {
       const Media& from = *media[place.item];
       const MediaBlock& block = from.item.blocks[place.block];
       request.media.push_back(
-          {place.first_row, block.soft_tokens, block.medium != Medium::audio, {}, from.contents[place.block]});
+          {place.first_row, block.soft_tokens, block.medium != Medium::audio, {}, salted(from.contents[place.block])});
       request.inputs.push_back(from.inputs[place.block]);
     }
   }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/hash.h"
+#include "base/keyed_hash.h"
 
 namespace gemma {
 namespace {
@@ -36,7 +36,9 @@ class Arrays {
 uint64_t content_of(const MediaInput& input) {
   const Tensor& values = input.sound.defined() ? input.sound : input.picture.pixels;
   const int64_t form[] = {input.sound.defined() ? 1 : 0, input.picture.columns, values.rows(), values.cols()};
-  return std::max<uint64_t>(1, hash_bytes(values.raw(), hash_bytes(std::as_bytes(std::span(form)))));
+  const HashKey& key = process_hash_key();
+  const uint64_t of_form = keyed_hash(std::as_bytes(std::span(form)), key);
+  return std::max<uint64_t>(1, keyed_hash(values.raw(), {key[0] ^ of_form, key[1]}));
 }
 
 class MediaMaker {

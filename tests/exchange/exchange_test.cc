@@ -183,6 +183,23 @@ TEST(Exchange, AskingTwiceEncodesOnce) {
   EXPECT_EQ(s.engine->stats().media_encoded, 3);
 }
 
+TEST(Exchange, NothingIsFoundUnderAnotherSalt) {
+  const Setting s("mixed");
+  const MediaList media{s.media(kPicture, Kind::image)};
+  std::vector<std::string> texts;
+  for (const uint64_t salt : {0, 1, 2, 1}) {
+    AnswerOptions options = greedy(4);
+    options.salt = salt;
+    texts.push_back(s.run(Exchange::chat(s.speaker(), asking(media, "What?"), media, options)).text);
+    EXPECT_EQ(s.engine->stats().media_encoded, static_cast<int64_t>(std::min<size_t>(texts.size(), 3)));
+    if (texts.size() <= 3) {
+      EXPECT_EQ(s.engine->stats().reused_tokens, 0);
+    }
+  }
+  EXPECT_GT(s.engine->stats().reused_tokens, media[0]->item.tokens());
+  EXPECT_THAT(texts, testing::Each(texts[0]));
+}
+
 TEST(Exchange, OldTurnsGoWithTheirMedia) {
   const Setting s("mixed", 256);
   const MediaList media{s.media(kPicture, Kind::image), s.media(kOther, Kind::image)};
