@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "gemma4/command.h"
+#include "gemma4/terminal.h"
 
 namespace gemma::app {
 namespace {
@@ -53,18 +59,33 @@ void complain(std::string_view what) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
+/** What a program gets from who starts it may be anything. A file that is opened never takes the place of a stream that
+ *  is closed; a write beyond a limit fails with a reason; children can be waited for. */
+void make_usual_surroundings() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDWR);
+  }
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);
+}
+
 int answer(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  } catch (const Interrupted&) {
+    return kInterrupted;
   } catch (const UsageError& error) {
     complain(error.what());
     return 2;
   } catch (const std::system_error& error) {  // of fmt::print, where more is printed than the buffer takes
     complain(std::ferror(stdout) != 0 ? kNotWritten : error.what());
     return 1;
-  } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws (no memory)
+  } catch (const std::bad_alloc&) {
+    complain("no memory" + describe_address_limit());
+    return 1;
+  } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws
     complain(error.what());
     return 1;
   }
@@ -86,6 +107,7 @@ void set_exit_status(int status) { exit_status = status; }
 }  // namespace gemma::app
 
 int main(int argc, char** argv) {
+  gemma::app::make_usual_surroundings();
   CLI::App app{"Gemma 4 and Gemma 3 models on your own machine", "gemma4"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "gemma4 " GEMMA4_VERSION);

@@ -16,11 +16,11 @@
 namespace gemma::app {
 namespace {
 
-std::atomic<int> interrupts{0};
+std::atomic<int> interrupts{0}, most_interrupts{1};  // one more ends the program
 struct sigaction previous_action;
 
 void on_interrupt(int) {
-  if (interrupts.fetch_add(1) == 1) _exit(kInterrupted);
+  if (interrupts.fetch_add(1) >= most_interrupts.load()) _exit(kInterrupted);
 }
 
 int width_of(char32_t point) { return std::max(0, ::wcwidth(static_cast<wchar_t>(point))); }
@@ -82,5 +82,11 @@ InterruptGuard::~InterruptGuard() { ::sigaction(SIGINT, &previous_action, nullpt
 
 bool InterruptGuard::interrupted() { return interrupts.load() > 0; }
 void InterruptGuard::clear() { interrupts.store(0); }
+
+InterruptGuard::AtOnce::AtOnce() {
+  most_interrupts.store(0);
+  if (interrupted()) _exit(kInterrupted);
+}
+InterruptGuard::AtOnce::~AtOnce() { most_interrupts.store(1); }
 
 }  // namespace gemma::app

@@ -34,6 +34,15 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   static bool interrupted();
   static void clear();
+
+  /** While one lives, Ctrl-C ends the program at once: nothing is lost by that. */
+  class AtOnce {
+   public:
+    AtOnce();
+    ~AtOnce();
+    AtOnce(const AtOnce&) = delete;
+    AtOnce& operator=(const AtOnce&) = delete;
+  };
 };
 
 }  // namespace gemma::app

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/thread_pool.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
@@ -125,7 +127,14 @@ struct ThreadPool::State {
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   const int count = threads > 0 ? threads : physical_cores();
   state_->errors.resize(static_cast<size_t>(count));
+  // Signals that a person sends are for the thread that made the pool: what waits there sees them at once.
+  sigset_t person, before;
+  sigemptyset(&person);
+  sigaddset(&person, SIGINT);
+  sigaddset(&person, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &person, &before);
   for (int i = 1; i < count; ++i) state_->workers.emplace_back([this, i] { state_->worker(i); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ThreadPool::~ThreadPool() {

@@ -92,7 +92,7 @@ std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
     data = list.back();
     list.pop_back();
   }
-  if (data == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
+  if (data == nullptr) fail("memory", "cannot allocate {} bytes{}", bytes, describe_address_limit());
   const std::shared_ptr<BufferPool> pool = shared_from_this();
   return std::allocate_shared<Buffer>(HandleMemory<Buffer>(pool), pool, data, index);
 }

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <memory>
 
@@ -43,12 +44,13 @@ int64_t address_space() {
   return pages * sysconf(_SC_PAGESIZE);
 }
 
-/** `soft` brings a signal that tells what it was; `hard` is what a signal that is caught does not get beyond. */
+/** `soft` brings a signal that tells what it was; `hard` is what a signal that is caught does not get beyond. Limits
+ *  that the system has set stay. */
 void limit(int which, int64_t soft, int64_t hard) {
   rlimit now = {};
   getrlimit(static_cast<__rlimit_resource_t>(which), &now);
   now.rlim_max = std::min(now.rlim_max, static_cast<rlim_t>(hard));  // infinity is the largest
-  now.rlim_cur = std::min(now.rlim_max, static_cast<rlim_t>(soft));
+  now.rlim_cur = std::min({now.rlim_cur, now.rlim_max, static_cast<rlim_t>(soft)});
   if (setrlimit(static_cast<__rlimit_resource_t>(which), &now) != 0) {
     fail(kWhere, "cannot limit itself: {}", std::strerror(errno));
   }
@@ -82,6 +84,12 @@ void add_without_exec(const Filter& filter, int call) {
   const scmp_arg_cmp plain = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
   const int status = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, 1, &plain);
   if (status != 0) fail(kWhere, "cannot make its filter: {}", std::strerror(-status));
+}
+
+/** Nobody waits for the answer of a process whose parent is gone. That may have happened already. */
+void die_with_parent(int64_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(kWhere, "cannot die in time: {}", std::strerror(errno));
+  if (parent > 0 && getppid() != parent) fail(kWhere, "who started it is gone");
 }
 
 void filter_calls() {
@@ -123,11 +131,13 @@ void filter_calls() {
 }  // namespace
 
 void confine(const Confinement& confinement) {
+  die_with_parent(confinement.parent);
   const int64_t before = address_space();
   if (close_range(static_cast<unsigned>(confinement.last_descriptor + 1), UINT_MAX, 0) != 0) {
     fail(kWhere, "cannot close what it was given beside: {}", std::strerror(errno));
   }
   limit(RLIMIT_AS, before + confinement.memory);
+  std::signal(SIGXFSZ, SIG_DFL);            // it tells what happened
   limit(RLIMIT_FSIZE, confinement.memory);  // what it writes is memory, too, and no address space
   limit(RLIMIT_CPU, confinement.cpu_seconds, confinement.cpu_seconds + 1);
   limit(RLIMIT_CORE, 0);

@@ -10,11 +10,13 @@ struct Confinement {
   int64_t memory = 0;  // bytes of address space, beside what the program takes before it begins; of each descriptor
   int64_t cpu_seconds = 0;  // of processor time; four times as long by the clock
   int last_descriptor = 2;  // all above are closed
+  int64_t parent = 0;       // the process that this one dies with; 0: whichever started it
 };
 
-/** From here on this process, for good: has these limits; cannot gain privileges, be traced or leave a core; can open
- *  nothing, make no socket and no process, map nothing executable. What it asks for beside memory, threads and its open
- *  descriptors ends it; opening is refused instead, for libraries try it and go on without. */
+/** From here on this process, for good: has these limits; ends when the one that started it does; cannot gain
+ * privileges, be traced or leave a core; can open nothing, make no socket and no process, map nothing executable. What
+ * it asks for beside memory, threads and its open descriptors ends it; opening is refused instead, for libraries try it
+ * and go on without. */
 void confine(const Confinement& confinement);
 
 }  // namespace gemma::media

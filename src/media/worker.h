@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 
 namespace gemma::media {
 
+/** A worker needs so much before it has looked at a file. */
+inline constexpr int64_t kMinWorkerMemory = 16'000'000;
 inline constexpr int64_t kMaxWorkerMemory = int64_t{1} << 60, kMaxWorkerSeconds = 1'000'000;
 
 struct WorkerOptions {
@@ -21,9 +24,12 @@ struct WorkerOptions {
   int64_t cpu_seconds = 600;
   /** What is started; the program itself where it is empty. Tests start one that misbehaves. */
   std::vector<std::string> command;
+  /** Asked while the worker works: true ends it, and prepare_apart() fails with Interrupted. */
+  std::function<bool()> interrupted;
 };
 
-/** Fails with the file's name and one line: what the worker says, or how it ended. Descriptors are all that the worker
+/** Fails with the file's name and one line: what the worker says, or how it ended. It never outlives this process.
+ *  Descriptors are all that the worker
  *  gets: request, answer, complaint and arrays are memory without a name, the file is open already. */
 Prepared prepare_apart(const File& file, const PrepareOptions& options, const WorkerOptions& worker);
 

@@ -41,7 +41,7 @@ void write_all(int descriptor, const void* data, int64_t n, int64_t offset, cons
 
 void serve_as_worker() {
   const WorkerRequest request = request_from(read_request());
-  confine({request.memory, request.cpu_seconds, kArraysDescriptor});
+  confine({request.memory, request.cpu_seconds, kArraysDescriptor, request.parent});
   const std::unique_ptr<ByteSource> source = file_source(File::adopt(kFileDescriptor, request.name));
   const Prepared prepared = prepare(*source, request.options);
   WorkerAnswer answer{prepared.facts, {}};

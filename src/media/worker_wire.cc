@@ -59,6 +59,7 @@ json::object to_json(const WorkerRequest& request) {
   return {{"name", request.name},
           {"memory", request.memory},
           {"cpu_seconds", request.cpu_seconds},
+          {"parent", request.parent},
           {"options", to_json(request.options)}};
 }
 
@@ -66,12 +67,17 @@ WorkerRequest request_from(std::string_view text) {
   const json::value value = parse_json_or_fail("media worker's request", text, 8);
   const json::object* object = value.if_object();
   const auto at = [&](std::string_view key) { return object == nullptr ? nullptr : object->if_contains(key); };
-  const json::value *name = at("name"), *memory = at("memory"), *cpu = at("cpu_seconds"), *options = at("options");
-  if (name == nullptr || !name->is_string() || memory == nullptr || !memory->is_int64() || cpu == nullptr ||
-      !cpu->is_int64() || options == nullptr || !options->is_object()) {
-    fail("media worker's request", "expected name, memory, cpu_seconds and options");
+  const json::value *name = at("name"), *options = at("options");
+  const auto number = [&](std::string_view key) {
+    const json::value* found = at(key);
+    if (found == nullptr || !found->is_int64()) fail("media worker's request", "'{}': expected a whole number", key);
+    return found->get_int64();
+  };
+  if (name == nullptr || !name->is_string() || options == nullptr || !options->is_object()) {
+    fail("media worker's request", "expected name and options");
   }
-  return {std::string(name->get_string()), memory->get_int64(), cpu->get_int64(), options_from(options->get_object())};
+  return {std::string(name->get_string()), number("memory"), number("cpu_seconds"), number("parent"),
+          options_from(options->get_object())};
 }
 
 json::object to_json(const WorkerAnswer& answer) {

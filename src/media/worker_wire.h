@@ -19,6 +19,7 @@ inline constexpr int kFileDescriptor = 3, kArraysDescriptor = 4;
 struct WorkerRequest {
   std::string name;  // of the file, for messages
   int64_t memory = 0, cpu_seconds = 0;
+  int64_t parent = 0;  // the process that waits for the answer
   PrepareOptions options;
 };
 json::object to_json(const WorkerRequest& request);

@@ -13,7 +13,7 @@ class HostStorage final : public Storage {
  public:
   explicit HostStorage(int64_t bytes) : bytes_(bytes) {
     data_ = take_memory(bytes);
-    if (data_ == nullptr) fail("memory", "cannot allocate {} bytes", bytes);
+    if (data_ == nullptr) fail("memory", "cannot allocate {} bytes{}", bytes, describe_address_limit());
   }
   HostStorage(const HostStorage&) = delete;
   HostStorage& operator=(const HostStorage&) = delete;

@@ -74,11 +74,19 @@ int answer_with_copies() {
   return answer(text + "]}");
 }
 
+/** As the library of C++ does. */
+int tell_of_memory() {
+  constexpr std::string_view kText = "gemma4: std::bad_alloc\n";
+  return write(STDERR_FILENO, kText.data(), kText.size()) > 0 ? 3 : 4;
+}
+
 int misbehave(std::string_view what) {
   if (what == "write") write_out_of_bounds();
   if (what == "spin") return spin();
   if (what == "spin deaf") return spin_deaf();
   if (what == "kill") return raise(SIGKILL);
+  if (what == "interrupt") return raise(SIGINT);
+  if (what == "tell memory") return tell_of_memory();
   if (what == "grow") return grow_arrays();
   if (what == "write far") return write_arrays_far_out();
   if (what == "copies") return answer_with_copies();

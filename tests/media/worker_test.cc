@@ -59,11 +59,14 @@ TEST(Worker, KilledByOthersIsNotOutOfTime) { EXPECT_THAT(ending_of("kill"), HasS
 
 TEST(Worker, LimitsHaveLimits) {
   const auto refused = [](int64_t memory, int64_t cpu_seconds) {
-    return error_of([&] { prepare_apart(File::open(kPicture), {}, {memory, cpu_seconds, {GEMMA4_ROGUE, "open"}}); });
+    return error_of(
+        [&] { prepare_apart(File::open(kPicture), {}, {memory, cpu_seconds, {GEMMA4_ROGUE, "open"}, {}}); });
   };
-  EXPECT_THAT(refused(1000, int64_t{1} << 32), HasSubstr("--max-cpu: expected 1 to 1000000 seconds"));
-  EXPECT_THAT(refused(1000, 0), HasSubstr("--max-cpu"));
-  EXPECT_THAT(refused(std::numeric_limits<int64_t>::max(), 1), HasSubstr("--max-memory: expected 1 to"));
+  EXPECT_THAT(refused(kMinWorkerMemory, int64_t{1} << 32), HasSubstr("--max-cpu: expected 1 to 1000000 seconds"));
+  EXPECT_THAT(refused(kMinWorkerMemory, 0), HasSubstr("--max-cpu"));
+  for (const int64_t memory : {int64_t{0}, kMinWorkerMemory - 1, std::numeric_limits<int64_t>::max()}) {
+    EXPECT_THAT(refused(memory, 1), HasSubstr(fmt::format("--max-memory: expected {} to", kMinWorkerMemory)));
+  }
 }
 
 TEST(Worker, DescriptorsThatCannotBeHandedOverAreSaid) {
@@ -72,9 +75,37 @@ TEST(Worker, DescriptorsThatCannotBeHandedOverAreSaid) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit few{16, before.rlim_max};  // enough for our own, none for copies
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
-  const std::string error = error_of([&] { prepare_apart(file, {}, {1000, 1, {GEMMA4_ROGUE, "open"}}); });
+  const std::string error =
+      error_of([&] { prepare_apart(file, {}, {kMinWorkerMemory, 1, {GEMMA4_ROGUE, "open"}, {}}); });
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_THAT(error, StartsWith("media worker: cannot hand over what is open: "));
+  EXPECT_EQ(error,
+            "media worker: cannot hand over what is open: needs 21 open files, the system allows 16 (ulimit -n)");
+}
+
+/** What ends a worker, while this process has a limit of the system. */
+std::string ending_within(int which, rlim_t most, const std::string& misdeed) {
+  rlimit before = {};
+  EXPECT_EQ(getrlimit(static_cast<__rlimit_resource_t>(which), &before), 0);
+  const rlimit less{most, before.rlim_max};
+  EXPECT_EQ(setrlimit(static_cast<__rlimit_resource_t>(which), &less), 0);
+  const std::string error = ending_of(misdeed);
+  EXPECT_EQ(setrlimit(static_cast<__rlimit_resource_t>(which), &before), 0);
+  return error;
+}
+
+TEST(Worker, LimitsOfTheSystemAreCalledByTheirNames) {
+  EXPECT_THAT(ending_within(RLIMIT_FSIZE, 1 << 20, "write far"), HasSubstr("1048576 bytes (ulimit -f)"));
+  EXPECT_THAT(ending_within(RLIMIT_AS, 1 << 27, "tell memory"), HasSubstr("134217728 bytes (ulimit -v)"));
+}
+
+TEST(Worker, EndsWhenItIsNotWantedAnyMore) {
+  WorkerOptions worker;
+  worker.command = {GEMMA4_ROGUE, "spin"};
+  worker.interrupted = [looks = 0]() mutable { return ++looks > 2; };
+  EXPECT_THROW(prepare_apart(File::open(kPicture), {}, worker), Interrupted);
+  worker.interrupted = {};
+  worker.command = {GEMMA4_ROGUE, "interrupt"};  // a terminal tells both of us
+  EXPECT_THROW(prepare_apart(File::open(kPicture), {}, worker), Interrupted);
 }
 
 TEST(Worker, ItsAnswersAreNotBelieved) {
@@ -85,7 +116,7 @@ TEST(Worker, ItsAnswersAreNotBelieved) {
 }
 
 TEST(Worker, RequestsAndAnswersKeepEveryField) {
-  WorkerRequest request{"a.png", 5, 7, {}};
+  WorkerRequest request{"a.png", 5, 7, 9, {}};
   request.options.kind = Medium::video;
   request.options.form = Form::unified;
   request.options.budget = 560;
