@@ -5,11 +5,13 @@
 #include <memory>
 
 #include "base/json.h"
+#include "exchange/media_facts.h"
 #include "exchange/media_model.h"
 #include "file/safetensors_writer.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/media_options.h"
+#include "gemma4/terminal.h"
 
 namespace gemma::app {
 namespace {
@@ -36,64 +38,61 @@ void write_arrays(const std::string& path, const std::vector<media::Array>& arra
   write_safetensors(path, tensors);
 }
 
-double number(const json::object& facts, std::string_view key) { return facts.at(key).to_number<double>(); }
-std::string text(const json::object& facts, std::string_view key) { return std::string(facts.at(key).as_string()); }
-
-std::string image_text(const json::object& facts) {
-  const json::object& resized = facts.at("resized").as_object();
-  std::string out = fmt::format("{}, {} x {}", text(facts, "format"), number(facts, "width"), number(facts, "height"));
-  if (number(facts, "orientation") != 1) out += fmt::format(", orientation tag {}", number(facts, "orientation"));
-  out += fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", number(resized, "width"),
-                     number(resized, "height"), number(facts, "soft_tokens"), number(facts, "budget"));
-  const json::value* height = facts.if_contains("text_height");
-  if (height != nullptr && height->is_null()) out += "budget chosen: no text found\n";
-  if (height != nullptr && height->is_number()) {
+std::string image_text(const Facts& facts, bool by_text) {
+  const Facts resized = facts.part("resized");
+  const int64_t orientation = facts.count("orientation");
+  std::string out = fmt::format("{}, {} x {}", facts.text("format"), facts.count("width"), facts.count("height"));
+  if (orientation != 1) out += fmt::format(", orientation tag {}", orientation);
+  out += fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", resized.count("width"),
+                     resized.count("height"), facts.count("soft_tokens"), facts.count("budget"));
+  if (by_text && !facts.has("text_height")) out += "budget chosen: no text found\n";
+  if (by_text && facts.has("text_height")) {
     out += fmt::format("budget chosen: text {:.1f} pixels high is {:.1f} after the resize\n",
-                       number(facts, "text_height"), number(facts, "text_height_resized"));
+                       facts.number("text_height"), facts.number("text_height_resized"));
   }
   return out;
 }
 
-std::string sound_text(const json::object& facts) {
-  std::string out =
-      fmt::format("{}, {} Hz, {} channel{}, {:.2f} s, peak {:.1f} dB, mean {:.1f} dB\n", text(facts, "format"),
-                  number(facts, "rate"), number(facts, "channels"), number(facts, "channels") == 1 ? "" : "s",
-                  number(facts, "seconds"), number(facts, "peak_db"), number(facts, "rms_db"));
-  if (facts.at("silent").as_bool()) out += "silent: nothing in it reaches -60 dB\n";
-  for (const json::value& value : facts.at("clips").as_array()) {
-    const json::object& clip = value.as_object();
-    out += fmt::format("{:>9.2f} s to {:.2f} s: {} soft tokens", number(clip, "begin"), number(clip, "end"),
-                       number(clip, "soft_tokens"));
-    if (clip.contains("frame")) out += fmt::format(", with frame {}", number(clip, "frame"));
+std::string sound_text(const Facts& facts) {
+  const int64_t channels = facts.count("channels");
+  std::string out = fmt::format("{}, {} Hz, {} channel{}, {:.2f} s, peak {:.1f} dB, mean {:.1f} dB\n",
+                                facts.text("format"), facts.count("rate"), channels, channels == 1 ? "" : "s",
+                                facts.seconds("seconds"), facts.number("peak_db"), facts.number("rms_db"));
+  if (facts.flag("silent")) out += "silent: nothing in it reaches -60 dB\n";
+  for (const Facts& clip : facts.list("clips")) {
+    out += fmt::format("{:>9.2f} s to {:.2f} s: {} soft tokens", clip.seconds("begin"), clip.seconds("end"),
+                       clip.count("soft_tokens"));
+    if (clip.has("frame")) out += fmt::format(", with frame {}", clip.count("frame"));
     out += "\n";
   }
   return out;
 }
 
-std::string film_text(const json::object& facts) {
-  const json::object& resized = facts.at("resized").as_object();
-  std::string out = fmt::format("{}, {} x {}, {:.2f} s, {} frames at {:.4g} a second\n", text(facts, "format"),
-                                number(facts, "width"), number(facts, "height"), number(facts, "seconds"),
-                                number(facts, "total_frames"), number(facts, "fps"));
-  const json::array& frames = facts.at("frames").as_array();
+std::string film_text(const Facts& facts) {
+  const Facts resized = facts.part("resized");
+  std::string out =
+      fmt::format("{}, {} x {}, {:.2f} s, {} frames at {:.4g} a second\n", facts.text("format"), facts.count("width"),
+                  facts.count("height"), facts.seconds("seconds"), facts.count("total_frames"), facts.number("fps"));
+  const std::vector<Facts> frames = facts.list("frames");
   out += fmt::format("{} of them resized to {} x {}: {} soft tokens each, {} in all\nframes:", frames.size(),
-                     number(resized, "width"), number(resized, "height"), number(facts, "soft_tokens_per_frame"),
-                     number(facts, "soft_tokens"));
-  for (const json::value& frame : frames) {
-    out += fmt::format(" {} ({})", number(frame.as_object(), "index"), text(frame.as_object(), "stamp"));
+                     resized.count("width"), resized.count("height"), facts.count("soft_tokens_per_frame"),
+                     facts.count("soft_tokens"));
+  for (const Facts& frame : frames) out += fmt::format(" {} ({})", frame.count("index"), frame.text("stamp"));
+  out += fmt::format("\nwith time stamps and sound at most {} tokens\n", facts.count("tokens"));
+  if (facts.has("sound_left_out") && facts.flag("sound_left_out")) {
+    out += "sound: left out, it takes more than half of --video-tokens\n";
   }
-  out += fmt::format("\nwith time stamps and sound at most {} tokens\n", number(facts, "tokens"));
-  const json::value* left_out = facts.if_contains("sound_left_out");
-  if (left_out != nullptr && left_out->as_bool()) out += "sound: left out, it takes more than half of --video-tokens\n";
-  if (const json::value* sound = facts.if_contains("sound")) out += "sound: " + sound_text(sound->as_object());
+  if (facts.has("sound")) out += "sound: " + sound_text(facts.part("sound"));
   return out;
 }
 
-std::string describe(Medium kind, const json::object& facts) {
-  return kind == Medium::image ? image_text(facts) : kind == Medium::audio ? sound_text(facts) : film_text(facts);
+std::string describe(const media::PrepareOptions& options, const Facts& facts) {
+  if (options.kind == Medium::image) return image_text(facts, options.budget == media::kAutoBudget);
+  return options.kind == Medium::audio ? sound_text(facts) : film_text(facts);
 }
 
 void run(const PreprocessOptions& options) {
+  const InterruptGuard guard;
   MediaOptions media = options.media;
   if (!options.model.empty()) MediaModel::of(ModelFile::open(options.model)).set(media.prepare);
   media::Prepared prepared = prepare_file(options.file, media);
@@ -112,7 +111,7 @@ void run(const PreprocessOptions& options) {
     whole["arrays"] = std::move(arrays);
     out = write_json(whole, 2) + "\n";
   } else {
-    out = describe(options.media.prepare.kind, prepared.facts);
+    out = describe(media.prepare, Facts(options.file, prepared.facts));
   }
   std::fwrite(out.data(), 1, out.size(), stdout);
   std::fflush(stdout);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/keyed_hash.h"
+#include "exchange/media_facts.h"
 
 namespace gemma {
 namespace {
@@ -52,60 +53,46 @@ class MediaMaker {
   }
 
   void sound() {
-    for (const json::value& clip : list(media_.facts, "clips")) add_clip(clip);
+    for (const Facts& clip : facts().list("clips")) add_clip(clip);
   }
 
   /** Each frame behind its time, beside it the sound that belongs there; sound that belongs to none is behind all. */
   void film() {
     const Tensor squares = arrays_.take("video.patches_u8", DType::u8, 3);
     const Tensor places = arrays_.take("video.positions_xy", DType::i32, 3);
-    const json::array& frames = list(media_.facts, "frames");
+    const std::vector<Facts> frames = facts().list("frames");
     const int64_t count = squares.shape()[0], each = squares.shape()[1];
     if (std::ssize(frames) != count || places.shape()[0] != count || places.shape()[1] != each) refuse("frames");
-    const json::value* track = media_.facts.if_contains("sound");
-    static const json::array silence;
-    const json::array& clips = track != nullptr && track->is_object() ? list(track->get_object(), "clips") : silence;
-    for (int64_t i = 0; i < count; ++i) {
-      const std::string text = fmt::format("{}{} ", i > 0 ? " " : "", stamp(frames[static_cast<size_t>(i)]));
-      add_picture(text, Medium::video, squares.slice(i * each, each), places.slice(i * each, each));
-      for (const json::value& clip : clips) {
-        if (frame_of(clip) == i) add_clip(clip);
+    const std::vector<Facts> clips = facts().has("sound") ? facts().part("sound").list("clips") : std::vector<Facts>();
+    std::vector<int64_t> beside;  // the frame of each clip
+    for (const Facts& clip : clips) beside.push_back(clip.has("frame") ? clip.integer("frame", 0, count - 1) : count);
+    for (int64_t i = 0; i <= count; ++i) {
+      if (i < count) {
+        const std::string text = fmt::format("{}{} ", i > 0 ? " " : "", stamp(frames[static_cast<size_t>(i)]));
+        add_picture(text, Medium::video, squares.slice(i * each, each), places.slice(i * each, each));
       }
-    }
-    for (const json::value& clip : clips) {
-      if (frame_of(clip) < 0) add_clip(clip);
+      for (size_t j = 0; j < clips.size(); ++j) {
+        if (beside[j] == i) add_clip(clips[j]);
+      }
     }
   }
 
  private:
   [[noreturn]] void refuse(std::string_view what) const { fail(media_.name, "'{}' is not what was asked for", what); }
 
-  const json::array& list(const json::object& facts, std::string_view key) const {
-    const json::value* value = facts.if_contains(key);
-    if (value == nullptr || !value->is_array()) refuse(key);
-    return value->get_array();
-  }
-  std::string_view string(const json::value& facts, std::string_view key) const {
-    const json::value* value = facts.is_object() ? facts.get_object().if_contains(key) : nullptr;
-    if (value == nullptr || !value->is_string()) refuse(key);
-    return value->get_string();
-  }
-  std::string_view stamp(const json::value& frame) const {
-    const std::string_view text = string(frame, "stamp");
+  Facts facts() const { return {media_.name, media_.facts}; }
+  std::string_view stamp(const Facts& frame) const {
+    const std::string_view text = frame.text("stamp");
     if (text.find_first_not_of("0123456789:") != std::string_view::npos) refuse("stamp");
     return text;
-  }
-  static int64_t frame_of(const json::value& clip) {
-    const json::value* frame = clip.is_object() ? clip.get_object().if_contains("frame") : nullptr;
-    return frame != nullptr && frame->is_number() ? frame->to_number<int64_t>() : -1;
   }
 
   void add_picture(std::string text, Medium medium, const Tensor& squares, const Tensor& places) {
     add(std::move(text), medium, picture_input(squares, places));
   }
 
-  void add_clip(const json::value& clip) {
-    const std::string name(string(clip, "array"));
+  void add_clip(const Facts& clip) {
+    const std::string name(clip.text("array"));
     const Tensor frames = arrays_.take(name + ".features", DType::f32, 2);
     const bool padded = arrays_.has(name + ".mask");
     add("", Medium::audio, sound_input(frames, padded ? arrays_.take(name + ".mask", DType::u8, 1) : Tensor()));

@@ -166,12 +166,24 @@ TEST(Media, ArraysThatAreWrong) {
       HasSubstr("places: expected i32 [2304, 2], found i32 [1, 2]"));
   EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts.erase("clips"); }), HasSubstr("clips"));
   EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.facts["clips"] = json::array{3}; }),
-              HasSubstr("'array'"));
+              HasSubstr("'clips': expected a list of objects"));
   EXPECT_THAT(error(Medium::audio, sound, [](media::Prepared& p) { p.arrays[1].values = p.arrays[0].values; }),
               HasSubstr("features"));
   EXPECT_THAT(
       error(Medium::audio, sound, [](media::Prepared& p) { p.arrays.back().values.raw_mutable()[0] = std::byte{0}; }),
       HasSubstr("mask"));
+  if (!media::has_ffmpeg()) return;
+  const auto with_frame = [&](const json::value& frame) {
+    return error(Medium::video, "/media/films/h264_aac.mp4", [&](media::Prepared& p) {
+      p.facts.at("sound").as_object().at("clips").as_array().at(0).as_object()["frame"] = frame;
+    });
+  };
+  EXPECT_EQ(with_frame(2), "");
+  for (const json::value& frame : {json::value(3), json::value(1e300), json::value(0.5), json::value("0")}) {
+    EXPECT_THAT(with_frame(frame), HasSubstr("'frame': expected "));
+  }
+  EXPECT_THAT(error(Medium::video, "/media/films/h264_aac.mp4", [](media::Prepared& p) { p.facts["sound"] = 7; }),
+              HasSubstr("'sound': expected an object"));
 }
 
 TEST(Media, WhatAModelTakes) {
