@@ -12,8 +12,8 @@ namespace gemma::app {
 /** `given` is JSON where it begins with a brace, else a file. A schema that cannot be kept to fails. */
 json::value read_schema(const std::string& given);
 
-/** Lets answers be nothing but such JSON, behind their thought. Where there are max_tokens, they suffice: the last of
- *  them, at most half, are for what closes the JSON. */
+/** Lets answers be nothing but such JSON, behind their thought. The tokens that there are for them (max_tokens, the
+ *  context) suffice: the last of these, at most half, are for what closes the JSON. */
 void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence);
 
 }  // namespace gemma::app

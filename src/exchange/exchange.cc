@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -13,6 +14,8 @@
 
 namespace gemma {
 namespace {
+
+constexpr int kRoomForAnswer = 512;  // tokens, behind a thought
 
 bool is_role(const json::value& message, std::string_view role) {
   const json::object* object = message.if_object();
@@ -38,6 +41,11 @@ bool drop_oldest_turn(json::array& messages, MediaList& media) {
   media.erase(from, from + static_cast<std::ptrdiff_t>(gone));
   messages.erase(begin, end);
   return true;
+}
+
+/** Whether there is a turn before the last one. */
+bool has_older_turn(const json::array& messages) {
+  return next_user(messages, next_user(messages, 0) + 1) < messages.size();
 }
 
 /** The tokenizer's own, or the config's where it has no pieces of that name. */
@@ -107,11 +115,13 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   }
 
   std::optional<Failure> render_raw(std::string_view text, Specials specials) {
-    if (media.empty()) {
+    std::vector<PromptPiece> all = pieces_of(text, specials), places;
+    const bool has_places =
+        std::any_of(all.begin(), all.end(), [](const PromptPiece& piece) { return medium_of_place(piece); });
+    if (media.empty() && !has_places) {
       prompt = {speaker.tokenizer.encode(text, specials), {}};
     } else {
-      std::vector<PromptPiece> all = pieces_of(text, specials), places;
-      if (std::none_of(all.begin(), all.end(), [](const PromptPiece& piece) { return medium_of_place(piece); })) {
+      if (!has_places) {
         for (const auto& each : media) places.push_back(place_of(each->item.medium));
         all.insert(all.begin(), places.begin(), places.end());
       }
@@ -192,11 +202,24 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     }
   }
 
+  /** Tokens that the whole answer may have. The context is no limit while there are turns that can be left out. */
+  int room() const {
+    const int asked_for = options.max_tokens > 0 ? options.max_tokens : std::numeric_limits<int>::max();
+    if (!raw && !options.keep_whole && has_older_turn(messages)) return asked_for;
+    return std::min(asked_for, speaker.engine.context() - static_cast<int>(prompt.tokens.size()));
+  }
+
+  /** Tokens that a thought may have. Before an answer that must be whole it leaves room for that. */
+  int most_thought() const {
+    const int most = options.think_budget > 0 ? options.think_budget : std::numeric_limits<int>::max();
+    return options.mask ? std::min(most, room() - std::min(kRoomForAnswer, room() / 4 * 3)) : most;
+  }
+
   /** Null where thoughts have no limit. */
   std::unique_ptr<TokenMask> thought_budget() const {
     const auto open = speaker.tokenizer.find("<|channel>"), close = speaker.tokenizer.find("<channel|>");
-    if (!options.think || options.think_budget <= 0 || !open || !close) return nullptr;
-    return std::make_unique<ThoughtBudget>(options.think_budget, *open, *close, begins_in_thought());
+    if (!options.think || most_thought() == std::numeric_limits<int>::max() || !open || !close) return nullptr;
+    return std::make_unique<ThoughtBudget>(most_thought(), *open, *close, begins_in_thought());
   }
 
   /** Behind a tool's result the template opens the thought itself. */
@@ -220,7 +243,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.salt = options.salt;
     request.loop_stop = options.loop_stop;
     request.mask = thought_budget();
-    if (options.mask) request.mask = options.mask(std::move(request.mask));
+    if (options.mask) request.mask = options.mask(std::move(request.mask), room());
     if (request.mask) {
       for (const int32_t id : generated) request.mask->accept(id);
     }

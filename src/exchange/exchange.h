@@ -49,8 +49,8 @@ struct AnswerOptions {
   std::vector<std::string> stop;
   json::array tools;
   /** Makes what an answer must keep to, from its first token on. `budget` is the one of the thought, which it keeps to
-   *  as well; null where there is none. */
-  std::function<std::unique_ptr<TokenMask>(std::unique_ptr<TokenMask> budget)> mask;
+   *  as well; null where there is none. `room`: tokens that the answer may have, thought included. */
+  std::function<std::unique_ptr<TokenMask>(std::unique_ptr<TokenMask> budget, int room)> mask;
 };
 
 struct TokenLogprob {

@@ -33,7 +33,7 @@ class Hurry final : public TokenMask {
   bool accept(int32_t token) override;
   void rollback(int tokens) override;
   bool finished() const override { return mask_->finished(); }
-  bool free() const override { return mask_->free(); }
+  bool free() const override { return taken_ < after_ && mask_->free(); }
 
  private:
   bool nearer(std::span<uint32_t> bits) const;

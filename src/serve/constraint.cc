@@ -31,8 +31,8 @@ std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model) {
   auto grammar = grammar_of(ask, model);
   if (!grammar) return grammar.failure();
   ask.answer.mask = [grammar = grammar.value(), place = thought_of(*model.tokenizer, ask.answer.think),
-                     ends = model.ends, most = ask.answer.max_tokens](std::unique_ptr<TokenMask> budget) {
-    return answer_mask(*grammar, place, std::move(budget), ends, most);
+                     ends = model.ends](std::unique_ptr<TokenMask> budget, int room) {
+    return answer_mask(*grammar, place, std::move(budget), ends, 0, room);
   };
   return std::nullopt;
 }

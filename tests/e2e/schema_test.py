@@ -4,6 +4,7 @@
 import json
 import unittest
 
+import tiny_model
 from support import MODEL, ProgramTest
 
 COLOURS = {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "minItems": 3, "maxItems": 3}
@@ -32,6 +33,34 @@ class Schema(ProgramTest):
             for how in ("off", "auto")
         }
         self.assertEqual(1, len(texts))
+
+    def test_the_context_is_a_limit_too(self):
+        """Of a model that never closes a string by itself, nor a thought."""
+        model = self.folder / "model"
+        ids = tiny_model.make("mixed", model)
+        story = {"type": "object", "properties": {"story": {"type": "string"}}, "required": ["story"]}
+        unwilling = [f"--logit-bias={ids[piece]}=-1000" for piece in ('"', "<channel|>")]
+        begin = "run", model, "--schema", json.dumps(story), "--greedy", *unwilling, "-c"
+        for context, *more in (
+            (700, "A story."),
+            (120, "A story."),
+            (700, "A story.", "--raw"),
+            (700, "A story.", "--context-full", "stop"),
+            (1500, "A story.", "--think"),
+            (700, "A story.", "--think", "-n", "400"),
+            (700, "A story.", "--think", "100"),
+        ):
+            with self.subTest([context, *more]):
+                row = json.loads(self.out(*begin, context, "--json", *more))
+                self.assertEqual("stop", row["finish"])
+                self.assertIn("story", json.loads(row["text"]))
+                self.assertGreater(row["prompt_tokens"] + row["tokens"], 0.3 * min(context, 700))
+        talk = [{"role": "user", "content": "A story."}, {"role": "assistant", "content": "No. " * 60}] * 2
+        line = json.dumps({"messages": [*talk, {"role": "user", "content": "Do tell me a story."}]})
+        row = json.loads(self.out(*begin, 700, "--jsonl", "-", stdin=line))
+        self.assertEqual("stop", row["finish"])
+        self.assertIn("story", json.loads(row["text"]))
+        self.assertEqual(2, row["dropped_turns"])
 
     def test_bad_schemas_are_one_line(self):
         self.assertIn("nothing.json", self.error("run", MODEL, "--schema", "nothing.json", "Hi"))
