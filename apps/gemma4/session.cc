@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
 #include "file/mmproj_name.h"
@@ -37,6 +38,24 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
                        file.name(), name_of(choice.which));
   }
   return choice.which;
+}
+
+/** What encoders that are not loaded yet will take, about. */
+int64_t bytes_of_others(const ModelFiles& files, const Config& config, const EngineOptions& options) {
+  const MediaConfig* present = options.encoders != nullptr ? &options.encoders->config : nullptr;
+  const MediaConfig& all = files.media.encoders;
+  const bool sees_later = all.sees() && (present == nullptr || !present->sees());
+  const bool hears_later = all.hears() && (present == nullptr || !present->hears());
+  if (!sees_later && !hears_later) return 0;
+  int64_t weights = 0;
+  for (const TensorRecord& tensor : files.encoders->tensors()) {
+    const std::string_view name = tensor.name;
+    const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+    const bool sight = has("vision") || name.starts_with("v.") || name.starts_with("mm.input_projection");
+    const bool hearing = has("audio") || name.starts_with("a.") || name.starts_with("mm.a.");
+    if ((sight && sees_later) || (hearing && hears_later)) weights += tensor.bytes;
+  }
+  return weights + working_bytes(config, options, &all) - working_bytes(config, options, present);
 }
 
 /** Those of `some`, and what only `more` has; weights are shared, not copied. */
@@ -92,15 +111,19 @@ void ModelFiles::require(Medium kind) const {
   fail(name, "has no vision tower; those of Gemma 4 that are not for text alone have one");
 }
 
-std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses) const {
-  return Encoders::load(*files.encoders, only(files.media.encoders, senses), text, *ops);
+std::shared_ptr<const Encoders> Session::load_encoders(const Config& text, Senses senses, int64_t beside) const {
+  return Encoders::load(*files.encoders, only(files.media.encoders, senses), text, *ops, {.leave = beside});
 }
 
 void Session::use(Senses senses) {
   senses = senses & Senses::of(files.media.encoders);
-  if (encoders_ != nullptr) senses = senses.without(Senses::of(encoders_->config));
+  const Senses present = encoders_ != nullptr ? Senses::of(encoders_->config) : Senses{};
+  senses = senses.without(present);
   if (!senses.any()) return;
-  const auto missing = load_encoders(model->config, senses);
+  Senses all = present;
+  all |= senses;
+  const int64_t beside = engine->needed_beside(only(files.media.encoders, all));
+  const auto missing = load_encoders(model->config, senses, beside);
   encoders_ = encoders_ != nullptr ? together(*encoders_, *missing) : missing;
   engine->use_encoders(encoders_);
 }
@@ -124,8 +147,11 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   }
   senses = senses & Senses::of(session->files.media.encoders);
   if (senses.any()) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
-  const WeightOptions weights = weight_options(options.machine, usual_bytes(config, engine));
+  const int64_t usual = usual_bytes(config, engine);
+  const int64_t later = options.shows_later ? bytes_of_others(session->files, config, engine) : 0;
+  const WeightOptions weights = weight_options(options.machine, usual + later);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
+  if (usual + later <= available_memory()) engine.kept_free = later;
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
   const int context = session->engine->context(), most = session->model->config.context;
   if (!options.machine.memory.empty() && options.context == 0 && context < most) {

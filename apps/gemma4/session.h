@@ -28,6 +28,7 @@ struct SessionOptions {
   std::string speculate = "auto";  // speculation_length
   std::string drafter;             // a file, or ""
   std::string kv = "bf16";         // types of keys and values
+  bool shows_later = false;        // encoders may be wanted that are not loaded at first
 };
 
 /** "auto", "off" or a number, as Speculation::length. */
@@ -50,7 +51,8 @@ struct Session {
   }
   static std::unique_ptr<Session> open(const SessionOptions& options, ModelFiles files, Senses senses = {});
 
-  /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. */
+  /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. Fails, and leaves everything as it was, when they
+   *  or what they work with have no room beside the context. */
   void use(Senses senses);
   Speaker speaker() const { return {*engine, *tokenizer, model->config, chat_template}; }
 
@@ -67,7 +69,7 @@ struct Session {
   double load_seconds = 0;
 
  private:
-  std::shared_ptr<const Encoders> load_encoders(const Config& text, Senses senses) const;
+  std::shared_ptr<const Encoders> load_encoders(const Config& text, Senses senses, int64_t beside = 0) const;
   std::shared_ptr<const Encoders> encoders_;  // those that are there; the engine's
 };
 

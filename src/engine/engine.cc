@@ -80,7 +80,22 @@ void Engine::wake() { state_->inbox.wake(); }
 
 void Engine::use_encoders(std::shared_ptr<const Encoders> encoders) {
   GEMMA_CHECK(state_->running.empty() && state_->waiting.empty(), "no request on its way");
-  state_->encoders = std::move(encoders);
+  State& s = *state_;
+  s.encoders = std::move(encoders);
+  const int64_t step = s.stats.steps > 0 ? working_bytes(s.model->config, s.options, nullptr) : 0;
+  const int64_t work = working_bytes(s.model->config, s.options, &s.encoders->config) - step;
+  const int64_t least = KvCache::bytes_for(s.model->config, s.options.kv, s.options.context, s.options.batch_tokens);
+  const int64_t left = s.cache.bytes_allocated() + std::max<int64_t>(0, available_memory() - work);
+  s.cache.limit(std::min(s.options.kv.byte_limit, std::max(left, least)));
+}
+
+int64_t Engine::needed_beside(const MediaConfig& encoders) const {
+  const State& s = *state_;
+  const Config& config = s.model->config;
+  const MediaConfig* present = s.encoders != nullptr ? &s.encoders->config : nullptr;
+  const int64_t held = s.stats.steps > 0 ? working_bytes(config, s.options, present) : 0;
+  const int64_t context = KvCache::bytes_for(config, s.options.kv, s.options.context, s.options.batch_tokens);
+  return working_bytes(config, s.options, &encoders) - held + std::max<int64_t>(0, context - s.cache.bytes_allocated());
 }
 
 int Engine::context() const { return state_->options.context; }

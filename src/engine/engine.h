@@ -97,6 +97,7 @@ struct EngineOptions {
   std::shared_ptr<const Encoders> encoders = {};  // of requests' inputs
   int64_t encoded_bytes = int64_t{64} << 20;      // soft tokens that are kept to be found again
   int picture_tokens = 1120;                      // of the largest picture that memory is kept free for
+  int64_t kept_free = 0;                          // bytes for encoders that may come later (use_encoders)
   KvOptions kv;  // byte_limit 0: what memory is available when the engine is made, less a reserve
 };
 
@@ -128,8 +129,12 @@ class Engine {
   void wait();
   void wake();  // any thread
 
-  /** Other encoders of the same model, of inputs that come from here on. The thread of step(), while nothing runs. */
+  /** Other encoders of the same model, of inputs that come from here on. The thread of step(), while nothing runs. The
+   *  cache's limit becomes what they leave. */
   void use_encoders(std::shared_ptr<const Encoders> encoders);
+  /** Bytes that must be free beside the weights of such encoders: what they work with, and what keys and values of the
+   *  whole context do not hold yet. */
+  int64_t needed_beside(const MediaConfig& encoders) const;
 
   int context() const;
   const EngineStats& stats() const;

@@ -37,18 +37,21 @@ int64_t clip_bytes(const AudioConfig& c) {
   return 4 * (int64_t{2} * wide + kClipFrames / 4 * int64_t{12} * c.dim);
 }
 
-/** With the step, between whose turns a picture waits, and the soft tokens that are kept. */
+/** Of an engine with the encoders that it has, and room for those that may come. */
 int64_t working_bytes(const Config& config, const EngineOptions& options) {
-  const int64_t step = activation_bytes(config, options);
-  if (options.encoders == nullptr) return step;
-  const MediaConfig& media = options.encoders->config;
-  const int64_t waiting =
-      media.vision ? int64_t{4} * options.picture_tokens * media.vision->pool * media.vision->pool * media.vision->dim
-                   : 0;
-  return std::max(step + waiting, encoding_bytes(media, options)) + options.encoded_bytes;
+  const MediaConfig* encoders = options.encoders != nullptr ? &options.encoders->config : nullptr;
+  return working_bytes(config, options, encoders) + options.kept_free;
 }
 
 }  // namespace
+
+int64_t working_bytes(const Config& config, const EngineOptions& options, const MediaConfig* encoders) {
+  const int64_t step = activation_bytes(config, options);
+  if (encoders == nullptr) return step;
+  const auto& vision = encoders->vision;  // between the turns of a step a picture waits
+  const int64_t waiting = vision ? int64_t{4} * options.picture_tokens * vision->pool * vision->pool * vision->dim : 0;
+  return std::max(step + waiting, encoding_bytes(*encoders, options)) + options.encoded_bytes;
+}
 
 int64_t encoding_bytes(const MediaConfig& encoders, const EngineOptions& options) {
   int64_t most = 0;

@@ -20,6 +20,9 @@ int64_t activation_bytes(const Config& config, const EngineOptions& options);
  *  clip that a tower hears: f32 rows, as of a step, with which they share their memory. */
 int64_t encoding_bytes(const MediaConfig& encoders, const EngineOptions& options);
 
+/** A step, or what `encoders` (null: none) work with, whichever is more, and the soft tokens that are kept. */
+int64_t working_bytes(const Config& config, const EngineOptions& options, const MediaConfig* encoders);
+
 /** What keys, values and a step take for options.context tokens, or for a context of usual length where that is 0: what
  *  weights that may stay in their file leave free. */
 int64_t usual_bytes(const Config& config, const EngineOptions& options);

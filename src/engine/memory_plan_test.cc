@@ -98,6 +98,14 @@ TEST(MemoryPlan, EncodersAndWhatTheyMadeAreCounted) {
             waiting + options.encoded_bytes);
 }
 
+TEST(MemoryPlan, KeepsFreeWhatMayComeLater) {
+  EngineOptions options;
+  options.kv.byte_limit = 0;
+  const int64_t all = plan_memory(big_config(), options, 3 * kGigabyte).kv_bytes;
+  options.kept_free = 200'000'000;
+  EXPECT_EQ(plan_memory(big_config(), options, 3 * kGigabyte).kv_bytes, all - 200'000'000);
+}
+
 TEST(MemoryPlan, SaysWhatIsNeededAndFound) {
   EngineOptions options;
   options.context = 100'000;

@@ -90,6 +90,8 @@ class KvCache {
   int match_prefix(const PrefixKey& key, SeqId sequence);
   void forget_remembered();
 
+  /** Another byte limit, for what pools grow to from here on. */
+  void limit(int64_t bytes);
   int64_t bytes_used() const;       // pages somebody refers to
   int64_t bytes_allocated() const;  // pools
   /** Whether a new sequence of `tokens` tokens fits beside all others, remembered ones aside. */

@@ -35,6 +35,7 @@ struct KvCache::State {
 
   const Config& config;
   const KvOptions options;
+  int64_t byte_limit = options.byte_limit;  // as it is now; 0: none
   const PageGroups groups;
   std::vector<PagePool> pools;  // one a group
   std::map<SeqId, CachedSequence> sequences;

@@ -29,7 +29,7 @@ bool KvCache::State::fits(const std::vector<int64_t>& capacities) const {
   const int64_t bytes = bytes_with_spare(
       capacities, [&](size_t g) { return pools[g].page_bytes(); },
       [&](size_t g) { return pools[g].tensor_page_bytes(); });
-  return options.byte_limit <= 0 || bytes <= options.byte_limit;
+  return byte_limit <= 0 || bytes <= byte_limit;
 }
 
 bool KvCache::State::make_room() {
@@ -75,6 +75,8 @@ int64_t KvCache::bytes_used() const {
   for (const PagePool& pool : state_->pools) bytes += pool.used() * pool.page_bytes();
   return bytes;
 }
+
+void KvCache::limit(int64_t bytes) { state_->byte_limit = bytes; }
 
 int64_t KvCache::bytes_allocated() const {
   int64_t bytes = 0;

@@ -245,7 +245,7 @@ std::shared_ptr<const Encoders> Encoders::load(const ModelFile& file, MediaConfi
   encoders->config = std::move(config);
   Loader counter(file, text, ops, {.weights = options, .count_only = true});
   read(*encoders, counter, text, ops);
-  require_memory(file.name(), "encoders of media", counter.bytes() + bytes_of_made(encoders->config));
+  require_memory(file.name(), "encoders of media", counter.bytes() + bytes_of_made(encoders->config) + options.leave);
   Loader loader(file, text, ops, {.weights = options});
   read(*encoders, loader, text, ops);
   make(*encoders, ops);
