@@ -12,6 +12,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/session.h"
 
@@ -108,7 +109,8 @@ void run(BenchOptions o) {
 void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Measure speed and memory, and the machine's limits beside them");
-  command->add_option("MODEL", options->model, "A GGUF, a safetensors file, or a Hugging Face folder");
+  command->add_option("MODEL", options->model, "A GGUF, a safetensors file, or a Hugging Face folder")
+      ->check(not_empty());
   command->add_option("--random", options->random_size, "Instead: random weights of " + model_size_names());
   command->add_option("--type", options->type, "With --random: " + file_type_names() + "; default: q4_0");
   command->add_option("--layers", options->layers, "With --random: only so many layers, whole patterns of 5 or 6");

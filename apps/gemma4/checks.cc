@@ -3,34 +3,37 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace gemma::app {
-namespace {
 
-template <class Allows>
-CLI::Validator number(const std::string& kind, Allows allows) {
-  const auto fault = [kind, allows](const std::string& text) {
-    double value = 0;
-    if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && allows(value)) return std::string();
-    return fmt::format("expected a number {}, found '{}'", kind, text);
+CLI::Validator whole(int64_t least, int64_t most) {
+  const std::string kind = fmt::format("from {} to {}", least, most);
+  const auto fault = [=](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    if (whole && value >= least && value <= most) return std::string();
+    return fmt::format("expected a whole number {}, found '{}'", kind, text);
   };
   return {fault, kind};
 }
 
-}  // namespace
+CLI::Validator tokens() { return whole(1, kTokenLimit); }
+CLI::Validator seeds() { return whole(0, std::numeric_limits<int64_t>::max()); }
 
 CLI::Validator in_range(double least, double most) {
-  return number(fmt::format("from {} to {}", least, most), [=](double v) { return v >= least && v <= most; });
-}
-
-CLI::Validator positive() {
-  return number("above 0", [](double v) { return v > 0; });
-}
-
-CLI::Validator not_negative() {
-  return number("of 0 or more", [](double v) { return v >= 0; });
+  const std::string kind = fmt::format("from {} to {}", least, most);
+  const auto fault = [=](const std::string& text) {
+    double value = 0;
+    const bool number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+    if (number && value >= least && value <= most) return std::string();
+    return fmt::format("expected a number {}, found '{}'", kind, text);
+  };
+  return {fault, kind};
 }
 
 CLI::Validator not_empty() {

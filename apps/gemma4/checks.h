@@ -4,14 +4,21 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
+
 namespace gemma::app {
+
+/** The most that a number of tokens may be. */
+inline constexpr int64_t kTokenLimit = 2'147'483'647;
+
+/** A whole number from `least` to `most`, in decimal digits. */
+CLI::Validator whole(int64_t least, int64_t most);
+/** At least one, and no more tokens than are counted. */
+CLI::Validator tokens();
+CLI::Validator seeds();
 
 /** A number from `least` to `most`, and never nan. */
 CLI::Validator in_range(double least, double most);
-/** A number above 0, and a finite one. */
-CLI::Validator positive();
-/** 0 or more, and finite. */
-CLI::Validator not_negative();
 /** Text that is not empty. */
 CLI::Validator not_empty();
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "file/mmproj_name.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/machine.h"
 #include "gemma4/progress.h"
@@ -152,8 +153,10 @@ void add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command =
       app.add_subcommand("convert", "Write a model in another form: GGUF of any type, or a Hugging Face folder");
-  command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")->required();
-  command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required();
+  command->add_option("SRC", options->source, "A Hugging Face folder, .safetensors or .gguf")
+      ->required()
+      ->check(not_empty());
+  command->add_option("DST", options->target, "A name that ends in .gguf, or a folder")->required()->check(not_empty());
   command->add_option("--type", options->type, "Type of the weights (see below)");
   command->add_option("--mmproj", options->mmproj,
                       "The encoders' file, beside a .gguf: to be written, or of SRC to be read; none: without it");

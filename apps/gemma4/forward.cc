@@ -252,11 +252,13 @@ class Forward {
 void add_forward(CLI::App& app) {
   auto options = std::make_shared<ForwardOptions>();
   CLI::App* command = app.add_subcommand("forward", "Run the model on given token ids and write its tensors");
-  command->add_option("model", options->model, "A GGUF file, a safetensors file or a Hugging Face folder")->required();
-  command->add_option("--inputs", options->inputs, "safetensors with input_ids")->required();
-  command->add_option("--outputs", options->outputs, "safetensors to write")->required();
+  command->add_option("model", options->model, "A GGUF file, a safetensors file or a Hugging Face folder")
+      ->required()
+      ->check(not_empty());
+  command->add_option("--inputs", options->inputs, "safetensors with input_ids")->required()->check(not_empty());
+  command->add_option("--outputs", options->outputs, "safetensors to write")->required()->check(not_empty());
   command->add_option("--greedy", options->greedy, "Choose this many tokens after the prompt, with the cache")
-      ->check(in_range(1, 1 << 20));
+      ->check(whole(1, 1 << 20));
   command->add_option("--dtype", options->dtype, "f32: weights widened, f32 cache; model: as stored, bf16 cache")
       ->check(CLI::IsMember({"f32", "model"}))
       ->capture_default_str();
@@ -264,7 +266,7 @@ void add_forward(CLI::App& app) {
   command->add_option("--tap", options->taps, "Also write this tensor; all: every one")->take_all();
   command->add_option("--prompt", options->prompt, "Read PROMPT/input_ids and its like");
   command->add_option("--draft", options->drafter, "A drafter: also write what it proposes");
-  command->add_option("--drafts", options->drafts, "Tokens to draft")->check(in_range(1, 64))->capture_default_str();
+  command->add_option("--drafts", options->drafts, "Tokens to draft")->check(whole(1, 64))->capture_default_str();
   command->add_option("--config", options->config, "Read this instead of the model's config.json");
   command->add_option("--media-masks", options->masks, "overlay: pictures are seen whole on every layer")
       ->check(CLI::IsMember({"window", "overlay"}))

@@ -205,7 +205,7 @@ void add_info(CLI::App& app) {
       ->check(not_empty());
   command->add_flag("--json", options->json, "As JSON");
   command->add_option("--context", options->context, "Tokens for which memory is reckoned; default: several")
-      ->check(positive());
+      ->check(tokens());
   command->add_flag("--verify", options->verify, "Read every byte and look for numbers that are NaN or infinite");
   command->footer(kExamples);
   command->callback([options] { run(*options); });

@@ -275,16 +275,15 @@ void add_side(CLI::App* command, SideOptions& side, const std::string& prefix, c
 }
 
 void add_windows(CLI::App* command, PerplexityOptions& o) {
-  command->add_option("-c,--context", o.context, "Tokens of a window")
-      ->check(in_range(2, 1 << 24))
-      ->capture_default_str();
+  command->add_option("-c,--context", o.context, "Tokens of a window")->check(whole(2, 1 << 24))->capture_default_str();
   command->add_option("--skip", o.skip, "Rows of each window that do not count (half the context)")
-      ->check(in_range(0, 1 << 24));
+      ->check(whole(0, 1 << 24));
   command->add_option("--stride", o.stride, "Tokens from one window to the next (the context)")
-      ->check(in_range(1, 1 << 24));
-  command->add_option("--max-tokens", o.max_tokens, "Read only so many tokens of the text")->check(positive());
+      ->check(whole(1, 1 << 24));
+  command->add_option("--max-tokens", o.max_tokens, "Read only so many tokens of the text")
+      ->check(whole(1, std::numeric_limits<int64_t>::max()));
   command->add_option("--batch", o.batch, "Tokens of one pass: parts of a window, or several windows")
-      ->check(in_range(1, 1 << 20))
+      ->check(whole(1, 1 << 20))
       ->capture_default_str();
 }
 
@@ -294,8 +293,10 @@ void add_perplexity(CLI::App& app) {
   auto options = std::make_shared<PerplexityOptions>();
   PerplexityOptions& o = *options;
   CLI::App* command = app.add_subcommand("perplexity", "How well a model predicts a text; how far from another's");
-  command->add_option("MODEL", o.model.model, "A GGUF file, a safetensors file or a Hugging Face folder")->required();
-  command->add_option("TEXT", o.text, "A file of text; -: standard input")->required();
+  command->add_option("MODEL", o.model.model, "A GGUF file, a safetensors file or a Hugging Face folder")
+      ->required()
+      ->check(not_empty());
+  command->add_option("TEXT", o.text, "A file of text; -: standard input")->required()->check(not_empty());
   add_windows(command, o);
   add_side(command, o.model, "", "");
   CLI::Option* reference =

@@ -149,11 +149,11 @@ void add_random(CLI::App& app) {
   CLI::App* command = app.add_subcommand("random", "Write a model of real shapes with random weights, for measuring");
   command->add_option("SIZE", options->size, model_size_names())->required();
   command->add_option("--type", options->type, file_type_names())->capture_default_str();
-  command->add_option("-o,--output", options->target, "The .gguf to write")->required();
+  command->add_option("-o,--output", options->target, "The .gguf to write")->required()->check(not_empty());
   command->add_option("--tokenizer", options->tokenizer,
                       std::string("tokenizer.json, its folder, a .gguf, or none; default: ") + kDefaultTokenizer);
   command->add_option("--layers", options->layers, "Only so many layers: whole patterns of 5 (e2b) or 6")
-      ->check(positive());
+      ->check(whole(1, 1000));
   command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");
   command->add_option("--encoders", options->encoders, "Write its encoders too: bf16, q8_0, f16 or f32");
   command->add_option("--mmproj", options->mmproj, "Another name for the file of the encoders");

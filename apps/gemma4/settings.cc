@@ -6,10 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "gemma4/checks.h"
 #include "tensor/kv_type.h"
 
 namespace gemma::app {
@@ -33,6 +36,15 @@ Setter set(std::optional<T>& field) {
   return [&field](const toml::node& node) { return (field = node.value<T>()).has_value(); };
 }
 
+template <class T>
+std::pair<Setter, std::string> number(std::optional<T>& field, T least, T most) {
+  const Setter setter = [&field, least, most](const toml::node& node) {
+    field = node.value<T>();
+    return field && *field >= least && *field <= most;  // false for nan
+  };
+  return {setter, fmt::format("a {}number from {} to {}", std::is_integral_v<T> ? "whole " : "", least, most)};
+}
+
 Setter set_kv(std::optional<std::string>& field) {
   return [&field](const toml::node& node) {
     return (field = node.value<std::string>()).has_value() && cache_types_named(*field).has_value();
@@ -52,21 +64,21 @@ Settings load_settings() {
   if (!parsed) {
     fail(path, "line {}: {}", parsed.error().source().begin.line, parsed.error().description());
   }
-  const std::map<std::string_view, std::pair<Setter, const char*>> known{
+  const std::map<std::string_view, std::pair<Setter, std::string>> known{
       {"model", {set(s.model), "a string"}},
       {"system", {set(s.system), "a string"}},
       {"template", {set(s.chat_template), "a string"}},
-      {"temperature", {set(s.temperature), "a number"}},
-      {"top_p", {set(s.top_p), "a number"}},
-      {"min_p", {set(s.min_p), "a number"}},
-      {"top_k", {set(s.top_k), "a whole number"}},
-      {"seed", {set(s.seed), "a whole number"}},
-      {"max_tokens", {set(s.max_tokens), "a whole number"}},
-      {"context", {set(s.context), "a whole number"}},
-      {"threads", {set(s.threads), "a whole number"}},
+      {"temperature", number(s.temperature, 0.0, 100.0)},
+      {"top_p", number(s.top_p, 0.0, 1.0)},
+      {"min_p", number(s.min_p, 0.0, 1.0)},
+      {"top_k", number(s.top_k, int64_t{0}, kTokenLimit)},
+      {"seed", number(s.seed, int64_t{0}, std::numeric_limits<int64_t>::max())},
+      {"max_tokens", number(s.max_tokens, int64_t{0}, kTokenLimit)},
+      {"context", number(s.context, int64_t{0}, kTokenLimit)},
+      {"threads", number(s.threads, int64_t{1}, int64_t{1'000'000})},
       {"memory", {set(s.memory), "a string"}},
       {"kv", {set_kv(s.kv), "a string: f32, bf16, kv8, tq4, tq3, tq2, or more as --kv takes them"}},
-      {"think", {set(s.think), "a whole number"}},
+      {"think", number(s.think, int64_t{0}, kTokenLimit)},
   };
   for (const auto& [key, node] : parsed.table()) {
     const auto entry = known.find(key.str());

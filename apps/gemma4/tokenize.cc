@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "text/tokenizer.h"
 
@@ -174,7 +175,9 @@ void run(const TokenizeOptions& options) {
 void add_tokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand("tokenize", "Turn text into tokens, and tokens into text");
-  command->add_option("MODEL", options->model, "A GGUF, a Hugging Face folder, or a tokenizer.json")->required();
+  command->add_option("MODEL", options->model, "A GGUF, a Hugging Face folder, or a tokenizer.json")
+      ->required()
+      ->check(not_empty());
   CLI::Option* text = command->add_option("TEXT", options->text, "The text; without it, standard input is read");
   CLI::Option* lines =
       command->add_flag("--jsonl", options->jsonl, "A JSON string a line in, {\"ids\": [...]} a line out");
