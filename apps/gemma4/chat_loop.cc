@@ -7,9 +7,11 @@
 #include <charconv>
 #include <clocale>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "base/file.h"
+#include "gemma4/conversation.h"
 #include "gemma4/line_reader.h"
 #include "gemma4/run.h"
 #include "gemma4/settings.h"
@@ -17,6 +19,8 @@
 
 namespace gemma::app {
 namespace {
+
+constexpr int64_t kLongestConversation = 1 << 28;  // bytes
 
 constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (empty: nothing); starts over
   /image FILE    show a picture with your next message; /audio and /video likewise
@@ -129,12 +133,23 @@ class ChatLoop {
   /** Reads a file that goes with the next message. */
   void show(const MediaFile& file) {
     if (file.path.empty()) return say("which file?");
+    if (file.path == "-") return say("standard input is where you type: name a file");
+    if (!session_.chat_template) return say("this model has no chat template, and no place for it in a conversation");
     try {
-      shown_.push_back(reader_of_media_.read(file));
+      auto media = reader_of_media_.read(file);
+      const std::string fault = fault_in_room(*media, shown_, session_.engine->context());
+      if (!fault.empty()) return say(fault);
+      shown_.push_back(std::move(media));
       say_shown(*shown_.back());
     } catch (const Error& error) {
-      say(error.what());
+      say_error(error);
     }
+  }
+
+  /** A Ctrl-C that ended what went on is used up by that. */
+  void say_error(const Error& error) {
+    InterruptGuard::clear();
+    say(error.what());
   }
 
   void say_shown(const Media& media) {
@@ -142,36 +157,54 @@ class ChatLoop {
     say(fmt::format("{}: {} tokens, with your next message", media.name, media.item.tokens()));
   }
 
-  /** Takes back what could not be answered; what was shown with it goes with the next message. */
-  void take_back() {
+  /** Takes back what could not be answered; what was shown with it. */
+  MediaList take_back() {
     const size_t mine = media_in({messages_.back()}).size();
     const auto first = media_.end() - static_cast<std::ptrdiff_t>(std::min(mine, media_.size()));
-    shown_.assign(first, media_.end());
+    MediaList shown(first, media_.end());
     media_.erase(first, media_.end());
     messages_.pop_back();
+    return shown;
   }
 
+  void show_again(const MediaList& media) { shown_.insert(shown_.begin(), media.begin(), media.end()); }
+
+  /** What has no room now has none with the next message either, nor has the model a place for it then. */
+  void refuse(const Failure& failure) {
+    say(failure.message());
+    const MediaList media = take_back();
+    std::string names;
+    for (const auto& each : media) names += (names.empty() ? "" : ", ") + each->name;
+    const bool is_theirs = failure.field == "media" || std::any_of(media.begin(), media.end(), [&](const auto& each) {
+                             return each->name == failure.field;
+                           });
+    if (!is_theirs) return show_again(media);
+    if (!media.empty()) say("not shown any more: " + names);
+  }
+
+  /** Null, having said why and taken the question back. */
   std::unique_ptr<Exchange> begin() {
     try {
       session_.use(Senses::of(media_));
       auto exchange = Exchange::chat(session_.speaker(), messages_, media_, options_.answer);
       if (exchange) return std::move(exchange).value();
-      say(exchange.failure().message());
+      refuse(exchange.failure());
     } catch (const Error& error) {  // no memory for encoders
-      say(error.what());
+      say_error(error);
+      show_again(take_back());
     }
     return nullptr;
   }
 
   void answer() {
     const std::unique_ptr<Exchange> exchange = begin();
-    if (exchange == nullptr) return take_back();
+    if (exchange == nullptr) return;
     AnswerPrinter printer;  // a Ctrl-C that came before this counts, too
     const Answer& a = run_to_end(session_, *exchange, [&](const ChatEvent& event) { printer(event); });
     InterruptGuard::clear();
     printer.end();
     report(a);
-    if (a.finish == Finish::error) return take_back();
+    if (a.finish == Finish::error) return show_again(take_back());
     json::object turn = message("assistant", a.text, {});
     if (!a.tool_calls.empty()) {
       json::array calls;
@@ -223,7 +256,7 @@ class ChatLoop {
     } else if (name == "/retry") {
       retry();
     } else if (name == "/save" || name == "/load") {
-      keep(name == "/save", argument);
+      keep(name == "/save", unquoted(argument));
     } else if (name == "/stats") {
       stats();
     } else {
@@ -271,29 +304,31 @@ class ChatLoop {
     if (path.empty()) return say(save ? "/save FILE" : "/load FILE");
     try {
       if (save) {
+        if (!may_replace(path)) return say(path + ": is there and no conversation that was kept; name another file");
         AtomicFile file(path);
         file.write(write_json(messages_, 2) + "\n");
         file.commit();
         return say(fmt::format("{} messages kept in {}", messages_.size(), path));
       }
-      json::value loaded = parse_json_or_fail(path, read_file(path, 1 << 28));
-      if (const std::string wrong = not_a_conversation(loaded); !wrong.empty()) return say(path + ": " + wrong);
-      media_ = reader_of_media_.read_parts(loaded.get_array());
+      json::value loaded = parse_json_or_fail(path, read_file(path, kLongestConversation));
+      if (const std::string fault = fault_in_conversation(loaded); !fault.empty()) return say(path + ": " + fault);
+      media_ = reader_of_media_.read_parts(loaded.get_array(), session_.engine->context());  // all, or what was stays
       messages_ = std::move(loaded.get_array());
+      used_ = 0;
       say(fmt::format("{} messages from {}", messages_.size(), path));
     } catch (const Error& error) {
-      say(error.what());
+      say_error(error);
     }
   }
 
-  static std::string not_a_conversation(const json::value& value) {
-    if (!value.is_array()) return "expected a JSON array of messages";
-    for (const json::value& m : value.get_array()) {
-      const json::object* object = m.if_object();
-      const json::value* role = object ? object->if_contains("role") : nullptr;
-      if (role == nullptr || !role->is_string()) return "expected messages with \"role\" and \"content\"";
-    }
-    return "";
+  /** Whether a conversation may replace what is there: one that was kept, or nothing. */
+  static bool may_replace(const std::string& path) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return true;  // AtomicFile says what is wrong with that
+    const auto size = std::filesystem::file_size(path, error);
+    if (size == 0 || size > kLongestConversation) return size == 0;
+    const Result<json::value> there = parse_json(read_file(path, kLongestConversation));
+    return there && fault_in_conversation(there.value()).empty();
   }
 
   void stats() {

@@ -8,9 +8,11 @@
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
+#include "exchange/media_facts.h"
 #include "gemma4/checks.h"
 
 namespace gemma::app {
@@ -43,11 +45,12 @@ int hex_digit(char c) {
 
 /** What --image-budget auto chose; "" where it had nothing to choose. */
 std::string budget_note(const Media& media) {
-  const json::value* height = media.facts.if_contains("text_height");
-  if (height == nullptr) return "";
-  const auto budget = media.facts.at("budget").to_number<int64_t>();
-  if (!height->is_number()) return fmt::format("{}: no text found, a budget of {} soft tokens", media.name, budget);
-  return fmt::format("{}: text {:.0f} pixels high, a budget of {} soft tokens", media.name, height->to_number<double>(),
+  const Facts facts(media.name, media.facts);
+  if (!media.facts.contains("text_height")) return "";
+  const int64_t budget = facts.count("budget");
+  if (!facts.has("text_height"))
+    return fmt::format("{}: no text found, a budget of {} soft tokens", media.name, budget);
+  return fmt::format("{}: text {:.0f} pixels high, a budget of {} soft tokens", media.name, facts.number("text_height"),
                      budget);
 }
 
@@ -78,23 +81,28 @@ std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
   files_.require(file.kind);
   MediaOptions options = settings_.of(file.kind);
   files_.media.set(options.prepare);
+  options.prepare.wave = false;  // nobody looks at it
   const std::string name = file.path == "-" ? "standard input" : file.path;
   return std::make_shared<const Media>(
       media_of(name, file.kind, prepare_file(file.path, options), files_.media.encoders));
 }
 
-MediaList MediaReader::read_all(const std::vector<MediaFile>& files) const {
+MediaList MediaReader::read_all(const std::vector<MediaFile>& files, int64_t context) const {
   if (std::count_if(files.begin(), files.end(), [](const MediaFile& file) { return file.path == "-"; }) > 1) {
     fail_usage("-", "standard input is one file");
   }
   for (const MediaFile& file : files) files_.require(file.kind);
   MediaList media;
-  for (const MediaFile& file : files) media.push_back(read(file));
+  for (const MediaFile& file : files) {
+    auto next = read(file);
+    if (const std::string fault = fault_in_room(*next, media, context); !fault.empty()) fail_message("", fault);
+    media.push_back(std::move(next));
+  }
   return media;
 }
 
-MediaList MediaReader::read_parts(const json::array& messages) const {
-  std::vector<MediaFile> files;
+MediaList MediaReader::read_parts(const json::array& messages, int64_t context) const {
+  std::vector<std::vector<MediaFile>> turns(messages.size());  // read when all are known to be named
   for (size_t i = 0; i < messages.size(); ++i) {
     const json::object* object = messages[i].if_object();
     const json::value* content = object ? object->if_contains("content") : nullptr;
@@ -106,24 +114,43 @@ MediaList MediaReader::read_parts(const json::array& messages) const {
       const std::string path = path_of(parts[j].get_object());
       if (path.empty() || path == "-")
         fail(fmt::format("messages[{}].content[{}]", i, j), "expected the \"path\" of a file");
-      files.push_back({*medium, path});
+      turns[i].push_back({*medium, path});
     }
   }
-  return read_all(files);
+  MediaList media;
+  for (const std::vector<MediaFile>& files : turns) {
+    MediaList some = read_all(files, context);
+    std::move(some.begin(), some.end(), std::back_inserter(media));
+  }
+  return media;
+}
+
+int64_t most_tokens(const SessionOptions& options, const ModelFiles& files) {
+  return options.context > 0 ? options.context : files.config.context;
+}
+
+std::string fault_in_room(const Media& media, const MediaList& there, int64_t context) {
+  int64_t left = context - 1;
+  for (const auto& each : there) left -= each->item.tokens();
+  const int64_t needed = media.item.tokens();
+  if (context == 0 || needed <= left) return "";
+  const std::string behind =
+      there.empty() ? "" : fmt::format(" behind {} other{}", there.size(), there.size() == 1 ? "" : "s");
+  return fmt::format("{}: needs {} tokens, and {} are left of the context of {}{} (--context sets it)", media.name,
+                     needed, std::max<int64_t>(left, 0), context, behind);
 }
 
 std::string note_of(const Media& media) {
   if (std::string note = budget_note(media); !note.empty()) return note;
+  if (media.item.medium == Medium::image) return "";
+  const Facts facts(media.name, media.facts);
   const bool film = media.item.medium == Medium::video;
-  const json::value* track = film ? media.facts.if_contains("sound") : nullptr;
-  const json::object* sound = film ? (track ? track->if_object() : nullptr) : &media.facts;
-  const json::value* silent = sound ? sound->if_contains("silent") : nullptr;
-  if (silent != nullptr && silent->is_bool() && silent->get_bool()) {
+  if (film && !facts.has("sound")) return "";
+  if ((film ? facts.part("sound") : facts).flag("silent")) {
     return fmt::format("{}: {}silent, nothing in it reaches -60 dB", media.name, film ? "its sound is " : "");
   }
-  const json::value* pieces = media.facts.if_contains("clips");
-  const bool asked_for = pieces != nullptr && pieces->is_array() && !pieces->get_array().empty() &&
-                         pieces->get_array()[0].as_object().contains("overlaps");
+  const std::vector<Facts> pieces = film ? std::vector<Facts>() : facts.list("clips");
+  const bool asked_for = !pieces.empty() && pieces[0].has("overlaps");
   const auto clips = std::count_if(media.item.blocks.begin(), media.item.blocks.end(),
                                    [](const MediaBlock& block) { return block.medium == Medium::audio; });
   if (!film && clips > 1 && !asked_for)
@@ -177,9 +204,9 @@ std::string unquoted(std::string_view pasted) {
   return path;
 }
 
-std::optional<Medium> kind_of_file(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
+namespace {
+
+std::optional<Medium> kind_by_ending(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -195,6 +222,21 @@ std::optional<Medium> kind_of_file(const std::string& path) {
   if (is_one_of(kSound)) return Medium::audio;
   if (is_one_of(kFilms)) return Medium::video;
   return std::nullopt;
+}
+
+}  // namespace
+
+bool named_like_a_file(const std::string& word) {
+  constexpr std::string_view kPlaces[] = {"/", "./", "../", "~/"};
+  const size_t blank = word.rfind(' ');  // "what happens in goal.mp4"
+  if (blank != std::string::npos && kind_of_file(word.substr(blank + 1))) return false;
+  return kind_by_ending(word).has_value() ||
+         std::any_of(std::begin(kPlaces), std::end(kPlaces), [&](std::string_view at) { return word.starts_with(at); });
+}
+
+std::optional<Kind> kind_of_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) ? kind_by_ending(path) : std::nullopt;
 }
 
 }  // namespace gemma::app

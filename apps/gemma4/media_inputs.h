@@ -40,14 +40,20 @@ class MediaReader {
 
   /** Fails with one line: no such file, not of this kind, a model that cannot take it, an address of the web. */
   std::shared_ptr<const Media> read(const MediaFile& file) const;
-  MediaList read_all(const std::vector<MediaFile>& files) const;
+  /** All of one turn; fails at the first that has no room in a context of so many tokens (0: not known). */
+  MediaList read_all(const std::vector<MediaFile>& files, int64_t context) const;
   /** What parts of messages name by "path" ("image_url" and "url" too, with file://), in order. */
-  MediaList read_parts(const json::array& messages) const;
+  MediaList read_parts(const json::array& messages, int64_t context) const;
 
  private:
   const ModelFiles& files_;
   MediaSettings settings_;
 };
+
+/** Tokens that a context can have at most, before it is known what memory leaves of them; 0: not known. */
+int64_t most_tokens(const SessionOptions& options, const ModelFiles& files);
+/** Why something has no room behind what is there already; "" where it has. */
+std::string fault_in_room(const Media& media, const MediaList& there, int64_t context);
 
 /** What a person should be told of it: that it is silent, that it is heard in pieces, which budget was chosen for it;
  * "" for nothing. */
@@ -60,6 +66,9 @@ json::object message(std::string_view role, std::string_view text, const MediaLi
 std::string unquoted(std::string_view pasted);
 /** "file:///my%20cat.jpg" as a path; what is no such address as it is. */
 std::string local_path(std::string_view address);
+/** Whether a word is the name of a picture, sound or film, by its ending or its place ("./", "/", "~/"), there or not.
+ */
+bool named_like_a_file(const std::string& word);
 /** The kind of a file that is there, by the ending of its name; nullopt where that is of no kind that is read. */
 std::optional<Medium> kind_of_file(const std::string& path);
 

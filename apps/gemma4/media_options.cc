@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/media_options.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,6 +9,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "gemma4/checks.h"
+#include "gemma4/standard_input.h"
+#include "gemma4/terminal.h"
 
 namespace gemma::app {
 namespace {
@@ -44,12 +39,17 @@ CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vect
       ->default_str(chosen);
 }
 
-std::string fault_in_size(const std::string& text) {
-  return parse_bytes(text) ? "" : fmt::format("expected a size such as 3GB or 800MB, found '{}'", text);
-}
+// As a worker is told them (media/prepare_options.cc).
+CLI::Validator pixels() { return whole(1, 1'000'000'000'000); }
+CLI::Validator seconds() { return in_range(0.001, 1e9); }
 
-void add_size(CLI::App& command, const char* name, std::string& value, const char* help) {
-  command.add_option(name, value, help)->type_name("SIZE")->check(CLI::Validator(fault_in_size, ""));
+void add_size(CLI::App& command, const char* name, std::string& value, int64_t least, const char* help) {
+  const auto fault = [least](const std::string& text) {
+    const std::optional<int64_t> bytes = parse_bytes(text);
+    if (!bytes) return fmt::format("expected a size such as 3GB or 800MB, found '{}'", text);
+    return *bytes < least ? fmt::format("expected {} or more, found '{}'", format_bytes(least), text) : std::string();
+  };
+  command.add_option(name, value, help)->type_name("SIZE")->check(CLI::Validator(fault, ""));
 }
 
 void add_budget(CLI::App& command, const char* name, media::PrepareOptions& o) {
@@ -81,14 +81,14 @@ void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
 
 void add_film_options(CLI::App& command, const char* sound, media::PrepareOptions& o) {
   command.add_option("--max-frames", o.frames.max_frames, "Frames at most, spread evenly; default 32")
-      ->check(in_range(1, 10000));
+      ->check(whole(1, 10000));
   command.add_option("--fps", o.frames.fps, "So many frames a second, up to --max-frames")
       ->check(in_range(0.0001, 1000.0));
   command
       .add_option("--video-tokens", o.frames.tokens,
                   "Tokens of a film at most, frames, time stamps and sound: as many frames as fit, up to --max-frames "
                   "where that is given; sound that takes more than half of them is left out")
-      ->check(in_range(1, 1'000'000'000));
+      ->check(whole(1, 1'000'000'000));
   add_choice<media::FrameChoice>(command, "--frames", o.frames.choice,
                                  {{"spread", media::FrameChoice::spread}, {"scenes", media::FrameChoice::scenes}},
                                  "Which: spread evenly, or one of each scene and of the longest ones more")
@@ -103,37 +103,15 @@ void add_film_options(CLI::App& command, const char* sound, media::PrepareOption
 void add_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
   if (seen) {
     command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
-        ->check(positive());
+        ->check(pixels());
   }
-  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(positive());
-  add_size(command, "--max-bytes", limits.max_bytes, "Of the file at most");
-  add_size(command, "--max-memory", limits.max_memory, "For decoding it at most; default 6GB");
+  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(seconds());
+  add_size(command, "--max-bytes", limits.max_bytes, 1, "Of the file at most");
+  add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory,
+           "For decoding it at most; default 6GB");
   command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
-      ->check(positive())
+      ->check(whole(1, media::kMaxWorkerSeconds))
       ->capture_default_str();
-}
-
-/** What comes through a pipe, as a file without a name. */
-File standard_input(int64_t limit) {
-  const int fd = memfd_create("standard input", MFD_CLOEXEC);
-  if (fd < 0) fail("standard input", "no memory for it: {}", std::strerror(errno));
-  File closes = File::adopt(fd, "standard input");
-  std::array<char, 65536> block{};
-  int64_t size = 0;
-  while (true) {
-    const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("standard input", "cannot read: {}", std::strerror(errno));
-    if (got == 0) break;
-    size += got;
-    if (size > limit) fail("standard input", "more than {} bytes (--max-bytes)", limit);
-    for (ssize_t at = 0; at < got;) {
-      const ssize_t wrote = ::write(fd, block.data() + at, static_cast<size_t>(got - at));
-      if (wrote < 0 && errno != EINTR) fail("standard input", "no memory for it: {}", std::strerror(errno));
-      if (wrote > 0) at += wrote;
-    }
-  }
-  return File::adopt(fcntl(fd, F_DUPFD_CLOEXEC, 0), "standard input");
 }
 
 }  // namespace
@@ -189,8 +167,9 @@ media::Prepared prepare_file(const std::string& path, const MediaOptions& option
   worker.cpu_seconds = options.limits.cpu_seconds;
   if (!options.limits.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.limits.max_bytes);
   if (!options.limits.max_memory.empty()) worker.memory = *parse_bytes(options.limits.max_memory);
+  worker.interrupted = InterruptGuard::interrupted;
   const int64_t most = prepare.max_bytes > 0 ? prepare.max_bytes : 4'000'000'000;
-  const File file = path == "-" ? standard_input(most) : File::open(path);
+  const File file = path == "-" ? file_of_standard_input(most) : File::open(path);
   return media::prepare_apart(file, prepare, worker);
 }
 

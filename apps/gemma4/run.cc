@@ -5,11 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
-#include <iterator>
 #include <random>
 
 #include "base/file.h"
@@ -18,6 +17,7 @@
 #include "gemma4/command.h"
 #include "gemma4/schema.h"
 #include "gemma4/settings.h"
+#include "gemma4/standard_input.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -60,7 +60,16 @@ bool names_a_model(const std::string& word) {
 }
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (text.starts_with('-')) text.remove_prefix(1);  // no number of tokens, and no prompt
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/** Of --think N. */
+int thought_tokens(const std::string& text) {
+  if (const std::string fault = whole(0, kTokenLimit)(std::string(text)); !fault.empty()) {
+    fail_usage_message("--think", fault);
+  }
+  return std::stoi(text);
 }
 
 /** [MODEL] [PROMPT]: two words are both; one is a model where it names a file, else a prompt. What follows --think and
@@ -70,6 +79,9 @@ void take_words(const Given& given, RunOptions& options) {
   if (given.think && !given.think->empty() && !is_number(*given.think)) words.push_back(*given.think);
   std::string model = given.model;
   size_t next = 0;
+  if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word.empty(); })) {
+    fail_usage("run", "expected [MODEL] [PROMPT], found an empty word");
+  }
   if (!words.empty() && model.empty() && (words.size() == 2 || names_a_model(words[0]))) model = words[next++];
   if (next < words.size()) options.prompt = words[next++];
   if (next < words.size()) {
@@ -85,17 +97,19 @@ void take_words(const Given& given, RunOptions& options) {
 std::map<int32_t, float> parse_bias(const std::vector<std::string>& entries) {
   std::map<int32_t, float> bias;
   for (const std::string& entry : entries) {
-    int id = 0, used = 0;
+    const char* end = entry.data() + entry.size();
+    int32_t id = 0;
     float value = 0;
-    if (std::sscanf(entry.c_str(), "%d=%f%n", &id, &value, &used) != 2 || used != static_cast<int>(entry.size())) {
+    const auto [equals, no_id] = std::from_chars(entry.data(), end, id);
+    const bool named = no_id == std::errc() && id >= 0 && equals != end && *equals == '=';
+    const auto [last, no_value] = named ? std::from_chars(equals + 1, end, value) : std::from_chars_result{};
+    if (!named || no_value != std::errc() || last != end || !std::isfinite(value)) {
       fail_usage("--logit-bias", "expected ID=VALUE, found '{}'", entry);
     }
     bias[id] = value;
   }
   return bias;
 }
-
-std::string read_stdin() { return std::string(std::istreambuf_iterator<char>(std::cin), {}); }
 
 /** Sampling: the command line, else config.toml, else what the checkpoint recommends; greedy in the few-shot frame,
  * where a base model wanders off otherwise. */
@@ -136,7 +150,7 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
   const bool limited = given.think && is_number(*given.think);
-  options.answer.think_budget = limited       ? std::stoi(*given.think)
+  options.answer.think_budget = limited       ? thought_tokens(*given.think)
                                 : given.think ? 0
                                               : choose(settings.think, settings.think, 0);
   options.answer.loop_stop = !given.no_loop_stop;
@@ -144,6 +158,7 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
 }
 
 int run(const Given& given, RunOptions options) {
+  const InterruptGuard guard;
   const Settings settings = load_settings();
   take_words(given, options);
   take_settings(settings, given, options);
@@ -179,7 +194,7 @@ int run(const Given& given, RunOptions options) {
                given.prompt_file.empty() ? options.prompt : given.prompt_file);
   }
   if (options.prompt == "-" || (options.prompt.empty() && !many && !is_terminal(STDIN_FILENO))) {
-    options.prompt = read_stdin();
+    options.prompt = read_standard_input();
     if (options.prompt.empty()) fail("run", "no prompt: stdin is empty");
   }
   const bool talk = options.prompt.empty() && !many;
@@ -187,10 +202,14 @@ int run(const Given& given, RunOptions options) {
     fail_usage("run", "--raw and --json need a prompt");
   }
   options.session.max_sequences = many ? 8 : 1;
-  InterruptGuard guard;
+  options.session.shows_later = talk;
   ModelFiles files = ModelFiles::open(options.session);
-  options.media = MediaReader(files, options.inputs.settings).read_all(options.inputs.files);
-  const auto session = Session::open(options.session, std::move(files), Senses::of(options.media));
+  options.media =
+      MediaReader(files, options.inputs.settings).read_all(options.inputs.files, most_tokens(options.session, files));
+  const auto session = [&] {
+    const InterruptGuard::AtOnce nothing_to_lose;
+    return Session::open(options.session, std::move(files), Senses::of(options.media));
+  }();
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }
@@ -213,7 +232,7 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
   command.add_flag("--greedy", given.greedy, "Always the likeliest token")->group(group);
   command
       .add_option("--top-k", given.top_k, "Only the k likeliest tokens; 0: all (default: the checkpoint's, else 64)")
-      ->check(not_negative())
+      ->check(whole(0, kTokenLimit))
       ->group(group);
   command
       .add_option("--top-p", given.top_p,
@@ -223,13 +242,16 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
   command.add_option("--min-p", given.min_p, "Only tokens with this share of the likeliest one's probability")
       ->check(in_range(0.0, 1.0))
       ->group(group);
-  command.add_option("--seed", given.seed, "Same seed, same text")->check(not_negative())->group(group);
+  command.add_option("--seed", given.seed, "Same seed, same text")->check(seeds())->group(group);
   command.add_option("--repetition-penalty", s.repetition_penalty, "Makes tokens seen before less likely; 1: off")
-      ->check(positive())
+      ->check(in_range(0.001, 1000.0))
       ->group(group);
   command.add_option("--presence-penalty", s.presence_penalty, "Subtracted from logits of tokens seen before")
+      ->check(in_range(-1000.0, 1000.0))
       ->group(group);
-  command.add_option("--frequency-penalty", s.frequency_penalty, "The same, for each time seen")->group(group);
+  command.add_option("--frequency-penalty", s.frequency_penalty, "The same, for each time seen")
+      ->check(in_range(-1000.0, 1000.0))
+      ->group(group);
   command.add_option("--logit-bias", given.bias, "ID=VALUE added to a token's logit; may be repeated")
       ->allow_extra_args(false)
       ->group(group);
@@ -238,7 +260,7 @@ void add_sampling_options(CLI::App& command, Given& given, RunOptions& options) 
       ->group(group);
   command.add_flag("--no-loop-stop", given.no_loop_stop, "Go on when the answer repeats itself")->group(group);
   command.add_option("--logprobs", options.answer.top_logprobs, "With --json: log-probabilities, with N alternatives")
-      ->check(in_range(0, 20))
+      ->check(whole(0, 20))
       ->group(group);
 }
 
@@ -268,7 +290,7 @@ void add_run(CLI::App& app) {
       ->check(not_empty());
   command->add_option("--tools", given->tools_file, "JSON file with tool declarations; calls are printed, not run")
       ->check(not_empty());
-  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(positive());
+  command->add_option("-n,--max-tokens", given->max_tokens, "At most so many tokens in the answer")->check(tokens());
   command->add_flag("--raw", options->raw, "Plain completion: no template, no frame");
   command->add_flag("--control-tokens", options->control_specials,
                     "With --raw: '<bos>' and the like in the prompt are tokens");
@@ -280,7 +302,7 @@ void add_run(CLI::App& app) {
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
-      ->check(positive());
+      ->check(tokens());
   command->add_option("--kv", given->kv, kCacheTypesHelp)->default_str(options->session.kv);
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))

@@ -8,12 +8,13 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
+#include <sstream>
 
 #include "base/error.h"
 #include "gemma4/conversation.h"
 #include "gemma4/progress.h"
 #include "gemma4/run.h"
+#include "gemma4/standard_input.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -37,7 +38,8 @@ std::vector<std::string> read_lines(const std::string& path) {
     file.open(path);
     if (!file) fail(path, "cannot open: {}", std::strerror(errno));
   }
-  std::istream& in = path == "-" ? std::cin : file;
+  std::istringstream piped(path == "-" ? read_standard_input() : "");
+  std::istream& in = path == "-" ? static_cast<std::istream&>(piped) : file;
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
   if (in.bad()) fail(path, "cannot read");
@@ -109,7 +111,7 @@ Senses senses_of(const std::deque<Job>& jobs) {
 /** Reads what the line names. False, and the job is done, when that fails. */
 bool read_media(const Session& session, Job& job, const RunOptions& options) {
   try {
-    job.media = MediaReader(session.files, options.inputs.settings).read_parts(job.messages);
+    job.media = MediaReader(session.files, options.inputs.settings).read_parts(job.messages, session.engine->context());
   } catch (const Error& error) {
     job.failure = error.what();
     job.submitted = job.done = true;

@@ -80,15 +80,15 @@ void add_task_options(CLI::App& command, TaskOptions& options, const std::vector
       ->check(not_empty())
       ->type_name("FILE");
   command.add_flag("--json", options.json, "One line of JSON for each file: text, facts, counts and times");
-  command.add_option("-n,--max-tokens", options.max_tokens, "At most so many tokens in an answer")->check(positive());
+  command.add_option("-n,--max-tokens", options.max_tokens, "At most so many tokens in an answer")->check(tokens());
   command.add_option("--temperature", options.temperature, "Randomness (default: 0, always the likeliest token)")
       ->check(in_range(0.0, 100.0));
-  command.add_option("--seed", options.seed, "Same seed, same text")->check(not_negative());
+  command.add_option("--seed", options.seed, "Same seed, same text")->check(seeds());
   command.add_option("--think", options.think, "Think before answering, at most N tokens; 0: no limit")
       ->type_name("N")
-      ->check(not_negative());
+      ->check(whole(0, kTokenLimit));
   command.add_option("-c,--context", options.context, "Tokens of prompt and answer together (default: what fits)")
-      ->check(positive());
+      ->check(tokens());
   command.add_option("--template", options.session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large"}));
   add_machine_options(command, options.session.machine);
@@ -110,6 +110,8 @@ Task::Task(const TaskOptions& options, const std::vector<Medium>& kinds)
 
 Session& Task::session() {
   if (session_ == nullptr) {
+    std::fflush(stdout);
+    const InterruptGuard::AtOnce nothing_to_lose;
     session_ = Session::open(options_, files_, senses_);
     say_notes(*session_, true);
   }
@@ -126,20 +128,38 @@ Answer Task::ask(const MediaList& media, std::string_view question, const Answer
   return answer;
 }
 
+Answer Task::try_to_ask(const MediaList& media, std::string_view question, const AnswerOptions& options,
+                        Exchange::Sink sink) {
+  session();  // what is wrong with it is wrong with every question
+  try {
+    return ask(media, question, options, std::move(sink));
+  } catch (const Error& error) {
+    failed_ = true;
+    Answer none;
+    none.finish = Finish::error;
+    none.error = error.what();
+    return none;
+  }
+}
+
 void Task::for_each(const std::vector<MediaFile>& files, const Visitor& visit) {
-  int status = 0;
+  failed_ = false;
+  bool stopped = false;
   for (const MediaFile& file : files) {
     if (InterruptGuard::interrupted()) break;
     try {
       const std::shared_ptr<const Media> media = reader().read(file);
       say_notes(MediaList{media});
       visit(file, media);
+    } catch (const Interrupted&) {
+      stopped = true;
+      break;
     } catch (const Error& error) {
       complain(error.what());
-      status = 1;
+      failed_ = true;
     }
   }
-  set_exit_status(InterruptGuard::interrupted() ? kInterrupted : status);
+  set_exit_status(stopped || InterruptGuard::interrupted() ? kInterrupted : failed_ ? 1 : 0);
 }
 
 void Task::answer_each(const std::vector<MediaFile>& files, std::string_view question) {
@@ -160,7 +180,7 @@ void Task::answer_each(const std::vector<MediaFile>& files, std::string_view que
 
 std::optional<std::string> take_phrase(std::vector<std::string>& words) {
   std::error_code error;
-  if (words.empty() || words.back() == "-" || kind_of_file(words.back()) ||
+  if (words.empty() || words.back() == "-" || named_like_a_file(words.back()) ||
       std::filesystem::exists(words.back(), error)) {
     return std::nullopt;
   }

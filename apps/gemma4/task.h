@@ -48,6 +48,11 @@ class Task {
   /** The answer to a question about media, its text streamed to `sink`. Fails when there is none. */
   Answer ask(const MediaList& media, std::string_view question, const AnswerOptions& options, Exchange::Sink sink = {});
 
+  /** The same; what is wrong is in the answer, with Finish::error, and in the exit status. Fails when the model cannot
+   *  be loaded. */
+  Answer try_to_ask(const MediaList& media, std::string_view question, const AnswerOptions& options,
+                    Exchange::Sink sink = {});
+
   /** The same question about each file: answers on stdout as they come, below the file's name where there are several;
    *  with --json a line each: file, answer, facts. */
   void answer_each(const std::vector<MediaFile>& files, std::string_view question);
@@ -66,7 +71,7 @@ class Task {
   AnswerOptions answer_;
   ModelFiles files_;
   Senses senses_;
-  bool json_;
+  bool json_, failed_ = false;
   std::unique_ptr<Session> session_;
 };
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "exchange/media_facts.h"
 #include "exchange/seam.h"
 #include "exchange/speech.h"
 #include "gemma4/checks.h"
@@ -40,6 +41,8 @@ of a piece; times within it are reckoned from the letters. Ctrl-C ends it and ke
 // Tokens of an answer about a second of sound, and about nothing: more is nonsense that goes on and on.
 constexpr double kTokensASecond = 16;
 constexpr int kTokensBeside = 80;
+constexpr double kLongestPiece = 60;  // seconds, and more than one has
+constexpr int kMostThought = 1'000'000;
 
 struct TranscribeOptions {
   TaskOptions task;
@@ -71,29 +74,32 @@ class Transcription {
   void run(bool live) {
     const auto start = Clock::now();
     const MediaList clips = clips_of(*media_);
-    const json::array& facts = media_->facts.at("clips").as_array();
-    GEMMA_CHECK(facts.size() == clips.size(), "a clip for each of the facts");
-    const auto total = static_cast<int64_t>(std::ceil(media_->facts.at("seconds").to_number<double>()));
+    const Facts facts(file_.path, media_->facts);
+    const std::vector<Facts> pieces = facts.list("clips");
+    GEMMA_CHECK(pieces.size() == clips.size(), "a clip for each of the facts");
+    const auto total = static_cast<int64_t>(std::ceil(facts.seconds("seconds")));
     Progress progress("transcribing", total, Progress::Unit::seconds);
     int64_t done = 0;
     const auto said = [&] { return transcript_.segments().size(); };
     for (size_t i = 0; i < clips.size() && !InterruptGuard::interrupted(); ++i) {
-      const json::object& clip = facts[i].as_object();
-      SpeechSegment segment{clip.at("begin").to_number<double>(),
-                            clip.at("end").to_number<double>(),
-                            clip.at("heard_begin").to_number<double>(),
-                            clip.at("heard_end").to_number<double>(),
-                            clip.at("overlaps").as_bool(),
-                            {}};
+      const Facts& clip = pieces[i];
+      SpeechSegment segment{clip.seconds("begin"),     clip.seconds("end"),   clip.seconds("heard_begin"),
+                            clip.seconds("heard_end"), clip.flag("overlaps"), {}};
       const auto end = static_cast<int64_t>(std::ceil(segment.end));
-      if (!clip.at("silent").as_bool()) hear(clips[i], std::move(segment), progress);
+      if (!clip.flag("silent")) hear(clips[i], std::move(segment), progress);
       progress.add(end - std::exchange(done, end));
       if (live && said() > 0) print_settled(progress, said() - 1);
     }
     progress.finish();
     if (live) print_settled(progress, said());
-    if (live && (!lines_ || said() == 0)) fmt::print("\n");
+    if (live && heard() && (!lines_ || said() == 0)) fmt::print("\n");
     seconds_ = seconds_since(start);
+  }
+
+  /** Whether there is a text, be it empty: not where every piece went wrong. */
+  bool heard() const {
+    return finishes_.empty() ||
+           std::any_of(finishes_.begin(), finishes_.end(), [](Finish finish) { return finish != Finish::error; });
   }
 
   /** All of it in the form that is asked for. */
@@ -107,33 +113,40 @@ class Transcription {
  private:
   void hear(const std::shared_ptr<const Media>& clip, SpeechSegment segment, Progress& progress) {
     AnswerOptions answer = task_.answer_options();
-    if (answer.max_tokens == 0) {
-      const double seconds = segment.end - segment.begin;
-      answer.max_tokens = kTokensBeside + static_cast<int>(kTokensASecond * seconds);
-      if (!options_.speech.to.empty()) answer.max_tokens *= 2;
-    }
+    if (answer.max_tokens == 0) answer.max_tokens = most_tokens(segment.end - segment.begin);
     const std::string before = options_.alone ? "" : transcript_.tail();
-    const Answer heard =
-        task_.ask({clip}, speech_question(options_.speech, before), answer, [&](const ChatEvent&) { progress.add(0); });
+    const Answer heard = task_.try_to_ask({clip}, speech_question(options_.speech, before), answer,
+                                          [&](const ChatEvent&) { progress.add(0); });
     segment.said = speech_answer(options_.speech, heard.text);
     finishes_.push_back(heard.finish.value_or(Finish::error));
     prompt_tokens_ += heard.prompt_tokens;
     tokens_ += heard.tokens;
-    const char* wrong = fault_in(heard, segment.said);
-    if (wrong != nullptr) {
+    const std::string wrong = fault_in(heard, segment.said);
+    if (!wrong.empty()) {
       progress.finish();
       fmt::print(stderr, "gemma4: {}: {} to {}: {}\n", file_.path, minutes(segment.begin), minutes(segment.end), wrong);
     }
     transcript_.add(std::move(segment));
   }
 
-  /** What a person should be told of an answer; null for nothing. */
-  const char* fault_in(const Answer& answer, const SpeechText& said) const {
+  /** Of an answer about so many seconds; 0: no limit, where thoughts have none. */
+  int most_tokens(double seconds) const {
+    const AnswerOptions& answer = task_.answer_options();
+    if (answer.think && answer.think_budget == 0) return 0;
+    int most = kTokensBeside + static_cast<int>(kTokensASecond * std::min(seconds, kLongestPiece));
+    if (!options_.speech.to.empty()) most *= 2;
+    return most + std::min(answer.think_budget, kMostThought);
+  }
+
+  /** What a person should be told of an answer; "" for nothing. */
+  std::string fault_in(const Answer& answer, const SpeechText& said) const {
+    if (answer.finish == Finish::error)
+      return answer.error.substr(answer.error.starts_with(named_) ? named_.size() : 0);
     if (answer.finish == Finish::loop) return "the answer repeats itself";
     if (answer.finish == Finish::length) return "the answer does not end";
     if (answer.finish == Finish::context) return "the context is full";
     if (answer.finish == Finish::cancelled) return "stopped";
-    return !options_.speech.to.empty() && said.translation.empty() ? "no translation came" : nullptr;
+    return !options_.speech.to.empty() && said.translation.empty() ? "no translation came" : "";
   }
 
   /** Prints what the first `count` segments add to what is printed; on a terminal, which also shows the progress, each
@@ -142,7 +155,7 @@ class Transcription {
     if (settled_ < count) progress.finish();
     for (; lines_ && settled_ < count; ++settled_) {
       const SpeechSegment& segment = transcript_.segments()[settled_];
-      fmt::print("{} {}\n", dim(fmt::format("{:>5}", minutes(segment.begin)), STDOUT_FILENO),
+      fmt::print("{} {}\n", dim(fmt::format("{:>5}", minutes(segment.heard_begin)), STDOUT_FILENO),
                  words_of_segment(segment));
     }
     const std::string before = printed_;
@@ -171,7 +184,8 @@ class Transcription {
   json::object as_json() const {
     json::array segments;
     for (const SpeechSegment& segment : transcript_.segments()) {
-      json::object row{{"begin", segment.begin}, {"end", segment.end}, {"text", segment.said.text}};
+      // The times of the subtitles.
+      json::object row{{"begin", segment.heard_begin}, {"end", segment.heard_end}, {"text", segment.said.text}};
       if (!options_.speech.to.empty()) row["translation"] = segment.said.translation;
       row["finish"] = name_of(finishes_[segments.size()]);
       segments.push_back(std::move(row));
@@ -195,6 +209,7 @@ class Transcription {
   const TranscribeOptions& options_;
   const MediaFile& file_;
   std::shared_ptr<const Media> media_;
+  const std::string named_ = file_.path + ": ";  // what messages begin with
   const bool lines_ = is_terminal(STDOUT_FILENO);
   Transcript transcript_;
   std::vector<Finish> finishes_;  // of its segments
@@ -254,7 +269,6 @@ void run(TranscribeOptions& options) {
   media::PrepareOptions& prepare = options.task.media.audio;
   prepare.cut = media::Cut::pauses;
   prepare.piece_seconds = options.piece_seconds;
-  prepare.wave = false;
   Task task(options.task, {Medium::audio});
   check_targets(options, targets, task.files());
   const bool plain = !options.srt && !options.vtt && !options.task.json;
@@ -265,6 +279,7 @@ void run(TranscribeOptions& options) {
     if (live && options.files.size() > 1) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
     Transcription transcription(task, options, file, media);
     transcription.run(live);
+    if (!transcription.heard()) return;  // and that has been said
     if (!target.empty()) {
       AtomicFile out(target);
       out.write(transcription.result());

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 watch: a question about a film.
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/task.h"
 
@@ -23,7 +25,10 @@ struct WatchOptions {
 };
 
 void run(WatchOptions options) {
-  const std::optional<std::string> asked = take_phrase(options.words);
+  std::optional<std::string> asked = take_phrase(options.words);
+  if (asked && asked->find(' ') == std::string::npos && asked->find('/') != std::string::npos) {  // a path
+    options.words.push_back(*std::exchange(asked, std::nullopt));
+  }
   if (options.words.empty()) {
     fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", *asked);
   }
@@ -38,7 +43,8 @@ void add_watch(CLI::App& app) {
   CLI::App* command = app.add_subcommand("watch", "Answer a question about films");
   command->add_option("words", options->words, "Films, and the question in quotes")
       ->option_text("VIDEO... [QUESTION]")
-      ->required();
+      ->required()
+      ->check(not_empty());
   add_task_options(*command, options->task, {Medium::video});
   command->footer(kExamples);
   command->callback([options] { run(*options); });

@@ -3,10 +3,11 @@
 
 import json
 import shutil
+import time
 import unittest
 
 import tiny_model
-from support import GOLDEN, ProgramTest, Terminal
+from support import GOLDEN, PATIENCE, ProgramTest, Terminal
 
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
 WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
@@ -181,6 +182,114 @@ class MediaRun(ProgramTest):
         self.assertEqual(t.status(), 0)
         parts = json.loads((self.folder / "talk.json").read_text())[2]["content"]
         self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "text"])
+
+    def talk(self, *args):
+        t = Terminal(["run", self.model, "--greedy", "-n", "4", *args], dict(self.env), self.folder, 200)
+        t.prompt()
+        return t
+
+    def leave(self, t):
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
+
+    def say(self, t, line, pattern):
+        t.send(line + "\n")
+        found = t.expect(pattern)
+        t.prompt()
+        return found
+
+    def test_conversations_are_kept_in_files_of_their_own(self):
+        self.make()
+        picture, notes = self.folder / "picture.png", self.folder / "notes.json"
+        shutil.copy(SQUARE, picture)
+        notes.write_text('["mine"]')
+        (self.folder / "empty").write_text("")
+        t = self.talk()
+        self.say(t, f"/image {picture}", "tokens, with your next message")
+        self.say(t, "What?", r"context \d+ of \d+")
+        for there in (notes, picture, self.model / "config.json"):
+            before = there.read_bytes()
+            self.say(t, f"/save {there}", "is there and no conversation that was kept; name another file")
+            self.assertEqual(there.read_bytes(), before)
+        for _ in range(2):  # one that was kept may be kept again
+            self.say(t, "/save ~/talk.json", "2 messages kept in")
+        self.say(t, "/save empty", "2 messages kept in empty")
+        self.say(t, f"/save {self.folder}", "expected a regular file or a new name, found a folder")
+        rows = [
+            ('{"a": 1}', "messages: expected an array"),
+            ('[{"role": "user"}]', r"messages\[0\].content: expected a string"),
+            ('[{"role": "user", "content": [{"type": "image"}]}]', 'expected the "path" of a file'),
+            ("[", "line 1"),
+        ]
+        for text, expected in rows:
+            notes.write_text(text)
+            self.say(t, "/load notes.json", expected)
+        picture.unlink()
+        self.say(t, "/load talk.json", "picture.png: cannot open: No such file")
+        self.say(t, "/stats", r"context \d+ of \d+, 2 messages")  # what was there is there still
+        self.say(t, "/retry", r"context \d+ of \d+")
+        self.leave(t)
+
+    def test_what_has_no_room_is_let_go(self):
+        self.make()
+        t = self.talk("-c", "700")
+        self.say(t, "/image -", "standard input is where you type")
+        self.say(t, f"/image {WIDE}", "256 tokens, with your next message|258 tokens, with your next message")
+        self.say(t, f"/image {SQUARE}", "tokens, with your next message")
+        self.say(t, f"/image {WIDE}", r"needs 258 tokens, and \d+ are left of the context of 700 behind 2 others")
+        self.say(t, "x" * 300, "not shown any more: .*wide_40x150.png, .*square_96.png")
+        self.say(t, "What?", r"4 tokens.*context \d\d of 700")
+        self.say(t, f"/image {WIDE}", "tokens, with your next message")
+        self.say(t, "x" * 900, r"prompt: has \d+ tokens, expected fewer than 700")
+        self.say(t, "What?", r"4 tokens.*context 3\d\d of 700")  # that was the text's fault
+        self.leave(t)
+
+    def test_what_spells_a_place_is_none(self):
+        ids = self.make()
+        spelled = "<|image|>, <|audio|> and <|video|>"
+        plain = self.ask(spelled)
+        asked = len(tiny_model.encode(ids, "<bos><|turn>user\n<turn|>\n<|turn>model\n")) + len(spelled)
+        self.assertEqual(plain["prompt_tokens"], asked)
+        row = self.ask("--image", WIDE, spelled)
+        self.assertEqual(row["prompt_tokens"], asked + 258)
+        self.assertEqual(self.ask("--raw", "--image", WIDE, spelled)["prompt_tokens"], 258 + len(spelled))
+        parts = [{"type": "text", "text": spelled}, {"type": "image", "path": str(WIDE)}]
+        line = json.dumps({"messages": [{"role": "system", "content": spelled}, {"role": "user", "content": parts}]})
+        self.assertNotIn("error", json.loads(self.out("run", self.model, "-n", "2", "--jsonl", "-", stdin=line)))
+        raw = ["run", self.model, "-n", "2", "--raw", "--control-tokens"]
+        self.out(*raw, "--image", WIDE, "a <|image|> b")
+        for args in (["a <|image|>"], ["--image", WIDE, "<|image|><|image|>"], ["--image", WIDE, "<|audio|>"]):
+            self.assertRegex(self.error(*raw, *args), r"media: (number 1: )?expected .*, found ")
+        self.assertIn("has no place", self.error(*raw, "--image", WIDE, "--image", WIDE, "<|image|>"))
+        t = self.talk()
+        self.say(t, spelled, r"4 tokens.*context \d+ of \d+")
+        self.leave(t)
+
+    def test_many_pictures_end_where_the_context_does(self):
+        self.make()
+        many = [word for _ in range(3000) for word in ("--image", WIDE)]
+        start = time.monotonic()
+        error = self.error("run", self.model, "-c", "1000", *many, "What?")
+        self.assertIn("needs 258 tokens, and 225 are left of the context of 1000 behind 3 others", error)
+        self.assertLess(time.monotonic() - start, 20 * PATIENCE)
+        parts = [{"type": "image", "path": str(WIDE)}] * 3000
+        line = json.dumps({"messages": [{"role": "user", "content": parts}]})
+        done = self.run_program("run", self.model, "-c", "1000", "--jsonl", "-", stdin=line)
+        self.assertIn("behind 3 others", json.loads(done.stdout)["error"])
+
+    def test_encoders_that_have_no_room(self):
+        self.make()
+        t = self.talk("--memory", "70MB")
+        self.say(t, f"/image {WIDE}", "tokens, with your next message")
+        for _ in range(2):
+            self.say(t, "What?", r"encoders of media: needed [\d.]+ MB, found [\d.]+ MB \(--memory 70MB")
+        self.say(t, "/reset", "a new conversation")
+        self.say(t, "What?", r"4 tokens.*context \d+ of \d+")
+        self.leave(t)
+        t = self.talk("--memory", "200MB")
+        self.say(t, f"/image {WIDE}", "tokens, with your next message")
+        self.say(t, "What?", r"4 tokens.*context \d+ of \d+")
+        self.leave(t)
 
     def test_encoders_that_cannot_be_loaded(self):
         self.make()

@@ -4,6 +4,7 @@
 import array
 import json
 import math
+import re
 import signal
 import subprocess
 import unittest
@@ -71,7 +72,19 @@ class Tasks(ProgramTest):
         asked = self.rows("watch", FILM, "--max-frames", "3", "-n", "4")[0]
         self.assertGreater(asked["prompt_tokens"], row["prompt_tokens"])  # its own question
         self.assertEqual(len(self.rows("watch", FILM, FILM, "What?", "--max-frames", "1", "-n", "1")), 2)
-        self.assertIn("no such file", self.error("watch", "nowhere.mp4", status=2))
+
+    def test_a_film_that_is_missing_is_no_question(self):
+        begin = ["watch", "--max-frames", "1", "-n", "1"]
+        for missing in ("nowhere.mp4", "no where.MKV", "films/nowhere", "./nowhere", "~/nowhere"):
+            with self.subTest(missing):
+                self.assertIn(f"{missing}: cannot open: No such file", self.error(*begin, missing))
+                done = self.run_program(*begin, FILM, missing)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{missing}: cannot open: No such file", done.stderr.decode())
+        self.assertIn("no such file", self.error(*begin, "What?", status=2))
+        (self.folder / "goal.mp4").write_bytes(FILM.read_bytes())
+        for question in ("Is it and / or?", "What happens in goal.mp4"):
+            self.assertEqual(len(self.rows(*begin, "goal.mp4", question)), 1)
 
     def test_long_sound_is_written_down_in_pieces(self):
         talk = write_tone(self.folder / "talk.wav", 75, [(20, 20.6), (47, 47.6)])
@@ -80,7 +93,10 @@ class Tasks(ProgramTest):
         self.assertEqual(len(times), 3)
         self.assertEqual((times[0][0], times[-1][1]), (0, 75))
         self.assertTrue(20 <= times[1][0] <= 20.6 and 47 <= times[2][0] <= 47.6, times)
-        self.assertTrue(all(a[1] == b[0] for a, b in zip(times, times[1:])), times)
+        clock = lambda text: sum(float(t) * f for t, f in zip(text.replace(",", ".").split(":"), (3600, 60, 1)))
+        cues = re.findall(r"(\S+) --> (\S+)\n", self.out("transcribe", talk, "-n", "8", "--srt"))
+        self.assertEqual([(clock(a), clock(b)) for a, b in cues], times)  # a cue a piece, and the pauses in none
+        self.assertEqual(times, [(0, 20), (20.6, 47), (47.6, 75)])
         self.assertEqual(row["finish"], "length")  # pieces of eight tokens
         self.assertAlmostEqual(row["media"]["soft_tokens"], 75 * 25, delta=3)
         self.assertEqual(self.out("transcribe", talk, "-n", "8"), row["text"] + "\n")
@@ -144,6 +160,31 @@ class Tasks(ProgramTest):
         row = self.rows("transcribe", talk, "-n", "1", "--piece", "5")[0]
         self.assertEqual(row["finish"], "length")
         self.assertEqual({segment["finish"] for segment in row["segments"]}, {"length"})
+
+    def test_a_piece_that_goes_wrong_leaves_the_others(self):
+        talk = write_tone(self.folder / "talk.wav", 56, [(18, 19), (37, 38)])
+        begin = ["transcribe", talk, "--json", "-n", "4", "-c"]
+        whole = self.rows(*begin[:-1])[0]
+        most = whole["prompt_tokens"] // 3 - 20  # the first has no words before it, and is shorter
+        done = self.run_program(*begin, most)
+        row = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([s["finish"] for s in row["segments"]], ["length", "error", "error"])
+        self.assertEqual(row["segments"][0], whole["segments"][0])
+        self.assertEqual(row["finish"], "length")
+        self.assertRegex(
+            done.stderr.decode(), r"\bgemma4: .*talk.wav: 0:1[89] to 0:3[78]: needs \d+ tokens, and \d+ are left"
+        )
+        done = self.run_program(*begin, 100, "-o", "text.json")  # nothing at all
+        self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 3))
+        self.assertFalse((self.folder / "text.json").exists())
+
+    def test_thoughts_have_tokens_of_their_own(self):
+        tone = write_tone(self.folder / "tone.wav", 1)
+        tokens = lambda *args: self.rows("transcribe", tone, *args)[0]["tokens"]
+        plain = tokens()
+        self.assertEqual(plain, 80 + 16)  # nonsense that does not end
+        self.assertEqual(tokens("--think", "40"), plain + 40)
 
     def test_translation(self):
         tone = write_tone(self.folder / "tone.wav", 3)
