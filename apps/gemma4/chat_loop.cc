@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "base/interrupted.h"
 #include "gemma4/conversation.h"
 #include "gemma4/line_reader.h"
 #include "gemma4/run.h"
@@ -24,6 +25,7 @@ constexpr int64_t kLongestConversation = 1 << 28;  // bytes
 
 constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (empty: nothing); starts over
   /image FILE    show a picture with your next message; /audio and /video likewise
+  /drop          do not show it after all
   /think [N|off] think before answering, at most N tokens
   /reset         forget the conversation
   /retry         answer the last question again
@@ -31,7 +33,7 @@ constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (
   /load FILE     go on with a kept one
   /stats         tokens, speed, memory
   /exit          leave (or Ctrl-D)
-  The path of a picture, sound or film alone in a line (pasted, dropped) is the same.
+  Paths of pictures, sound or films alone in a line (pasted, dropped) are the same.
   Tab completes commands and paths.
   A line that ends with \ goes on in the next one. Ctrl-C stops an answer, throws
   a line away, and leaves when pressed twice on an empty one.)";
@@ -98,10 +100,12 @@ class ChatLoop {
     while (auto line = read_message()) {
       const std::string_view text = trim(*line);
       if (text.empty()) continue;
-      const std::string path = unquoted(text);
-      if (const auto kind = kind_of_file(path)) {
-        show({*kind, path});
-      } else if (text[0] == '/') {
+      const std::vector<MediaFile> files = pasted_files(text);
+      for (const MediaFile& file : files) {
+        if (!show(file)) break;
+      }
+      if (!files.empty()) continue;
+      if (text[0] == '/') {
         if (!command(text)) break;
       } else {
         messages_.push_back(message("user", text, shown_));
@@ -130,20 +134,42 @@ class ChatLoop {
     }
   }
 
-  /** Reads a file that goes with the next message. */
-  void show(const MediaFile& file) {
-    if (file.path.empty()) return say("which file?");
-    if (file.path == "-") return say("standard input is where you type: name a file");
-    if (!session_.chat_template) return say("this model has no chat template, and no place for it in a conversation");
+  /** A line that is nothing but files; one name that is a file's by its ending need not be there to be meant. */
+  static std::vector<MediaFile> pasted_files(std::string_view text) {
+    const std::string path = unquoted(text);
+    const bool one_word = text.find(' ') == std::string_view::npos;
+    if (const auto kind = one_word ? kind_by_name(path) : kind_of_file(path)) return {{*kind, path}};
+    std::vector<MediaFile> files;
+    for (const std::string& word : pasted_words(text)) {
+      const auto kind = kind_of_file(word);
+      if (!kind) return {};
+      files.push_back({*kind, word});
+    }
+    return files;
+  }
+
+  /** Reads a file that goes with the next message, or says why not. False: Ctrl-C ended that. */
+  bool show(const MediaFile& file) {
     try {
-      auto media = reader_of_media_.read(file);
-      const std::string fault = fault_in_room(*media, shown_, session_.engine->context());
-      if (!fault.empty()) return say(fault);
-      shown_.push_back(std::move(media));
-      say_shown(*shown_.back());
+      read(file);
+    } catch (const Interrupted& error) {
+      say_error(error);
+      return false;
     } catch (const Error& error) {
       say_error(error);
     }
+    return true;
+  }
+
+  void read(const MediaFile& file) {
+    if (file.path.empty()) return say("which file?");
+    if (file.path == "-") return say("standard input is where you type: name a file");
+    if (!session_.chat_template) return say("this model has no chat template, and no place for it in a conversation");
+    auto media = reader_of_media_.read(file);
+    const std::string fault = fault_in_room(*media, shown_, session_.engine->context());
+    if (!fault.empty()) return say(fault);
+    shown_.push_back(std::move(media));
+    say_shown(*shown_.back());
   }
 
   /** A Ctrl-C that ended what went on is used up by that. */
@@ -167,19 +193,23 @@ class ChatLoop {
     return shown;
   }
 
+  static std::string names_of(const MediaList& media) {
+    std::string names;
+    for (const auto& each : media) names += (names.empty() ? "" : ", ") + each->name;
+    return names;
+  }
+
   void show_again(const MediaList& media) { shown_.insert(shown_.begin(), media.begin(), media.end()); }
 
   /** What has no room now has none with the next message either, nor has the model a place for it then. */
   void refuse(const Failure& failure) {
     say(failure.message());
     const MediaList media = take_back();
-    std::string names;
-    for (const auto& each : media) names += (names.empty() ? "" : ", ") + each->name;
     const bool is_theirs = failure.field == "media" || std::any_of(media.begin(), media.end(), [&](const auto& each) {
                              return each->name == failure.field;
                            });
     if (!is_theirs) return show_again(media);
-    if (!media.empty()) say("not shown any more: " + names);
+    if (!media.empty()) say("not shown any more: " + names_of(media));
   }
 
   /** Null, having said why and taken the question back. */
@@ -249,6 +279,9 @@ class ChatLoop {
       reset();
     } else if (name == "/image" || name == "/audio" || name == "/video") {
       show({name == "/image" ? Medium::image : name == "/audio" ? Medium::audio : Medium::video, unquoted(argument)});
+    } else if (name == "/drop") {
+      say(shown_.empty() ? "nothing was to be shown" : "not shown: " + names_of(shown_));
+      shown_.clear();
     } else if (name == "/think") {
       think(argument);
     } else if (name == "/reset") {
@@ -354,8 +387,8 @@ class ChatLoop {
   MediaReader reader_of_media_;
   json::array messages_;
   MediaList media_, shown_;  // of all messages; of the next one
-  LineReader reader_{{"/system", "/image", "/audio", "/video", "/think", "/reset", "/retry", "/save", "/load", "/stats",
-                      "/help", "/exit"}};
+  LineReader reader_{{"/system", "/image", "/audio", "/video", "/drop", "/think", "/reset", "/retry", "/save", "/load",
+                      "/stats", "/help", "/exit"}};
   int used_ = 0;
 };
 

@@ -13,7 +13,8 @@
 #include <system_error>
 
 #include "base/error.h"
-#include "base/memory.h"
+#include "base/interrupted.h"
+#include "base/limits.h"
 #include "gemma4/command.h"
 #include "gemma4/terminal.h"
 

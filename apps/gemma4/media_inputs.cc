@@ -204,9 +204,21 @@ std::string unquoted(std::string_view pasted) {
   return path;
 }
 
-namespace {
+std::vector<std::string> pasted_words(std::string_view line) {
+  std::vector<std::string> words;
+  size_t begin = line.find_first_not_of(' ');
+  while (begin < line.size()) {
+    const char quote = line[begin] == '\'' || line[begin] == '"' ? line[begin] : ' ';
+    size_t end = begin + 1;
+    while (end < line.size() && line[end] != quote) end += quote == ' ' && line[end] == '\\' ? 2 : 1;
+    end = std::min(line.size(), end + (quote == ' ' ? 0 : 1));
+    words.push_back(unquoted(line.substr(begin, end - begin)));
+    begin = line.find_first_not_of(' ', end);
+  }
+  return words;
+}
 
-std::optional<Medium> kind_by_ending(const std::string& path) {
+std::optional<Medium> kind_by_name(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -224,19 +236,17 @@ std::optional<Medium> kind_by_ending(const std::string& path) {
   return std::nullopt;
 }
 
-}  // namespace
-
 bool named_like_a_file(const std::string& word) {
   constexpr std::string_view kPlaces[] = {"/", "./", "../", "~/"};
   const size_t blank = word.rfind(' ');  // "what happens in goal.mp4"
   if (blank != std::string::npos && kind_of_file(word.substr(blank + 1))) return false;
-  return kind_by_ending(word).has_value() ||
+  return kind_by_name(word).has_value() ||
          std::any_of(std::begin(kPlaces), std::end(kPlaces), [&](std::string_view at) { return word.starts_with(at); });
 }
 
-std::optional<Kind> kind_of_file(const std::string& path) {
+std::optional<Medium> kind_of_file(const std::string& path) {
   std::error_code error;
-  return std::filesystem::is_regular_file(path, error) ? kind_by_ending(path) : std::nullopt;
+  return std::filesystem::is_regular_file(path, error) ? kind_by_name(path) : std::nullopt;
 }
 
 }  // namespace gemma::app

@@ -66,10 +66,14 @@ json::object message(std::string_view role, std::string_view text, const MediaLi
 std::string unquoted(std::string_view pasted);
 /** "file:///my%20cat.jpg" as a path; what is no such address as it is. */
 std::string local_path(std::string_view address);
+/** Paths one behind the other, as terminals paste several files that are dropped. */
+std::vector<std::string> pasted_words(std::string_view line);
+/** The kind that the ending of a name stands for; nullopt where that is of no kind that is read. */
+std::optional<Medium> kind_by_name(const std::string& path);
 /** Whether a word is the name of a picture, sound or film, by its ending or its place ("./", "/", "~/"), there or not.
  */
 bool named_like_a_file(const std::string& word);
-/** The kind of a file that is there, by the ending of its name; nullopt where that is of no kind that is read. */
+/** The same of a file that is there. */
 std::optional<Medium> kind_of_file(const std::string& path);
 
 }  // namespace gemma::app

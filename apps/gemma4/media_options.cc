@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/media_options.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "gemma4/checks.h"
@@ -107,12 +112,36 @@ void add_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
   }
   if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(seconds());
   add_size(command, "--max-bytes", limits.max_bytes, 1, "Of the file at most");
-  add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory,
-           "For decoding it at most; default 6GB");
+  add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory, "For decoding it at most; default 6GB");
   command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
       ->check(whole(1, media::kMaxWorkerSeconds))
       ->capture_default_str();
 }
+
+/** Says on a terminal that a file takes its time, and for how long already. */
+class Waiting {
+ public:
+  explicit Waiting(std::string name) : name_(std::move(name)) {}
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() {
+    if (shown_ > 0) fmt::print(stderr, "\r\x1b[K"), std::fflush(stderr);
+  }
+
+  void show() {
+    const auto seconds = static_cast<int>(seconds_since(start_));
+    if (seconds == shown_ || !is_terminal(STDERR_FILENO)) return;
+    shown_ = seconds;
+    const std::string line = fmt::format("decoding {}: {} s (Ctrl-C ends it)", name_, seconds);
+    fmt::print(stderr, "\r\x1b[K{}", cut_to_width(line, terminal_width() - 1));
+    std::fflush(stderr);
+  }
+
+ private:
+  const std::string name_;
+  const Clock::time_point start_ = Clock::now();
+  int shown_ = 0;
+};
 
 }  // namespace
 
@@ -167,7 +196,11 @@ media::Prepared prepare_file(const std::string& path, const MediaOptions& option
   worker.cpu_seconds = options.limits.cpu_seconds;
   if (!options.limits.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.limits.max_bytes);
   if (!options.limits.max_memory.empty()) worker.memory = *parse_bytes(options.limits.max_memory);
-  worker.interrupted = InterruptGuard::interrupted;
+  Waiting waiting(path);
+  worker.interrupted = [&waiting] {
+    waiting.show();
+    return InterruptGuard::interrupted();
+  };
   const int64_t most = prepare.max_bytes > 0 ? prepare.max_bytes : 4'000'000'000;
   const File file = path == "-" ? file_of_standard_input(most) : File::open(path);
   return media::prepare_apart(file, prepare, worker);

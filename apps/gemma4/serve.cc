@@ -136,7 +136,7 @@ void add_serve(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--port", options->http.port, "Port; 0: any that is free")
       ->capture_default_str()
-      ->check(in_range(0, 65535));
+      ->check(whole(0, 65535));
   command->add_option("--keys", options->keys, "Who may ask: a file of keys, each a name and a SHA-256")
       ->check(not_empty())
       ->type_name("FILE");
@@ -151,7 +151,7 @@ void add_serve(CLI::App& app) {
       ->allow_extra_args(false);
   command->add_option("--parallel", options->session.max_sequences, "Answers that are made at the same time")
       ->capture_default_str()
-      ->check(in_range(1, 256));
+      ->check(whole(1, 256));
   command
       ->add_option("--mmproj", options->session.mmproj,
                    "The encoders of pictures and sound, where they are a file apart")
@@ -160,7 +160,7 @@ void add_serve(CLI::App& app) {
   command
       ->add_option("-c,--context", options->session.context,
                    "Tokens of prompt and answer together (default: what fits)")
-      ->check(positive());
+      ->check(tokens());
   command->add_option("--kv", options->kv, "Type of the cache")->check(not_empty());
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
@@ -171,7 +171,7 @@ void add_serve(CLI::App& app) {
   command
       ->add_option("--grace", options->grace, "Seconds that answers on their way have when the server is told to stop")
       ->capture_default_str()
-      ->check(in_range(0, 86400));
+      ->check(whole(0, 86400));
   add_machine_options(*command, options->session.machine);
   command->callback([options] {
     if (options->http.certificate.empty() != options->http.private_key.empty()) {

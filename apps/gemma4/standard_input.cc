@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/interrupted.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {

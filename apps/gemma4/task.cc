@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupted.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"

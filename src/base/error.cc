@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/interrupted.h"
+
 namespace gemma {
 namespace {
 

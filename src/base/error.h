@@ -30,13 +30,7 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/** Somebody pressed Ctrl-C while a file was read: nothing is wrong, exit status 130. */
-class Interrupted : public Error {
- public:
-  using Error::Error;
-};
-
-/** Throws Error("where: what"). The only `throw`s of the project are behind this function and the like below. */
+/** Throws Error("where: what"). The only `throw`s of the project are behind this function and fail_usage. */
 [[noreturn]] void fail_message(std::string_view where, std::string_view what);
 
 template <class... Args>
@@ -50,9 +44,6 @@ template <class... Args>
 [[noreturn]] void fail_usage(std::string_view option, fmt::format_string<Args...> what, Args&&... args) {
   fail_usage_message(option, fmt::format(what, std::forward<Args>(args)...));
 }
-
-/** Throws Interrupted("where: interrupted"). */
-[[noreturn]] void fail_interrupted(std::string_view where);
 
 [[noreturn]] void check_failed(const char* condition, std::string_view what, const char* file, int line);
 

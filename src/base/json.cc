@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/utf8.h"
+
 namespace gemma {
 namespace {
 
@@ -86,11 +88,12 @@ void write_number(std::string& out, double value) {
   if (out.find_first_of(".e", start) == std::string::npos) out += ".0";  // stays a real number when read again
 }
 
-/** A string in quotes. Characters that some readers of JSON lines take for the end of a line are escaped. */
+/** A string in quotes. Characters that some readers of JSON lines take for the end of a line are escaped; names of
+ * files may be no UTF-8, which no reader takes. */
 void write_string(std::string& out, const json::string& text) {
   static constexpr std::pair<std::string_view, std::string_view> kLineEnds[] = {
       {"\xC2\x85", "\\u0085"}, {"\xE2\x80\xA8", "\\u2028"}, {"\xE2\x80\xA9", "\\u2029"}};
-  std::string quoted = json::serialize(text);
+  std::string quoted = json::serialize(utf8::valid(text) ? text : json::string(utf8::replace_invalid(text)));
   for (const auto& [character, escape] : kLineEnds) {
     for (size_t at = quoted.find(character); at != std::string::npos; at = quoted.find(character, at)) {
       quoted.replace(at, character.size(), escape);

@@ -24,6 +24,11 @@ TEST(Json, WritesOneLineForEveryReader) {
   EXPECT_EQ(write_json(parse_json_or_fail("t", text)), text);
 }
 
+TEST(Json, WritesUtf8Alone) {
+  EXPECT_EQ(write_json(json::object{{"a\xff", "\xc3("}, {"é", "\x80"}}),
+            "{\"a\xef\xbf\xbd\": \"\xef\xbf\xbd(\", \"é\": \"\xef\xbf\xbd\"}");
+}
+
 TEST(Json, KeepsTheOrderOfKeys) {
   EXPECT_EQ(write_json(parse_json_or_fail("t", R"({"z":1,"a":2})")), R"({"z": 1, "a": 2})");
 }

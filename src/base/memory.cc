@@ -219,13 +219,6 @@ std::string describe_available() {
                      format_bytes(process_memory().own));
 }
 
-std::string describe_address_limit() {
-  rlimit addresses = {};
-  getrlimit(RLIMIT_AS, &addresses);
-  if (addresses.rlim_cur == RLIM_INFINITY) return "";
-  return fmt::format(" (ulimit -v is {} bytes)", addresses.rlim_cur);
-}
-
 void require_memory(std::string_view where, std::string_view what, int64_t needed) {
   if (needed <= available_memory()) return;
   fail(where, "not enough memory for {}: needed {}, {}", what, format_bytes(needed), describe_available());

@@ -53,9 +53,6 @@ std::string format_bytes(int64_t bytes);
 /** "found 1.2 GB", with the limit's name where limit_memory() is what leaves so little. */
 std::string describe_available();
 
-/** " (ulimit -v is 200000000 bytes)" where the system limits the addresses of this process, else "". */
-std::string describe_address_limit();
-
 /** Fails with needed and found when `needed` bytes are not available. */
 void require_memory(std::string_view where, std::string_view what, int64_t needed);
 

@@ -20,6 +20,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupted.h"
+#include "base/limits.h"
+#include "base/utf8.h"
 #include "media/worker_wire.h"
 
 namespace gemma::media {
@@ -27,14 +30,6 @@ namespace {
 
 constexpr int64_t kMaxAnswer = 100'000'000;  // of JSON: a long film's frames
 constexpr int kLookMilliseconds = 50;        // how soon a Ctrl-C is seen
-
-/** What the system allows, where that is less than `wanted`: then it, not an option of ours, is what was met. */
-std::optional<int64_t> system_limit(int which, int64_t wanted) {
-  rlimit now = {};
-  getrlimit(static_cast<__rlimit_resource_t>(which), &now);
-  if (now.rlim_cur >= static_cast<rlim_t>(wanted)) return std::nullopt;  // infinity is the largest
-  return static_cast<int64_t>(now.rlim_cur);
-}
 
 /** Memory without a name, which a child inherits. */
 class SharedMemory {
@@ -225,7 +220,7 @@ bool lacks_memory(std::string_view text) {
 /** Its complaint without what our own line begins with anyway. */
 [[noreturn]] void fail_with_complaint(const std::string& name, std::string text, int64_t memory) {
   text = text.substr(0, text.find('\n'));
-  for (const std::string& start : {std::string("gemma4: "), name + ": "}) {
+  for (const std::string& start : {std::string("gemma4: "), utf8::replace_invalid(name) + ": "}) {
     if (text.starts_with(start)) text.erase(0, start.size());
   }
   if (lacks_memory(text)) fail_for_memory(name, memory);

@@ -236,6 +236,10 @@ class MediaRun(ProgramTest):
         self.say(t, "/image -", "standard input is where you type")
         self.say(t, f"/image {WIDE}", "256 tokens, with your next message|258 tokens, with your next message")
         self.say(t, f"/image {SQUARE}", "tokens, with your next message")
+        self.say(t, "/drop", "not shown: .*wide_40x150.png, .*square_96.png")
+        self.say(t, "/drop", "nothing was to be shown")
+        self.say(t, f"'{WIDE}' {SQUARE}", "wide_40x150.png: 258 tokens.*square_96.png: 2.. tokens")  # dropped together
+        self.say(t, "nowhere.png", "nowhere.png: cannot open: No such file")
         self.say(t, f"/image {WIDE}", r"needs 258 tokens, and \d+ are left of the context of 700 behind 2 others")
         self.say(t, "x" * 300, "not shown any more: .*wide_40x150.png, .*square_96.png")
         self.say(t, "What?", r"4 tokens.*context \d\d of 700")

@@ -110,6 +110,19 @@ class Preprocess(ProgramTest):
             text = self.out("preprocess", "video", path, "--fps", 4)
             self.assertRegex(text, r"63 soft tokens each, .*\nframes: 0")
 
+    def test_names_of_any_bytes(self):
+        for name in (b"b\xff.png", b"new\nline.png", b'quo"te.png', "b\u00fc.png".encode()):
+            path = os.path.join(os.fsencode(self.folder), name)
+            shutil.copy(MEDIA / "images" / "rgb.png", path)
+            with self.subTest(name):
+                facts = json.loads(self.out("preprocess", "image", os.fsdecode(path), "--json"))
+                self.assertTrue(facts["file"].endswith(name.decode(errors="replace")))
+                with open(path, "r+b") as file:
+                    file.truncate(60)
+                error = self.run_program("preprocess", "image", os.fsdecode(path)).stderr
+                self.assertRegex(error, rb"\Agemma4: [^\n]*png: ")
+                self.assertEqual((error.count(b"\n"), error.count(b".png")), (1, 1))
+
     def test_sound(self):
         out = self.folder / "out.safetensors"
         name = "chirp_20800_12"

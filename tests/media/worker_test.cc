@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "base/interrupted.h"
 #include "file/testing/files.h"
 #include "media/worker_wire.h"
 
