@@ -20,34 +20,45 @@ int64_t Engine::State::ready(Task& task) const {
   return media != nullptr ? media->first_row : static_cast<int64_t>(task.tokens.size());
 }
 
-/** One layer of the oldest request's next picture or clip. False when nobody waits for one. */
+/** Whose picture or clip has the next turn: one that is begun is finished; else keys take turns, and of each the oldest
+ *  request. Null when nobody waits for one. */
+Task* Engine::State::next_that_encodes() const {
+  Task* next = nullptr;
+  for (const auto& task : running) {
+    if (task->finished || next_to_encode(*task) == nullptr) continue;
+    if (task->encoding) return task.get();
+    if (next == nullptr || turns.at(task->request.key).encoded < turns.at(next->request.key).encoded) next = task.get();
+  }
+  return next;
+}
+
+/** One layer of a picture or clip. False when nobody waits for one. */
 bool Engine::State::encode() {
   const auto start = Clock::now();
-  for (const auto& task : running) {
-    MediaRows* media = task->finished ? nullptr : next_to_encode(*task);
-    if (media == nullptr) continue;
-    MediaInput& input = task->request.inputs[static_cast<size_t>(media - task->request.media.data())];
-    if (!task->encoding) {
-      const Tensor known = encoded.find(media->content);
-      if (known.defined() && known.rows() == media->rows) {
-        media->embedding = known;
-        ++stats.media_found;
-      } else {
-        task->encoding.emplace(Encoding::of(ops, *encoders, input));
-      }
+  Task* task = next_that_encodes();
+  if (task == nullptr) return false;
+  MediaRows* media = next_to_encode(*task);
+  MediaInput& input = task->request.inputs[static_cast<size_t>(media - task->request.media.data())];
+  if (!task->encoding) {
+    const Tensor known = encoded.find(media->content);
+    if (known.defined() && known.rows() == media->rows) {
+      media->embedding = known;
+      ++stats.media_found;
+    } else {
+      task->encoding.emplace(Encoding::of(ops, *encoders, input));
+      turns[task->request.key].encoded = ++turn;
     }
-    if (task->encoding && !task->encoding->done()) task->encoding->advance();
-    if (task->encoding && task->encoding->done()) {
-      media->embedding = task->encoding->soft_tokens();
-      encoded.add(media->content, media->embedding);
-      task->encoding.reset();
-      ++stats.media_encoded;
-    }
-    if (media->embedding.defined()) input = {};  // its pixels are of no more use
-    stats.encode_seconds += seconds_since(start);
-    return true;
   }
-  return false;
+  if (task->encoding && !task->encoding->done()) task->encoding->advance();
+  if (task->encoding && task->encoding->done()) {
+    media->embedding = task->encoding->soft_tokens();
+    encoded.add(media->content, media->embedding);
+    task->encoding.reset();
+    ++stats.media_encoded;
+  }
+  if (media->embedding.defined()) input = {};  // its pixels are of no more use
+  stats.encode_seconds += seconds_since(start);
+  return true;
 }
 
 /** What is wrong with a run of media rows; `input`: what they are made of where they have no embedding. */

@@ -33,6 +33,8 @@ std::string_view name_of(Finish finish) {
       return "context";
     case Finish::loop:
       return "loop";
+    case Finish::late:
+      return "late";
     case Finish::cancelled:
       return "cancelled";
     case Finish::error:
@@ -50,6 +52,7 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
       encoders(options.encoders),
       encoded(options.encoded_bytes),
       never(never_sampled(model->config, tokenizer.get())),
+      spacing(place_spacing(model->config)),
       context{ops, model->config, model->weights, cache},
       mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}
 
@@ -59,10 +62,8 @@ Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokeniz
 Engine::~Engine() = default;
 
 Ticket Engine::submit(Request request, std::function<void(const Event&)> on_event) {
-  if (state_->queued.fetch_add(1) >= state_->options.queue_limit) {
-    state_->queued.fetch_sub(1);
-    return 0;
-  }
+  const EngineOptions& options = state_->options;
+  if (!state_->queued.add(request.key, options.key_queue_limit, options.queue_limit)) return 0;
   auto task = std::make_unique<Task>();
   const Ticket ticket = task->ticket = state_->next_ticket.fetch_add(1);
   task->request = std::move(request);

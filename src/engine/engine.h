@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "engine/sampler.h"
 #include "model/drafter.h"
 #include "model/encoding.h"
@@ -42,6 +43,7 @@ enum class Finish : uint8_t {
   length,   // max_tokens
   context,  // the context is full
   loop,     // the answer repeats itself (loop_detector.h)
+  late,     // it had not begun at its deadline
   cancelled,
   error,  // Event::error says what
 };
@@ -61,6 +63,9 @@ struct Request {
   bool loop_stop = true;  // end with Finish::loop; never under a mask
   std::unique_ptr<TokenMask> mask;
   uint64_t salt = 0;  // requests share cached prefixes with those of the same salt only
+  /** Whose it is. Those of different keys share the machine evenly, however many requests each of them has. */
+  uint64_t key = 0;
+  std::optional<Clock::time_point> deadline;  // Finish::late when it has not begun to run by then
 };
 
 struct Event {
@@ -89,10 +94,11 @@ struct Speculation {
 };
 
 struct EngineOptions {
-  int context = 0;         // tokens a sequence may hold; 0: the model's, cut to what memory allows
-  int max_sequences = 16;  // in a step
-  int batch_tokens = 512;  // rows of one step; a picture that must be seen whole may take more
-  int queue_limit = 256;   // requests that wait
+  int context = 0;            // tokens a sequence may hold; 0: the model's, cut to what memory allows
+  int max_sequences = 16;     // in a step
+  int batch_tokens = 512;     // rows of one step; a picture that must be seen whole may take more
+  int queue_limit = 256;      // requests that wait
+  int key_queue_limit = 256;  // of one key
   Speculation speculation = {};
   std::shared_ptr<const Encoders> encoders = {};  // of requests' inputs
   int64_t encoded_bytes = int64_t{64} << 20;      // soft tokens that are kept to be found again
@@ -109,7 +115,7 @@ struct EngineStats {
   double encode_seconds = 0;
 };
 
-using Ticket = int64_t;  // 0: the queue was full
+using Ticket = int64_t;  // 0: the queue was full, or its key's share of it
 
 class Engine {
  public:

@@ -1,45 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, encode.cc:
-// their pictures and sound, step.cc: the scheduler, speculation.cc: guesses, answer.cc: from logits to events).
+// What Engine is made of; for its own files only (engine.cc: the outside, intake.cc: requests as they come, admit.cc:
+// who runs, reuse.cc: what was read before, encode.cc: their pictures and sound, step.cc: the scheduler, share.cc:
+// prompts in a step, speculation.cc: guesses, answer.cc: from logits to events).
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/channel.h"
-#include "engine/answer_text.h"
+#include "base/tally.h"
 #include "engine/encoded_media.h"
 #include "engine/engine.h"
-#include "engine/loop_detector.h"
-#include "engine/speculation.h"
+#include "engine/task.h"
 
 namespace gemma {
 
-/** A request on its way. */
-struct Task {
-  Ticket ticket = 0;
-  Request request;
-  std::function<void(const Event&)> on_event;
-
-  std::vector<int32_t> tokens;  // prompt and answer
-  std::vector<int32_t> stop_ids;
-  std::optional<AnswerText> text;
-  LoopDetector loop;
-  Guessing guessing;
-  std::vector<float> prompt_logprobs;
-  bool started = false;              // the first event is out
-  int64_t reused = 0;                // tokens of the prompt that did not have to be fed
-  std::optional<Finish> finished;    // the last event is out
-  std::optional<SeqId> sequence;     // while it runs
-  std::optional<Encoding> encoding;  // of its next picture or clip
-
-  int64_t prompt_size() const { return static_cast<int64_t>(request.prompt.size()); }
-  int64_t answer_size() const { return static_cast<int64_t>(tokens.size()) - prompt_size(); }
+/** When requests of a key had their turn last. */
+struct KeyTurns {
+  int64_t admitted = 0, encoded = 0;  // numbers that rise
+  int64_t fed = -100;                 // step in which one was read
 };
 
 /** A row of the batch whose logits somebody wants. */
@@ -54,6 +38,7 @@ struct Work {
   Batch batch;
   std::vector<WantedRow> wanted;  // as batch.wanted
   std::vector<Task*> tasks;       // one a segment
+  std::vector<uint64_t> fed;      // keys of which prompts have rows
   int64_t prompt_rows = 0;
 
   void clear();  // keeps the memory
@@ -73,18 +58,21 @@ struct Engine::State {
   std::shared_ptr<const Encoders> encoders;
   EncodedMedia encoded;
   const std::vector<int32_t> never;
-  Context context;  // of every step, so that its lists are allocated once
+  const int64_t spacing;  // of places in a long text
+  Context context;        // of every step, so that its lists are allocated once
   EngineStats stats;
 
   // From any thread.
   Channel<Message> inbox;
   std::atomic<Ticket> next_ticket{1};
-  std::atomic<int> queued{0};  // submitted, not yet running
+  Tally queued;  // submitted, not yet running; by key
 
   // Of the thread that steps.
-  std::deque<std::unique_ptr<Task>> waiting;
-  std::vector<std::unique_ptr<Task>> running;  // oldest first
-  Work current;                                // of this step
+  std::deque<std::unique_ptr<Task>> waiting;  // both: oldest first
+  std::vector<std::unique_ptr<Task>> running;
+  std::map<uint64_t, KeyTurns> turns;  // of keys that have a request
+  int64_t turn = 0;                    // the last one given
+  Work current;                        // of this step
   std::vector<uint32_t> mask_bits;
   std::vector<float> host_logits;  // where the device's logits are read to
   StepCost step_cost;              // without what drawing takes
@@ -97,22 +85,42 @@ struct Engine::State {
   std::optional<Failure> problem_with(const Request& request) const;
   void cancel(Ticket ticket);
 
+  // admit.cc
+  void admit();
+  void end_late();
+  void await(std::unique_ptr<Task> task);
+  std::unique_ptr<Task> next_to_admit();
+  int running_of(uint64_t key) const;
+  bool make_way_for(const Task& task);
+  Task* youngest_of_most(int than) const;
+  void preempt(Task& task);
+
+  // reuse.cc
+  void start(Task& task);
+  bool prefix_is_coming(const Task& task);
+  void remember_steps(const Work& work);
+  void remember(const Task& task);
+
   // encode.cc
   bool encode();
+  Task* next_that_encodes() const;
   MediaRows* next_to_encode(Task& task) const;
   int64_t ready(Task& task) const;
   std::optional<Failure> problem_with_media(const MediaRows& media, const MediaInput* input, int64_t prompt) const;
 
   // step.cc
-  void admit();
   bool plan(Work& work);
   void plan_rows(Work& work, int64_t rows) const;
   void add_rows(Work& work, Task& task, int64_t rows) const;
   int64_t chunk_end(const Task& task, int64_t begin, int64_t end) const;
-  void preempt_youngest();
   void run(Work& work);
-  void remember(const Task& task);
   void retire();
+
+  // share.cc
+  void plan_prompts(Work& work, int64_t rows) const;
+  int64_t plan_prompts_of(Work& work, uint64_t key, int64_t budget) const;
+  int64_t rows_to_feed(Task& task) const;
+  int64_t rows_beside_answers() const;
 
   // speculation.cc
   void guess();

@@ -20,7 +20,7 @@ bool Engine::State::receive() {
 
 void Engine::State::accept(std::unique_ptr<Task> task) {
   if (const std::optional<Failure> failure = problem_with(task->request)) {
-    --queued;
+    queued.remove(task->request.key);
     return finish(*task, Finish::error, failure->message());
   }
   task->tokens = task->request.prompt;
@@ -35,7 +35,11 @@ void Engine::State::accept(std::unique_ptr<Task> task) {
     }
   }
   task->text.emplace(tokenizer.get(), std::move(stop));
-  waiting.push_back(std::move(task));
+  for (const MediaRows& media : task->request.media) {
+    task->media.push_back({media.first_row, media.rows, media.bidirectional, media.content});
+  }
+  task->places = places_of(task->request.prompt, task->media, model->config.special.eos, spacing);
+  await(std::move(task));
 }
 
 std::optional<Failure> Engine::State::problem_with(const Request& r) const {
@@ -74,7 +78,7 @@ void Engine::State::cancel(Ticket ticket) {
     if (task->ticket != ticket) continue;
     const std::unique_ptr<Task> gone = std::move(task);
     std::erase(waiting, nullptr);
-    --queued;
+    queued.remove(gone->request.key);
     return finish(*gone, Finish::cancelled);
   }
   for (auto& task : running) {

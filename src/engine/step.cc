@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scheduler: who runs, and which rows a step has. Sequences that answer get a row each, the rest of the rows goes
-// to prompts, oldest first; guesses are rows behind an answer's own (speculation.cc). When pages run out, the youngest
-// gives up its own and is fed again later; keyed noise and rows that do not depend on their batch make that invisible.
+// The scheduler: which rows a step has. Sequences that answer get a row each, the rest of the rows goes to prompts
+// (share.cc); guesses are rows behind an answer's own (speculation.cc). When pages run out, the youngest
+// of the key that runs most gives up its own and is fed again later; keyed noise and rows that do not depend on their
+// batch make that invisible.
 #include <algorithm>
 
 #include "base/clock.h"
@@ -10,19 +11,6 @@
 #include "engine/engine_state.h"
 
 namespace gemma {
-namespace {
-
-constexpr int kGrowthPages = 2;  // by which each sequence may grow before it runs out of room
-
-PrefixKey key_of(const Task& task) {
-  PrefixKey key{task.tokens, {}, task.request.salt};
-  for (const MediaRows& media : task.request.media) {
-    key.media.push_back({media.first_row, media.rows, media.bidirectional, media.content});
-  }
-  return key;
-}
-
-}  // namespace
 
 void Work::clear() {
   batch.tokens.clear();
@@ -32,6 +20,7 @@ void Work::clear() {
   batch.media.clear();
   wanted.clear();
   tasks.clear();
+  fed.clear();
   prompt_rows = 0;
 }
 
@@ -48,26 +37,6 @@ bool Engine::step() {
   return news || encoded || planned;
 }
 
-void Engine::State::admit() {
-  while (!waiting.empty() && static_cast<int>(running.size()) < options.max_sequences) {
-    Task& task = *waiting.front();
-    // Room to grow for all, or the newcomer would soon have to give up its pages again.
-    const auto room = static_cast<int64_t>(task.tokens.size()) +
-                      int64_t{kGrowthPages} * options.kv.page_size * static_cast<int64_t>(running.size() + 1);
-    if (!running.empty() && !cache.has_room(room, options.batch_tokens)) return;
-    task.sequence = cache.create();
-    // Log-probabilities of a prompt need the rows themselves.
-    if (!task.request.prompt_logprobs) {
-      const int64_t reused = cache.match_prefix(key_of(task), *task.sequence);
-      stats.reused_tokens += reused;
-      if (!task.started) task.reused = std::max(task.reused, std::min(reused, task.prompt_size()));
-    }
-    running.push_back(std::move(waiting.front()));
-    waiting.pop_front();
-    --queued;
-  }
-}
-
 /** Plans the step and finds pages for it; false when nobody has anything to do. */
 bool Engine::State::plan(Work& work) {
   for (int64_t rows = options.batch_tokens; !running.empty();) {
@@ -76,7 +45,7 @@ bool Engine::State::plan(Work& work) {
     if (cache.reserve(work.batch)) return true;
     if (give_up_guesses()) continue;  // before anybody gives up what is certain
     if (running.size() > 1) {
-      preempt_youngest();
+      preempt(*youngest_of_most(0));
     } else if (rows > 1 && work.batch.tokens.size() > 1) {
       rows = std::min<int64_t>(rows, static_cast<int64_t>(work.batch.tokens.size())) / 2;
     } else {
@@ -96,17 +65,7 @@ void Engine::State::plan_rows(Work& work, int64_t rows) const {
   for (const auto& task : running) {
     if (left(*task) == 1) add_rows(work, *task, 1 + static_cast<int64_t>(task->guessing.fed.size()));
   }
-  for (const auto& task : running) {
-    const int64_t budget = rows - static_cast<int64_t>(work.batch.tokens.size());
-    if (left(*task) == 1 || budget <= 0) continue;
-    const int64_t begin = fed(*task), until = ready(*task);
-    if (until <= begin) continue;  // a known prefix may end inside a sound that is to be encoded again
-    const int64_t end = chunk_end(*task, begin, begin + std::min(budget, until - begin));
-    // A block that is longer than what is left for prompts has the next step to itself, longer than any though it be.
-    if (end - begin > budget && work.prompt_rows > 0) continue;
-    work.prompt_rows += end - begin;
-    add_rows(work, *task, end - begin);
-  }
+  plan_prompts(work, rows);
 }
 
 /** Where a chunk begin .. end may end: before a block that `end` would cut, behind it if the chunk begins with it. */
@@ -146,17 +105,6 @@ void Engine::State::add_rows(Work& work, Task& task, int64_t rows) const {
   }
 }
 
-void Engine::State::preempt_youngest() {
-  std::unique_ptr<Task> task = std::move(running.back());
-  running.pop_back();
-  cache.release(*task->sequence);
-  task->sequence.reset();
-  task->encoding.reset();  // the prefix that is found next time may end elsewhere
-  waiting.push_front(std::move(task));
-  ++queued;
-  ++stats.preemptions;
-}
-
 void Engine::State::run(Work& work) {
   const auto start = Clock::now();
   const Tensor states = forward(context, work.batch);
@@ -165,14 +113,14 @@ void Engine::State::run(Work& work) {
     const auto guesses = static_cast<int64_t>(task->guessing.fed.size());
     task->guessing.drafted_tokens += guesses;
     stats.drafted_tokens += guesses;
-    // The next turn's prompt begins with this one, but perhaps not with its answer: thoughts are taken out.
-    if (cache.length(*task->sequence) == task->prompt_size() && !task->started) remember(*task);
   }
+  for (const uint64_t key : work.fed) turns[key].fed = stats.steps + 1;
   answer(work, states);
   const auto rows = static_cast<int64_t>(work.batch.tokens.size());
   const double seconds = seconds_since(start);
   learn(work, seconds - drawing_seconds);
   settle(work);
+  remember_steps(work);
   const double share = static_cast<double>(work.prompt_rows) / static_cast<double>(rows);
   stats.prompt_tokens += work.prompt_rows;
   stats.prompt_seconds += seconds * share;
@@ -180,16 +128,20 @@ void Engine::State::run(Work& work) {
   ++stats.steps;
 }
 
-void Engine::State::remember(const Task& task) { cache.remember(key_of(task), *task.sequence); }
-
 /** Lets go of what has ended. */
 void Engine::State::retire() {
-  std::erase_if(running, [&](const std::unique_ptr<Task>& task) {
+  const auto gone = std::erase_if(running, [&](const std::unique_ptr<Task>& task) {
     if (!task->finished) return false;
     if (task->finished != Finish::error) remember(*task);
     cache.release(*task->sequence);
     return true;
   });
+  if (gone == 0) return;
+  const auto has_one = [&](uint64_t key) {
+    const auto of_key = [key](const auto& task) { return task->request.key == key; };
+    return std::ranges::any_of(running, of_key) || std::ranges::any_of(waiting, of_key);
+  };
+  std::erase_if(turns, [&](const auto& each) { return !has_one(each.first); });
 }
 
 }  // namespace gemma

@@ -8,7 +8,10 @@
 namespace gemma {
 
 KvCache::State::State(const Config& model_config, KvOptions kv_options, Ops& ops)
-    : config(model_config), options(kv_options), groups(PageGroups::of(model_config)) {
+    : config(model_config),
+      options(kv_options),
+      groups(PageGroups::of(model_config)),
+      remembered(groups, kv_options.page_size, pools) {
   GEMMA_CHECK(options.page_size > 0, "a page has keys");
   for (const PageGroup& group : groups.groups) {
     const KvTypes types = options.types_of(group.window);
@@ -94,6 +97,10 @@ void KvCache::State::drop_left_of_window(CachedSequence& sequence) {
   }
 }
 
+void KvCache::State::drop_left_of_windows() {
+  for (auto& [id, sequence] : sequences) drop_left_of_window(sequence);
+}
+
 int64_t KvCache::State::pages_wanted(const CachedSequence& sequence, size_t group, int64_t rows) const {
   const HeldPages& held = sequence.groups[group];
   const int64_t end = (sequence.length + rows + options.page_size - 1) / options.page_size;
@@ -141,6 +148,7 @@ int KvCache::truncate(SeqId sequence, int length) { return state_->truncate(stat
 int KvCache::length(SeqId sequence) const { return state_->at(sequence).length; }
 
 bool KvCache::reserve(const Batch& batch) {
+  state_->drop_left_of_windows();
   std::vector<int64_t>& needed = state_->needed;
   needed.assign(state_->pools.size(), 0);
   for (const Segment& segment : batch.segments) {
@@ -167,7 +175,6 @@ void KvCache::commit(const Batch& batch) {
       sequence.spans.push_back({begin, static_cast<int32_t>(begin + media.rows)});
     }
     sequence.length += static_cast<int>(segment.rows);
-    state_->drop_left_of_window(sequence);
   }
 }
 

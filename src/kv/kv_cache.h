@@ -3,11 +3,14 @@
 // runs on the engine's thread only.
 //
 // No rings: a sequence is a list of counted pages for each group of layers (page_pool.h). A windowed group drops pages
-// that left its window after a step (commit), so that a long chunk loses nothing it still has to see; it keeps a page's
-// worth of keys behind the window, so that a sequence can be taken up again at its last page border. Forks share pages;
-// a shared page is copied before it is written to. Layers that share an earlier layer's cache own nothing.
+// that left its window before the next step (reserve), so that a long chunk loses nothing it still has to see, and so
+// that all of it can be remembered; it keeps a page's worth of keys behind the window, so that a sequence can go back
+// to its last page border. Forks share pages; a shared page is copied before it is written to. Layers that share an
+// earlier layer's cache own nothing.
 //
-// A step: reserve(batch) -> plan(layer, ...) for each layer while the forward pass runs -> commit(batch).
+// A step: reserve(batch) -> plan(layer, ...) for each layer while the forward pass runs -> commit(batch) -> remember.
+//
+// Prefixes are found again (prefix_tree.h) from chosen places on; which places, is for those to say who know the text.
 //
 // Rows of a bidirectional block depend on one another, so no length that ends inside one is ever kept or matched.
 #pragma once
@@ -21,6 +24,7 @@
 
 #include "config/config.h"
 #include "kv/batch.h"
+#include "kv/prefix_key.h"
 #include "tensor/attention_plan.h"
 #include "tensor/ops.h"
 
@@ -30,27 +34,12 @@ struct KvOptions {
   CacheTypes types;
   int page_size = 64;          // keys per page: also the block of attention's merge order
   int64_t byte_limit = 0;      // 0: none; pools grow up to it, what they need while growing included
-  int remembered = 16;         // sequences kept for prefix reuse; they give way when pages run out
+  int remembered = 64;         // places kept for prefix reuse; they give way when pages run out
   bool media_overlay = false;  // the other rule of spec/gemma4_unified.md section 8: blocks see all of themselves on
                                // every layer, windows do not cut them
 
   /** Of the layers whose cache serves a window of so many keys, 0: all. */
   KvTypes types_of(int window) const { return window > 0 ? types.windowed : types.full; }
-};
-
-/** A run of media rows in a prompt: soft tokens share one id, so ids alone would confuse two pictures. */
-struct PrefixMedia {
-  int64_t first = 0, rows = 0;
-  bool bidirectional = false;
-  uint64_t content = 0;  // hash of what the run shows; 0: equal to nothing
-};
-
-/** What a sequence holds, as far as it decides the content of pages. Compared whole, not by a hash of it: prefixes of
- *  two prompts are equal or not, and nobody can make up two that collide. */
-struct PrefixKey {
-  std::vector<int32_t> tokens;
-  std::vector<PrefixMedia> media;  // rising, apart
-  uint64_t salt = 0;               // adapter, key of the caller: equal, or nothing is shared
 };
 
 class KvCache {
@@ -80,22 +69,36 @@ class KvCache {
   }
   /** For one row that writes nothing and sees the last `window` keys (0: all) that `sequence` holds: a drafter's. */
   AttentionPlan plan_last(int layer, SeqId sequence, int window) const;
-  /** After the forward pass: lengths move on, pages out of every window go back. */
+  /** After the forward pass: lengths move on. */
   void commit(const Batch& batch);
 
-  /** Keeps the pages of `sequence` under the first length(sequence) tokens of `key`. */
-  void remember(const PrefixKey& key, SeqId sequence);
-  /** Shares the longest usable prefix of `key` with anything remembered into `sequence` (which forgets what it held)
-   *  and returns its length, below key.tokens.size(): one row at least is left to feed, whose state somebody wants. */
-  int match_prefix(const PrefixKey& key, SeqId sequence);
+  /** Makes `places` (rising lengths of `text`) such that a prompt which begins alike can be gone on with there, or at
+   *  any other token of the same pages. Only those that `sequence` holds now, which is a beginning of `text`, and that
+   * it still has the keys for: those passed since the step before the last one. */
+  void remember(const PrefixView& text, SeqId sequence, std::span<const int64_t> places);
+  /** Of its end. */
+  void remember(const PrefixView& text, SeqId sequence);
+
+  struct Known {
+    int usable = 0;    // tokens of a prompt that need not be fed
+    int familiar = 0;  // that were fed before: more where a place is missing
+  };
+  /** Fewer than text.tokens.size() both: one row at least is left to feed, whose state somebody wants. */
+  Known known_prefix(const PrefixView& text) const;
+  /** Shares the usable prefix of `text` with what is remembered into `sequence` (which forgets what it held); its
+   *  length. */
+  int match_prefix(const PrefixView& text, SeqId sequence);
   void forget_remembered();
 
   /** Another byte limit, for what pools grow to from here on. */
   void limit(int64_t bytes);
-  int64_t bytes_used() const;       // pages somebody refers to
-  int64_t bytes_allocated() const;  // pools
-  /** Whether a new sequence of `tokens` tokens fits beside all others, remembered ones aside. */
-  bool has_room(int64_t tokens, int step_rows) const;
+  int64_t bytes_used() const;        // pages somebody refers to
+  int64_t bytes_remembered() const;  // of them those that are kept for prefixes, whoever else uses them
+  int64_t bytes_allocated() const;   // pools
+  /** Whether a new sequence of `tokens` tokens that begins with `text` fits beside all others: what is remembered
+   * aside, but for what it would share. */
+  bool has_room(const PrefixView& text, int64_t tokens, int step_rows);
+  bool has_room(int64_t tokens, int step_rows) { return has_room({}, tokens, step_rows); }
   /** The byte limit that one sequence of `tokens` tokens, fed at most `step_rows` at a time, needs. */
   static int64_t bytes_for(const Config& config, const KvOptions& options, int64_t tokens, int step_rows = 512);
 

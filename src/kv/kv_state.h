@@ -8,6 +8,7 @@
 
 #include "kv/kv_cache.h"
 #include "kv/page_pool.h"
+#include "kv/prefix_tree.h"
 
 namespace gemma {
 
@@ -24,12 +25,6 @@ struct CachedSequence {
   std::vector<KeyRange> spans;  // bidirectional blocks, rising
 };
 
-struct RememberedSequence {
-  PrefixKey key;  // tokens.size() == length
-  CachedSequence sequence;
-  int64_t last_use = 0;
-};
-
 struct KvCache::State {
   State(const Config& model_config, KvOptions kv_options, Ops& ops);
 
@@ -40,8 +35,7 @@ struct KvCache::State {
   std::vector<PagePool> pools;  // one a group
   std::map<SeqId, CachedSequence> sequences;
   SeqId next_id = 1;
-  std::vector<RememberedSequence> remembered;
-  int64_t clock = 0;
+  PrefixTree remembered;
   std::vector<int64_t> needed;  // pages by group, of the step that is being reserved
 
   CachedSequence& at(SeqId id);
@@ -54,6 +48,7 @@ struct KvCache::State {
   int truncate(CachedSequence& sequence, int length);
   /** Pages behind the window of the next row, and a page's worth more, go back. */
   void drop_left_of_window(CachedSequence& sequence);
+  void drop_left_of_windows();
 
   /** Fills in what a plan says of a layer: all but who sees what. */
   void describe(int layer, AttentionPlan& plan) const;
@@ -65,10 +60,9 @@ struct KvCache::State {
 
   /** Whether pools of these capacities keep the limit, also while one of their tensors is being replaced. */
   bool fits(const std::vector<int64_t>& capacities) const;
-  /** Makes `needed[group]` pages free in every group; forgets remembered sequences for it. */
+  /** Makes `needed[group]` pages free in every group; forgets what is remembered for it. */
   bool make_room();
   void resize(size_t group, int64_t capacity);
-  bool forget_oldest();
 };
 
 }  // namespace gemma

@@ -57,7 +57,7 @@ bool KvCache::State::make_room() {
   };
   do {
     if (attempt(false)) return true;
-  } while (forget_oldest());
+  } while (remembered.forget_oldest());
   return attempt(true);
 }
 
@@ -67,7 +67,7 @@ void KvCache::State::resize(size_t group, int64_t capacity) {
     for (int32_t& page : sequence.groups[group].pages) page = moved[static_cast<size_t>(page)];
   };
   for (auto& [id, sequence] : sequences) renumber(sequence);
-  for (RememberedSequence& entry : remembered) renumber(entry.sequence);
+  remembered.renumber(group, moved);
 }
 
 int64_t KvCache::bytes_used() const {
@@ -84,16 +84,24 @@ int64_t KvCache::bytes_allocated() const {
   return bytes;
 }
 
-bool KvCache::has_room(int64_t tokens, int step_rows) const {
-  const State& s = *state_;
+int64_t KvCache::bytes_remembered() const { return state_->remembered.bytes(); }
+
+bool KvCache::has_room(const PrefixView& text, int64_t tokens, int step_rows) {
+  State& s = *state_;
+  s.drop_left_of_windows();
+  const PrefixTree::Found shared = s.remembered.find(text);
   std::vector<int64_t> capacities(s.pools.size());
   for (size_t g = 0; g < s.pools.size(); ++g) {
     std::vector<bool> live(static_cast<size_t>(s.pools[g].capacity()));
     for (const auto& [id, sequence] : s.sequences) {
       for (int32_t page : sequence.groups[g].pages) live[static_cast<size_t>(page)] = true;
     }
-    capacities[g] = std::count(live.begin(), live.end(), true) +
-                    s.groups.groups[g].pages_for(tokens, s.options.page_size, step_rows);
+    s.remembered.for_pages(shared, g, [&](int32_t page) { live[static_cast<size_t>(page)] = true; });
+    const PageGroup& group = s.groups.groups[g];
+    // Whole pages of the prefix are never written to; those of a window are soon left behind.
+    const int64_t whole = group.window > 0 ? 0 : shared.length / s.options.page_size;
+    capacities[g] =
+        std::count(live.begin(), live.end(), true) + group.pages_for(tokens, s.options.page_size, step_rows) - whole;
   }
   return s.fits(capacities);
 }

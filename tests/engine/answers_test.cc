@@ -300,15 +300,20 @@ TEST_F(Answers, StopStringsAndControlPieces) {
   heard = scripted({"2][1"});
   EXPECT_EQ(heard.text, "[10][11][1");
   EXPECT_EQ(heard.finish, Finish::stop);
+  EXPECT_EQ(heard.events.back().stop, "2][1");
   EXPECT_THAT(heard.tokens, ElementsAre(10, 11, 7, 12, 13));
-  heard = scripted({"]["});
+  heard = scripted({"1[1", "][1", "]["});
   EXPECT_EQ(heard.text, "[10");
-  heard = scripted({"14][15]"});  // what was held back comes at the end
+  EXPECT_EQ(heard.events.back().stop, "][1");  // of those that begin there the one listed first
+  heard = scripted({"14][15]"});                     // what was held back comes at the end
   EXPECT_EQ(heard.text, "[10][11][12][13][14]");
   EXPECT_EQ(heard.events.back().text, "[14]");
+  EXPECT_EQ(heard.finish, Finish::length);
+  EXPECT_EQ(heard.events.back().stop, "");
   heard = scripted({"<turn|>"});  // the name of a control piece means the token
   EXPECT_EQ(heard.finish, Finish::stop);
   EXPECT_THAT(heard.tokens, ElementsAre(10, 11, 7));
+  EXPECT_EQ(heard.events.back().stop, "<turn|>");
 }
 
 TEST_F(Answers, NeverSampledIdsDoNotCome) {

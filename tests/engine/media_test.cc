@@ -142,6 +142,28 @@ TEST(Media, AskingTwiceEncodesOnce) {
   EXPECT_EQ(other.tokens, first.tokens);
 }
 
+/** Somebody with many pictures does not keep another waiting longer than one of them takes. */
+TEST(Media, KeysEncodeInTurns) {
+  const Golden s("e_vision");
+  EngineOptions options = s.options(512);
+  options.kv.remembered = 0;
+  Engine engine(s.model.text, nullptr, parity::cpu_ops(), options);
+  std::vector<uint64_t> answered;
+  const auto send = [&](uint64_t key, uint64_t content) {
+    Request request = golden_request(s.golden_case, "one_square_70", content);
+    request.key = key;
+    request.max_tokens = 1;
+    engine.submit(std::move(request), [&answered, key](const Event&) { answered.push_back(key); });
+  };
+  for (uint64_t i = 0; i < 5; ++i) send(0, 10 + i);
+  engine.step();
+  send(1, 100);
+  send(1, 101);
+  while (engine.step()) {
+  }
+  EXPECT_THAT(answered, testing::ElementsAre(0, 1, 0, 1, 0, 0, 0));
+}
+
 /** What a prefix in the cache covers needs no soft tokens. */
 TEST(Media, AKnownPrefixIsNotEncodedAgain) {
   const Golden s("dense_mixed_video");

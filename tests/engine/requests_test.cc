@@ -39,6 +39,7 @@ struct Plan {
   std::vector<MediaRows> media;
   Sampling sampling;
   int max_tokens = 0, top_logprobs = 0;
+  uint64_t key = 0;
   bool prompt_logprobs = false;
 
   Request request() const {
@@ -48,6 +49,7 @@ struct Plan {
     r.sampling = sampling;
     r.max_tokens = max_tokens;
     r.top_logprobs = top_logprobs;
+    r.key = key;
     r.prompt_logprobs = prompt_logprobs;
     return r;
   }
@@ -63,6 +65,7 @@ Plan random_plan(Dice& dice, const Config& config, bool media) {
   p.sampling.seed = static_cast<uint64_t>(dice.below(1000));
   p.max_tokens = dice.between(1, 50);
   p.top_logprobs = dice.one_in(3) ? 3 : 0;
+  p.key = dice.one_in(2) ? 0 : static_cast<uint64_t>(dice.below(4));
   p.prompt_logprobs = dice.one_in(4);
   return p;
 }
@@ -121,6 +124,8 @@ Counts run_together(const std::string& name, unsigned seed) {
   std::deque<Answer> answers(plans.size());
   std::vector<Ticket> cancelled;
   for (size_t next = 0, steps = 0; next < plans.size() || engine.step(); ++steps) {
+    EXPECT_LE(engine.cache().bytes_used(), options.kv.byte_limit);
+    EXPECT_LE(engine.cache().bytes_allocated(), options.kv.byte_limit);
     if (next == plans.size() || !dice.one_in(3)) continue;
     if (dice.one_in(4)) {  // somebody who changes his mind
       cancelled.push_back(engine.submit(random_plan(dice, model->config, false).request(), {}));
@@ -133,7 +138,6 @@ Counts run_together(const std::string& name, unsigned seed) {
   for (size_t i = 0; i < plans.size(); ++i) {
     EXPECT_EQ(answers[i], alone(model, plans[i], options.kv)) << "request " << i;
   }
-  EXPECT_LE(engine.cache().bytes_allocated(), options.kv.byte_limit);
   return {engine.stats().preemptions, engine.stats().reused_tokens};
 }
 

@@ -122,7 +122,7 @@ class Trial {
       for (const MediaRows& m : main_.media) k.media.push_back({m.first_row, m.rows, m.bidirectional, m.content});
       return k;
     }();
-    switch (dice_.below(10)) {
+    switch (dice_.below(11)) {
       case 0:
         cache.truncate(id, dice_.below(cache.length(id) + 1));
         break;
@@ -136,6 +136,14 @@ class Trial {
       case 2:
         cache.remember(key, id);
         break;
+      case 5: {  // at places on the way
+        std::vector<int64_t> places;
+        for (int64_t place = dice_.between(1, 20); place <= cache.length(id); place += dice_.between(1, 40)) {
+          places.push_back(place);
+        }
+        cache.remember(key, id, places);
+        break;
+      }
       case 3:
         cache.match_prefix(key, id);
         break;
