@@ -103,6 +103,7 @@ void serve_model(const ServeOptions& options) {
   std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
                                                     sampling_of(*session, settings), session->tokenizer, session);
+  model->file = serve::facts_of(*session->file);
   serve::ServiceOptions about = options.service;
   about.connections = [&server] { return server.open_connections(); };
   if (options.log == "text") about.log = log_line;

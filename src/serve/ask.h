@@ -33,15 +33,18 @@ using Constraint = std::variant<AnyJsonObject, JsonSchema>;
 /** A prompt without a conversation: text, or tokens as they are. */
 struct PlainPrompt {
   std::string text;
-  std::vector<int32_t> tokens;  // instead of the text, where there are any
+  std::vector<int32_t> tokens;         // instead of the text, where there are any
+  Specials specials = Specials::text;  // what control tokens' names are in the text
 };
 
 /** What of a model a request is read by. */
 struct ModelFacts {
+  std::string name = {};
   Sampling sampling;  // where a request says nothing else
   int vocab = 0, context = 0;
   bool chat_template = false;
-  bool tools = false;  // its template has a place for them
+  bool thinks = false, tools = false;  // its template has a place for them
+  bool adds_bos = false;               // its tokenizer begins a prompt with it
 };
 
 struct Ask {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace gemma::serve {
@@ -40,6 +41,18 @@ std::optional<std::string> base64_decoded(std::string_view text) {
   if (digits == 1 || (padding > 0 && digits + padding != 4)) return std::nullopt;
   if (digits >= 2) out += static_cast<char>(bits >> (6 * (digits - 2) + 4) & 255);
   if (digits == 3) out += static_cast<char>(bits >> 2 & 255);
+  return out;
+}
+
+std::string base64_encoded(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t left = std::min<size_t>(3, bytes.size() - i);
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < left ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    for (size_t k = 0; k < 4; ++k) out += k <= left ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
+  }
   return out;
 }
 

@@ -11,4 +11,7 @@ namespace gemma::serve {
  *  else. */
 std::optional<std::string> base64_decoded(std::string_view text);
 
+/** Section 4, padded. */
+std::string base64_encoded(std::string_view bytes);
+
 }  // namespace gemma::serve

@@ -14,6 +14,8 @@ TEST(Base64, Rfc4648Vectors) {
   EXPECT_EQ(base64_decoded("Zm9vYg=="), "foob");
   EXPECT_EQ(base64_decoded("Zm9vYmE="), "fooba");
   EXPECT_EQ(base64_decoded("Zm9vYmFy"), "foobar");
+  for (const char* text : {"", "f", "fo", "foo", "foob"}) EXPECT_EQ(base64_decoded(base64_encoded(text)), text);
+  EXPECT_EQ(base64_encoded("foob"), "Zm9vYg==");
 }
 
 TEST(Base64, BothAlphabetsNoPaddingLineBreaks) {

@@ -85,8 +85,9 @@ void Fields::label(std::string_view key) {
   const json::value* value = any(key);
   if (value == nullptr || value->is_string()) return;
   const json::object* object = value->if_object();
-  const bool texts = object != nullptr && std::all_of(object->begin(), object->end(),
-                                                      [](const auto& pair) { return pair.value().is_string(); });
+  const bool texts = object != nullptr && std::all_of(object->begin(), object->end(), [](const auto& pair) {
+                       return pair.value().is_string() || pair.value().is_null();
+                     });
   if (!texts) fail(key, fmt::format("expected a string or an object of strings, found {}", kind_of(value)));
 }
 

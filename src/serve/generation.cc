@@ -33,6 +33,21 @@ File file_of(const MediaSource& source) {
   return File::adopt(fd, source.name);
 }
 
+/** Decodes a source and adds it; a failure of the field that it came in. */
+std::optional<Failure> take(const ServedModel& model, const MediaSource& source, MediaList& media) {
+  if (!model.media.takes(source.kind)) {
+    return Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model.name,
+                                            source.kind == media::Kind::audio ? "sound" : "pictures")};
+  }
+  try {
+    media.push_back(read_media(model, source));
+  } catch (const Error& error) {  // begins with the file's name, which is the field's
+    const std::string named = source.name + ": ", what = error.what();
+    return Failure{source.name, what.starts_with(named) ? what.substr(named.size()) : what};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source) {
@@ -44,6 +59,14 @@ std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSou
   return std::make_shared<const Media>(media_of(source.name, source.kind, prepared, model.media.encoders));
 }
 
+Result<int64_t> count_prompt(const ServedModel& model, Ask ask) {
+  MediaList media;
+  for (const MediaSource& source : ask.media) {
+    if (auto failure = take(model, source, media)) return *failure;
+  }
+  return Exchange::count(model.speaker, ask.messages, std::move(media), ask.answer);
+}
+
 void Generation::begin() {
   if (cancelled_.load()) return;
   if (auto refusal = prepare()) return refuse(std::move(*refusal));
@@ -53,16 +76,7 @@ void Generation::begin() {
 std::optional<Refusal> Generation::prepare() {
   for (MediaSource& source : ask_.media) {
     if (cancelled_.load()) return std::nullopt;
-    if (!model_->media.takes(source.kind)) {
-      return Refusal(Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model_->name,
-                                                      source.kind == media::Kind::audio ? "sound" : "pictures")});
-    }
-    try {
-      media_.push_back(read_media(*model_, source));
-    } catch (const Error& error) {  // begins with the file's name, which is the field's
-      const std::string named = source.name + ": ", what = error.what();
-      return Refusal(Failure{source.name, what.starts_with(named) ? what.substr(named.size()) : what});
-    }
+    if (auto failure = take(*model_, source, media_)) return Refusal(std::move(*failure));
     source.bytes = {};
   }
   if (auto failure = hold_to_form(ask_, *model_)) return Refusal(std::move(*failure));
@@ -78,7 +92,7 @@ void Generation::refuse(Refusal refusal) {
 Result<std::unique_ptr<Exchange>> Generation::exchange_of(const PlainPrompt* prompt, AnswerOptions options) const {
   if (prompt == nullptr) return Exchange::chat(model_->speaker, ask_.messages, media_, options);
   if (!prompt->tokens.empty()) return Exchange::raw(model_->speaker, prompt->tokens, options);
-  return Exchange::raw(model_->speaker, prompt->text, Specials::text, media_, options);
+  return Exchange::raw(model_->speaker, prompt->text, prompt->specials, media_, options);
 }
 
 void Generation::start() {

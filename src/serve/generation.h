@@ -50,6 +50,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
 /** Decodes a source in a process of its own and makes it what the model takes; fails with the source's name. */
 std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source);
 
+/** How many tokens the prompt of a chat has, media included. */
+Result<int64_t> count_prompt(const ServedModel& model, Ask ask);
+
 /** Sets AnswerOptions::mask so that the answer keeps to the constraint, or its calls to the tools' schemas, behind its
  *  thought. */
 std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model);

@@ -8,29 +8,16 @@
 #include <set>
 #include <utility>
 
-#include "chat/media_places.h"
 #include "chat/template_value.h"
 #include "serve/base64.h"
-#include "serve/fields.h"
 
 namespace gemma::serve {
 namespace {
 
-Medium medium_of(media::Kind kind) {
-  if (kind == media::Kind::image) return Medium::image;
-  return kind == media::Kind::audio ? Medium::audio : Medium::video;
-}
-
 /** Soft tokens for a picture: `detail` is OpenAI's word, `budget` ours. */
 int budget_of(Fields& part, Fields& picture) {
   const auto detail = picture.word("detail", {"auto", "low", "high"});
-  if (const json::value* budget = part.any("budget")) {
-    for (const int64_t each : {70, 140, 280, 560, 1120}) {
-      if (*budget == json::value(each)) return static_cast<int>(each);
-    }
-    if (*budget == json::value("auto")) return media::kAutoBudget;
-    part.fail("budget", "expected 70, 140, 280, 560, 1120 or \"auto\", found " + write_json(*budget));
-  }
+  if (const int budget = read_picture_budget(part); budget != 0) return budget;
   if (!detail) return 0;
   return *detail == "low" ? 70 : *detail == "high" ? 1120 : media::kAutoBudget;
 }
@@ -232,6 +219,22 @@ class Reader {
 };
 
 }  // namespace
+
+int read_picture_budget(Fields& part) {
+  const json::value* budget = part.any("budget");
+  if (budget == nullptr) return 0;
+  for (const int64_t each : {70, 140, 280, 560, 1120}) {
+    if (*budget == json::value(each)) return static_cast<int>(each);
+  }
+  if (*budget == json::value("auto")) return media::kAutoBudget;
+  part.fail("budget", "expected 70, 140, 280, 560, 1120 or \"auto\", found " + write_json(*budget));
+  return 0;
+}
+
+Medium medium_of(media::Kind kind) {
+  if (kind == media::Kind::image) return Medium::image;
+  return kind == media::Kind::audio ? Medium::audio : Medium::video;
+}
 
 Result<Conversation> read_messages(const json::array& messages, const std::string& field) {
   return Reader(field).run(messages);

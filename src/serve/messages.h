@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "chat/media_places.h"
 #include "serve/ask.h"
+#include "serve/fields.h"
 
 namespace gemma::serve {
 
@@ -21,6 +23,11 @@ struct Conversation {
 /** `field`: what the array is called in failures. A tool's answer must follow the call that it names, and every call
  *  must be answered before somebody else speaks. */
 Result<Conversation> read_messages(const json::array& messages, const std::string& field);
+
+Medium medium_of(media::Kind kind);
+
+/** "budget" of a part with a picture: soft tokens, or media::kAutoBudget; 0 where it says nothing. */
+int read_picture_budget(Fields& part);
 
 /** The bytes of "data:image/png;base64,...". `field` is named in a failure; other addresses are refused. */
 Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field);

@@ -34,6 +34,12 @@ uint64_t random_seed() {
   return (uint64_t{device()} << 32 | device()) >> 11;
 }
 
+int thought_budget(std::string_view effort) {
+  if (effort == "minimal") return 256;
+  if (effort == "low") return 1024;
+  return effort == "medium" ? 4096 : 0;
+}
+
 void read_sampling(Fields& fields, Sampling& sampling, int vocab) {
   const auto take = [&](std::string_view key, float& value, double low, double high) {
     if (const auto given = fields.number(key, low, high)) value = static_cast<float>(*given);

@@ -16,6 +16,9 @@ void read_sampling(Fields& fields, Sampling& sampling, int vocab);
 /** "stop": a text or up to kMostStops of them. */
 std::vector<std::string> read_stops(Fields& fields, std::string_view key = "stop");
 
+/** Tokens for words of how long to think: "minimal", "low", "medium"; 0, no limit, for others. */
+int thought_budget(std::string_view effort);
+
 /** A seed that nobody can foresee, small enough for JSON numbers. */
 uint64_t random_seed();
 

@@ -12,6 +12,7 @@
 #include "grammar/hurry.h"
 #include "serve/ask.h"
 #include "serve/engine_thread.h"
+#include "serve/file_facts.h"
 
 namespace gemma::serve {
 
@@ -22,6 +23,7 @@ struct ServedModel {
   MediaModel media;
   ModelFacts facts;
   std::shared_ptr<const Tokenizer> tokenizer;
+  FileFacts file;  // for who asks what is served
 
   Grammars grammars;
   std::shared_ptr<const JsonEnds> ends;

@@ -17,8 +17,9 @@ namespace {
 const std::vector<Route>& routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> out;
-    for (const auto& some : {openai_routes(), plain_routes(), page_routes()})
+    for (const auto& some : {openai_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
       out.insert(out.end(), some.begin(), some.end());
+    }
     return out;
   }();
   return all;
@@ -42,12 +43,15 @@ const Route* route_of(const HttpRequest& request) {
 /** What is said where no route has been found, whose way of saying it would count. */
 HttpResponse lost(const HttpRequest& request) {
   std::vector<std::string_view> methods;
+  auto error = openai_error;
   for (const Route& route : routes()) {
-    if (matches(route, request.path)) methods.push_back(route.method);
+    if (!matches(route, request.path)) continue;
+    methods.push_back(route.method);
+    error = route.error;
   }
   if (methods.empty()) return openai_error({404, {"", fmt::format("there is no {} here", request.path)}});
-  HttpResponse response = openai_error(
-      {405, {"", fmt::format("{} takes {}, found {}", request.path, fmt::join(methods, ", "), request.method)}});
+  HttpResponse response =
+      error({405, {"", fmt::format("{} takes {}, found {}", request.path, fmt::join(methods, ", "), request.method)}});
   response.headers.emplace_back("allow", fmt::format("{}", fmt::join(methods, ", ")));
   return response;
 }
@@ -121,7 +125,8 @@ std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::st
       fmt::format("id={} peer={} key={} {} {}{}{}", request.id, request.peer, key != nullptr ? key->name : "-",
                   request.method, path, trace.empty() ? "" : " traceparent=", trace);
   return std::make_shared<Observed>(
-      std::move(responder), Headers{{"x-request-id", request.id}},
+      std::move(responder),
+      Headers{{"x-request-id", request.id}, {"request-id", request.id}},  // OpenAI's and Anthropic's clients
       [this, path = std::move(path), line = std::move(line), begun = Clock::now()](int status) {
         const double seconds = seconds_since(begun);
         metrics_.request(path, status, seconds);

@@ -79,6 +79,8 @@ struct Route {
 
 /** Of all protocols; each adds its own in its own file. */
 std::vector<Route> openai_routes();
+std::vector<Route> anthropic_routes();
+std::vector<Route> ollama_routes();
 std::vector<Route> plain_routes();  // health, metrics, tokens
 std::vector<Route> page_routes();   // the chat at "/", page.h
 

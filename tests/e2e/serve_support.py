@@ -3,11 +3,14 @@
 
 import http.client
 import json
+import pathlib
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 
+import tiny_model
 from support import MODEL, PROGRAM, ProgramTest
 
 
@@ -106,6 +109,23 @@ class ServerTest(ProgramTest):
         if cls.server is not None:
             cls.server.stop()
             cls.server = None
+
+
+class TinyServerTest(ServerTest):
+    """With a model of random weights that has a chat template, sees and hears."""
+
+    CASE = "mixed"
+
+    @classmethod
+    def model(cls, test):
+        cls.home = tempfile.TemporaryDirectory()
+        tiny_model.make(cls.CASE, pathlib.Path(cls.home.name) / "tiny")
+        return pathlib.Path(cls.home.name) / "tiny"
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.home.cleanup()
 
 
 def user(text):
