@@ -153,6 +153,28 @@ class ClaudeCodeTest(TinyServerTest):
         counted["messages"] = counted["messages"][:1]
         self.assertLess(self.server.json(COUNT, counted)["input_tokens"], tokens - 50)  # the picture's
 
+    def test_calls(self):
+        schema = {"type": "object", "properties": {"place": {"enum": ["Rome", "Oslo"]}}, "required": ["place"]}
+        tools = [TOOL, {"name": "weather", "input_schema": schema}]
+        body = {"messages": user("Weather?"), "tools": tools, "max_tokens": 200, "temperature": 1, "seed": 5}
+        for choice in ({"type": "any"}, {"type": "tool", "name": "weather"}):
+            asked = {**body, "tool_choice": {**choice, "disable_parallel_tool_use": True}}
+            message = self.server.json(MESSAGES, asked)
+            self.assertEqual(message["stop_reason"], "tool_use")
+            self.assertEqual([block["type"] for block in message["content"]], ["tool_use"])
+            call = message["content"][0]
+            self.assertIn(call["name"], ("weather",) if "name" in choice else ("weather", "look"))
+            events = self.server.events(MESSAGES, {**asked, "stream": True})
+            deltas = [data["delta"]["partial_json"] for name, data in events if name == "content_block_delta"]
+            self.assertEqual(json.loads("".join(deltas)), call["input"])
+        self.assertIn(call["input"]["place"], ("Rome", "Oslo"))
+        turns = user("Weather?") + [{"role": "assistant", "content": message["content"]}]
+        turns += user([{"type": "tool_result", "tool_use_id": call["id"], "content": "sunny"}])
+        message = self.server.json(MESSAGES, {**body, "messages": turns, "max_tokens": 4})
+        self.assertEqual(message["stop_reason"], "max_tokens")
+        error = self.server.json(MESSAGES, {**body, "tool_choice": {"type": "tool", "name": "other"}}, status=400)
+        self.assertIn("tool_choice", error["error"]["message"])
+
     def test_what_is_said_of_a_picture_that_is_none(self):
         body = self.turns()
         body["messages"][2]["content"][0]["content"][0]["source"]["data"] = "AAAA"

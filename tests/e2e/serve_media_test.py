@@ -3,12 +3,9 @@
 
 import base64
 import json
-import pathlib
-import tempfile
 import unittest
 
-import tiny_model
-from serve_support import ServerTest, user
+from serve_support import TinyServerTest, user
 from support import GOLDEN
 
 CHAT = "/v1/chat/completions"
@@ -30,22 +27,6 @@ def sound(file):
         "type": "input_audio",
         "input_audio": {"data": base64.b64encode(file.read_bytes()).decode(), "format": "wav"},
     }
-
-
-class TinyServerTest(ServerTest):
-    ARGS = ("--alias", "tiny")
-
-    @classmethod
-    def model(cls, test):
-        cls.kept = tempfile.TemporaryDirectory()
-        cls.folder_of_model = pathlib.Path(cls.kept.name) / "model"
-        tiny_model.make("mixed", cls.folder_of_model)
-        return cls.folder_of_model
-
-    @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.kept.cleanup()
 
 
 class MediaTest(TinyServerTest):

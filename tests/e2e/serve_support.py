@@ -118,14 +118,15 @@ class TinyServerTest(ServerTest):
 
     @classmethod
     def model(cls, test):
-        cls.home = tempfile.TemporaryDirectory()
-        tiny_model.make(cls.CASE, pathlib.Path(cls.home.name) / "tiny")
-        return pathlib.Path(cls.home.name) / "tiny"
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder_of_model = pathlib.Path(cls.kept.name) / "tiny"
+        tiny_model.make(cls.CASE, cls.folder_of_model)
+        return cls.folder_of_model
 
     @classmethod
     def tearDownClass(cls):
         super().tearDownClass()
-        cls.home.cleanup()
+        cls.kept.cleanup()
 
 
 def user(text):
