@@ -24,9 +24,9 @@ struct CaptionOptions {
 
 std::string question(const CaptionOptions& options) {
   static const std::map<std::string, const char*> kQuestions{
-      {"short", "Describe this picture in one short sentence."},
-      {"medium", "Describe this picture in two or three sentences."},
-      {"long", "Describe this picture in detail: what is in it, where, and how it looks."}};
+      {"short", "Write a single short caption for this image."},
+      {"medium", "Describe this image in two or three sentences."},
+      {"long", "Write single detailed caption for this image."}};  // as announced (docs/grounding.md)
   std::string text = kQuestions.at(options.length);
   if (!options.language.empty()) text += fmt::format(" Answer in {}.", options.language);
   return text + " Only output the description.";

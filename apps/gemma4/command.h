@@ -12,6 +12,7 @@ void add_bench(CLI::App& app);
 void add_caption(CLI::App& app);
 void add_chat_format(CLI::App& app);
 void add_completion(CLI::App& app);
+void add_confined_run(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_forward(CLI::App& app);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemma4 detect, gemma4 point: where things are in pictures, as boxes and points.
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <filesystem>
 #include <memory>
 
-#include "base/file.h"
-#include "gemma4/child.h"
 #include "gemma4/command.h"
+#include "gemma4/pixels.h"
 #include "gemma4/schema.h"
+#include "gemma4/targets.h"
 #include "gemma4/task.h"
 #include "grounding/drawing.h"
 #include "grounding/report.h"
@@ -21,7 +21,8 @@ namespace {
 constexpr const char* kDetectExamples = R"(Examples:
   gemma4 detect street.jpg -m model-folder                  everything, as a table
   gemma4 detect street.jpg "the bike" --draw bike.png
-  gemma4 detect *.jpg "traffic lights" --json --coco lights.json
+  gemma4 detect *.jpg "person and car" --draw out/          out/NAME.png for each; 'out/*.svg' draws SVG
+  gemma4 detect *.jpg "traffic lights" --json --coco lights.json --image-budget 1120
   gemma4 detect photo.jpg "faces" --stored                  pixels of the file, its turn undone
 The last word is what is looked for, where it is no file; without one: everything.)";
 constexpr const char* kPointExamples = R"(Examples:
@@ -40,118 +41,113 @@ struct GroundOptions {
   bool point = false, stored = false;
 };
 
+/** As Google documents it (docs/grounding.md): boxes in the words of Gemma's own page, points in those of the page
+ * about pointing, for Gemma's pages have none. */
 std::string question_of(const GroundOptions& options, const std::optional<std::string>& phrase) {
   if (options.point) {
     return fmt::format(
-        "Point to {} in the image. Output a JSON list where each entry has \"point\" ([y, x], 0 to 1000) and "
-        "\"label\".",
+        "Point to {}. The answer should follow the json format: [{{\"point\": <point>, \"label\": <label1>}}, ...]. "
+        "The points are in [y, x] format normalized to 0-1000.",
         *phrase);
   }
-  const std::string form =
-      "Output a JSON list where each entry has \"box_2d\" ([y1, x1, y2, x2], 0 to 1000) and \"label\".";
-  return phrase ? fmt::format("What's the bounding box for {} in the image? {}", *phrase, form)
-                : "Detect all prominent objects in the image. " + form;
+  return fmt::format("detect {}, output only ```json", phrase.value_or("all prominent objects"));
 }
 
-int number(const json::object& facts, std::string_view key) {
-  return static_cast<int>(facts.at(key).to_number<double>());
-}
-
-/** The picture as it is seen, decoded by a worker. */
-media::Pixels pixels_of(const std::string& path, const MediaSettings& settings) {
-  MediaOptions options = settings.of(Medium::image);
-  options.prepare.whole = true;
-  const media::Prepared prepared = prepare_file(path, options);
-  const auto found = std::find_if(prepared.arrays.begin(), prepared.arrays.end(),
-                                  [](const media::Array& array) { return array.name == "image0.rgb_u8"; });
-  media::Pixels pixels{number(prepared.facts, "width"), number(prepared.facts, "height"), {}};
-  pixels.rgb.resize(static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height) * 3);
-  if (found == prepared.arrays.end() || found->values.bytes() != std::ssize(pixels.rgb)) {
-    fail(path, "expected {} bytes of pixels from its worker", pixels.rgb.size());
-  }
-  std::memcpy(pixels.rgb.data(), found->values.raw().data(), pixels.rgb.size());
-  return pixels;
-}
-
-void draw(const GroundOptions& options, const grounding::Sighting& seen, const json::object& facts) {
-  const grounding::Frame upright{grounding::Frame::Kind::upright, number(facts, "width"), number(facts, "height")};
-  const auto drawing = grounding::arrange(places_in(upright, seen.found, 1), upright.width, upright.height);
-  if (options.draw.ends_with(".png")) {
-    return grounding::write_png(options.draw, pixels_of(seen.file, options.task.media), drawing);
-  }
-  const std::string format(facts.at("format").as_string());
-  const std::string type = format == "JPEG"   ? "jpeg"
-                           : format == "PNG"  ? "png"
-                           : format == "WebP" ? "webp"
-                           : format == "GIF"  ? "gif"
-                                              : "";
-  if (type.empty()) fail(options.draw, "browsers do not show {}; draw a .png", format);
-  write_text(options.draw, grounding::svg(drawing, {"image/" + type, read_file(seen.file)}));
-}
-
-void check(const GroundOptions& options, const std::vector<MediaFile>& files) {
-  if (options.draw.empty()) return;
-  if (!options.draw.ends_with(".png") && !options.draw.ends_with(".svg")) {
-    fail_usage("--draw", "expected a name in .png or .svg, found '{}'", options.draw);
-  }
-  if (files.size() > 1) fail_usage("--draw", "draws one picture, found {}", files.size());
-  if (files[0].path == "-") fail_usage("--draw", "reads the picture again: standard input cannot be");
-  if (options.draw.ends_with(".png") && !grounding::has_cairo()) {
-    fail_usage("--draw", "this program was built without cairo (GEMMA4_CAIRO) and draws .svg only");
+void check(const GroundOptions& options, const Targets& drawings) {
+  for (const std::string& file : options.words) {
+    if (drawings.empty()) return;
+    const std::string& target = drawings.of(file);
+    if (!target.ends_with(".png") && !target.ends_with(".svg")) {
+      fail_usage("--draw", "expected a name in .png or .svg, or a folder ('out/'), found '{}'", options.draw);
+    }
+    if (file == "-") fail_usage("--draw", "reads the picture again: standard input cannot be");
+    if (target.ends_with(".png") && !grounding::has_cairo()) {
+      fail_usage("--draw", "this program was built without cairo and Pango (GEMMA4_CAIRO) and draws .svg only");
+    }
   }
 }
 
 /** What a line on stderr is: the file, and what was mended or left out. */
-void say(const std::string& file, std::string_view note) { fmt::print(stderr, "gemma4: {}: {}\n", file, note); }
+void say(const std::string& file, std::string_view note) {
+  fmt::print(stderr, "gemma4: {}: {}\n", file == "-" ? "standard input" : file, note);
+}
 
 class Grounder {
  public:
   Grounder(const GroundOptions& options, const std::optional<std::string>& phrase)
-      : options_(options),
-        task_(options.task, {Medium::image}),
-        question_(question_of(options, phrase)),
-        label_(phrase.value_or("object")),
-        answer_(task_.answer_options()) {
-    if (answer_.max_tokens == 0) answer_.max_tokens = kMostTokens;
+      : options_(options), question_(question_of(options, phrase)), label_(phrase.value_or("object")) {
+    if (!options.draw.empty()) {
+      const char* ending = grounding::has_cairo() ? ".png" : ".svg";
+      drawings_ = Targets("--draw", options.draw, options.words, ending);
+    }
+    if (!options.coco.empty()) coco_ = Targets("--coco", options.coco, options.words);
+    check(options, drawings_);
   }
 
-  void run(const std::vector<MediaFile>& files) {
-    task_.for_each(files, [&](const MediaFile& file, const std::shared_ptr<const Media>& media) {
-      const grounding::Sighting seen = look(file, *media, media);
-      if (!options_.draw.empty()) draw(options_, seen, media->facts);
-      if (!options_.coco.empty()) sightings_.push_back(seen);
-      if (!options_.task.json) print(seen, files.size() > 1);
+  void run() {
+    Task task(options_.task, {Medium::image});
+    drawings_.prepare(task.files());
+    coco_.prepare(task.files());
+    AnswerOptions answer = task.answer_options();
+    if (answer.max_tokens == 0) answer.max_tokens = kMostTokens;
+    task.for_each(files_of(Medium::image, options_.words), [&](const MediaFile& file, const auto& media) {
+      hold_answers(task, answer);
+      const Answer said = task.ask({media}, question_, answer);
+      if (said.finish != Finish::cancelled) use(file.path, media->facts, said);
     });
-    if (!options_.coco.empty()) write_text(options_.coco, write_json(coco(sightings_), 2) + "\n");
+    if (!sightings_.empty() && !coco_.empty()) {
+      write_text(options_.coco, write_json(grounding::coco(sightings_), 2) + "\n");
+    }
   }
 
  private:
   /** Before the first question: a schema needs the tokenizer. */
-  void hold_answers() {
-    if (answer_.mask || !options_.strict.value_or(options_.task.json)) return;
+  void hold_answers(Task& task, AnswerOptions& answer) const {
+    if (answer.mask || !options_.strict.value_or(options_.task.json)) return;
     if (!options_.strict && !has_grammars()) return;  // not asked for: what comes is checked all the same
     const std::string schema =
         options_.point ? grounding::point_schema(kMostEntries) : grounding::box_schema(kMostEntries);
-    hold_to_schema(answer_, task_.session(), parse_json(schema).value(), Fence::either);
+    hold_to_schema(answer, task.session(), parse_json(schema).value(), Fence::either);
   }
 
-  grounding::Sighting look(const MediaFile& file, const Media& facts, const std::shared_ptr<const Media>& media) {
-    hold_answers();
-    const Answer answer = task_.ask({media}, question_, answer_);
+  void use(const std::string& file, const json::object& facts, const Answer& answer) {
     Result<grounding::Findings> findings = grounding::read_findings(answer.text, label_);
-    if (!findings) fail(file.path, "{}", findings.failure().message());
-    for (const std::string& note : findings.value().notes) say(file.path, note);
-    if (answer.finish == Finish::length) say(file.path, "the answer has as many tokens as it may (--max-tokens)");
-    using Medium = grounding::Frame::Kind;
-    const int tag = number(facts.facts, "orientation");
+    if (!findings) fail(file, "{}", findings.failure().message());
+    for (const std::string& note : findings.value().notes) say(file, note);
+    if (answer.finish == Finish::length) say(file, "the answer has as many tokens as it may (--max-tokens)");
+    if (answer.finish == Finish::loop) say(file, "stopped: the answer repeats itself");
+    if (answer.finish == Finish::context) say(file, "stopped: the context is full");
+    const grounding::Sighting seen = sighting(file, facts, std::move(findings.value().found));
+    options_.task.json ? print_json(seen, findings.value().notes, answer) : print(seen);
+    if (!drawings_.empty()) draw(seen, facts);
+    if (!coco_.empty()) sightings_.push_back(seen);
+  }
+
+  grounding::Sighting sighting(const std::string& file, const json::object& facts,
+                               std::vector<grounding::Finding> found) const {
+    using Kind = grounding::Frame::Kind;
+    const int tag = fact(facts, "orientation");
     grounding::Sighting seen;
-    seen.file = file.path;
-    seen.frame = grounding::frame_of(options_.stored ? Medium::stored : Medium::upright, number(facts.facts, "width"),
-                                     number(facts.facts, "height"), tag);
-    seen.found = std::move(findings.value().found);
+    seen.file = file;
+    seen.frame = grounding::frame_of(options_.stored ? Kind::stored : Kind::upright, fact(facts, "width"),
+                                     fact(facts, "height"), tag);
+    seen.found = std::move(found);
     seen.places = places_in(seen.frame, seen.found, tag);
-    if (options_.task.json) print_json(seen, findings.value().notes, answer);
     return seen;
+  }
+
+  void draw(const grounding::Sighting& seen, const json::object& facts) const {
+    const grounding::Frame upright{grounding::Frame::Kind::upright, fact(facts, "width"), fact(facts, "height")};
+    const auto drawing = grounding::arrange(places_in(upright, seen.found, 1), upright.width, upright.height);
+    const std::string& target = drawings_.of(seen.file);
+    if (target.ends_with(".svg")) {
+      const ShownFile shown = shown_file(seen.file, facts, options_.task.media);
+      return write_text(target, grounding::svg(drawing, {shown.type, shown.bytes}));
+    }
+    const auto missing = grounding::write_png(target, pixels_of(seen.file, options_.task.media), drawing);
+    if (!missing.empty()) {
+      say(target, fmt::format("no font that is installed has the letters {}; SVG is drawn with the viewer's", missing));
+    }
   }
 
   void print_json(const grounding::Sighting& seen, const std::vector<std::string>& notes, const Answer& answer) {
@@ -165,28 +161,31 @@ class Grounder {
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   }
 
-  void print(const grounding::Sighting& seen, bool named) {
-    if (named) fmt::print("{}:\n", seen.file);
+  void print(const grounding::Sighting& seen) const {
+    if (options_.words.size() > 1) fmt::print("{}\n", bold(seen.file + ":", STDOUT_FILENO));
     fmt::print("{}", table(seen.places));
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
     if (seen.places.empty()) say(seen.file, "nothing found");
   }
 
   const GroundOptions& options_;
-  Task task_;
   std::string question_, label_;
-  AnswerOptions answer_;
+  Targets drawings_, coco_;
   std::vector<grounding::Sighting> sightings_;
 };
+
+/** A word that is meant as a file: with an ending or a folder, and without a blank. */
+bool names_file(const std::string& word) {
+  const std::string ending = std::filesystem::path(word).extension().string();
+  return word.find(' ') == std::string::npos && (ending.size() > 2 || word.find('/') != std::string::npos);
+}
 
 void run(GroundOptions options) {
   const std::optional<std::string> phrase = take_phrase(options.words);
   const char* command = options.point ? "point" : "detect";
-  if (options.words.empty()) fail_usage(command, "no such file: '{}'", *phrase);
+  if (options.words.empty() || (phrase && names_file(*phrase))) fail_usage(command, "no such file: '{}'", *phrase);
   if (options.point && !phrase) fail_usage(command, "expected what to point to behind the pictures, in quotes");
-  const std::vector<MediaFile> files = files_of(Medium::image, options.words);
-  check(options, files);
-  Grounder(options, phrase).run(files);
+  Grounder(options, phrase).run();
 }
 
 void add(CLI::App& app, bool point) {
@@ -194,10 +193,10 @@ void add(CLI::App& app, bool point) {
   options->point = point;
   CLI::App* command = app.add_subcommand(point ? "point" : "detect",
                                          point ? "Point to things in pictures" : "Find things in pictures, as boxes");
-  command->add_option("words", options->words, "Pictures, and what to look for in quotes")
+  command->add_option("IMAGE", options->words, "Pictures (- is standard input), and what to look for in quotes")
       ->option_text(point ? "IMAGE... WHAT" : "IMAGE... [WHAT]")
       ->required();
-  command->add_option("--draw", options->draw, "Draws them on the picture")->type_name("FILE.png|svg");
+  command->add_option("--draw", options->draw, "Draws them on the picture")->type_name("FILE.png|svg|FOLDER/");
   command->add_option("--coco", options->coco, "Writes a COCO data set of all pictures")->type_name("FILE");
   command->add_flag("--stored", options->stored, "Pixels of the file as stored, not as it is turned to be seen");
   command->add_flag_function(

@@ -52,6 +52,7 @@ void add_commands(CLI::App& app) {
   add_bench(app);
   add_completion(app);
   add_media_worker(app);
+  add_confined_run(app);
 }
 
 /** Says it where it can be said: whatever stderr is, it ends no program. */

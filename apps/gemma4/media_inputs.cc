@@ -79,12 +79,14 @@ void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
 
 std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
   files_.require(file.kind);
-  MediaOptions options = settings_.of(file.kind);
+  return read(file.kind, open_file(file.path, settings_.limits));
+}
+
+std::shared_ptr<const Media> MediaReader::read(Medium kind, const File& file) const {
+  MediaOptions options = settings_.of(kind);
   files_.media.set(options.prepare);
   options.prepare.wave = false;  // nobody looks at it
-  const std::string name = file.path == "-" ? "standard input" : file.path;
-  return std::make_shared<const Media>(
-      media_of(name, file.kind, prepare_file(file.path, options), files_.media.encoders));
+  return std::make_shared<const Media>(media_of(file.path(), kind, prepare_file(file, options), files_.media.encoders));
 }
 
 MediaList MediaReader::read_all(const std::vector<MediaFile>& files, int64_t context) const {

@@ -40,6 +40,8 @@ class MediaReader {
 
   /** Fails with one line: no such file, not of this kind, a model that cannot take it, an address of the web. */
   std::shared_ptr<const Media> read(const MediaFile& file) const;
+  /** One that is open already. */
+  std::shared_ptr<const Media> read(Medium kind, const File& file) const;
   /** All of one turn; fails at the first that has no room in a context of so many tokens (0: not known). */
   MediaList read_all(const std::vector<MediaFile>& files, int64_t context) const;
   /** What parts of messages name by "path" ("image_url" and "url" too, with file://), in order. */

@@ -185,10 +185,16 @@ void add_media_settings(CLI::App& command, MediaSettings& settings, const std::v
   for (size_t i = before; i < options.size(); ++i) options[i]->group("Pictures, sound and film");
 }
 
-media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {
+File open_file(const std::string& path, const MediaLimits& limits) {
   if (path.empty()) fail("a picture, sound or film", "expected the name of a file, found nothing");
   if (path.find("://") != std::string::npos) fail(path, "expected a file of this machine, found an address");
   if (path.starts_with("data:")) fail("data:...", "expected a file of this machine, found its bytes");
+  constexpr int64_t kMostInput = 4'000'000'000;
+  return path == "-" ? file_of_standard_input(limits.max_bytes.empty() ? kMostInput : *parse_bytes(limits.max_bytes))
+                     : File::open(path);
+}
+
+media::Prepared prepare_file(const File& file, const MediaOptions& options) {
   media::PrepareOptions prepare = options.prepare;
   media::WorkerOptions worker;
   prepare.max_pixels = options.limits.max_pixels;
@@ -196,14 +202,16 @@ media::Prepared prepare_file(const std::string& path, const MediaOptions& option
   worker.cpu_seconds = options.limits.cpu_seconds;
   if (!options.limits.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.limits.max_bytes);
   if (!options.limits.max_memory.empty()) worker.memory = *parse_bytes(options.limits.max_memory);
-  Waiting waiting(path);
+  Waiting waiting(file.path());
   worker.interrupted = [&waiting] {
     waiting.show();
     return InterruptGuard::interrupted();
   };
-  const int64_t most = prepare.max_bytes > 0 ? prepare.max_bytes : 4'000'000'000;
-  const File file = path == "-" ? file_of_standard_input(most) : File::open(path);
   return media::prepare_apart(file, prepare, worker);
+}
+
+media::Prepared prepare_file(const std::string& path, const MediaOptions& options) {
+  return prepare_file(open_file(path, options.limits), options);
 }
 
 }  // namespace gemma::app

@@ -40,7 +40,10 @@ struct MediaSettings {
 /** --image-budget and the like, as far as they are of files of `kinds`; `settings` lives as long as the command. */
 void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Medium>& kinds);
 
-/** Opens and prepares a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
+/** Opens a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
+File open_file(const std::string& path, const MediaLimits& limits);
+/** Decodes it in a worker. */
+media::Prepared prepare_file(const File& file, const MediaOptions& options);
 media::Prepared prepare_file(const std::string& path, const MediaOptions& options);
 
 }  // namespace gemma::app

@@ -143,24 +143,27 @@ Answer Task::try_to_ask(const MediaList& media, std::string_view question, const
   }
 }
 
+void Task::attempt(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Interrupted&) {
+    stopped_ = true;
+  } catch (const Error& error) {
+    if (!InterruptGuard::interrupted()) complain(error.what());
+    failed_ = true;
+  }
+  set_exit_status(interrupted() ? kInterrupted : failed_ ? 1 : 0);
+}
+
 void Task::for_each(const std::vector<MediaFile>& files, const Visitor& visit) {
-  failed_ = false;
-  bool stopped = false;
   for (const MediaFile& file : files) {
-    if (InterruptGuard::interrupted()) break;
-    try {
+    if (interrupted()) return set_exit_status(kInterrupted);
+    attempt([&] {
       const std::shared_ptr<const Media> media = reader().read(file);
       say_notes(MediaList{media});
       visit(file, media);
-    } catch (const Interrupted&) {
-      stopped = true;
-      break;
-    } catch (const Error& error) {
-      complain(error.what());
-      failed_ = true;
-    }
+    });
   }
-  set_exit_status(stopped || InterruptGuard::interrupted() ? kInterrupted : failed_ ? 1 : 0);
 }
 
 void Task::answer_each(const std::vector<MediaFile>& files, std::string_view question) {

@@ -40,6 +40,10 @@ class Task {
   /** Fails when no model is named, or when it cannot take files of `kinds`. */
   Task(const TaskOptions& options, const std::vector<Medium>& kinds);
 
+  /** Does work that is about one of several files. What is wrong there is said, once and unless Ctrl-C was pressed, and
+   *  the exit status tells; the others go on. */
+  void attempt(const std::function<void()>& work);
+
   using Visitor = std::function<void(const MediaFile&, const std::shared_ptr<const Media>&)>;
   /** Reads file after file, the first before any weights, and hands each over. What is wrong with one is said, and the
    *  others go on; Ctrl-C ends it. Sets the exit status. */
@@ -71,7 +75,9 @@ class Task {
   AnswerOptions answer_;
   ModelFiles files_;
   Senses senses_;
-  bool json_, failed_ = false;
+  bool interrupted() const { return stopped_ || InterruptGuard::interrupted(); }
+
+  bool json_, failed_ = false, stopped_ = false;
   std::unique_ptr<Session> session_;
 };
 

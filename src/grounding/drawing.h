@@ -53,9 +53,10 @@ struct Embedded {
 };
 std::string svg(const Drawing& drawing, const Embedded& picture);
 
-/** Whether PNGs can be drawn: cairo was there. */
+/** Whether PNGs can be drawn: cairo and Pango were there. */
 bool has_cairo();
-/** Fails with `path`. pixels: the upright picture, of the drawing's size. */
-void write_png(const std::string& path, const media::Pixels& pixels, const Drawing& drawing);
+/** Returns the letters that no installed font has, which are drawn as boxes. Fails with `path`. pixels: the upright
+ *  picture, of the drawing's size. */
+std::string write_png(const std::string& path, const media::Pixels& pixels, const Drawing& drawing);
 
 }  // namespace gemma::grounding

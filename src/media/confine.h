@@ -19,4 +19,10 @@ struct Confinement {
  * and go on without. */
 void confine(const Confinement& confinement);
 
+/** The same for a program of others that this process becomes next: it has these limits, `memory` being all of its own;
+ *  cannot gain privileges, start or touch other processes, make a socket, or write to anything but its open
+ * descriptors; can open files for reading, and where the kernel knows Landlock only what systems keep programs and
+ * fonts in. Such calls are refused. It ends with the process that started it. */
+void confine_program(const Confinement& confinement);
+
 }  // namespace gemma::media

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drawing by cairo, which brings text with it; the only file that includes it.
-#include <cairo/cairo.h>
+// Drawing by cairo, letters by Pango, which finds a font for each and joins and turns them as their script does; the
+// only file that includes them.
+#include <pango/pangocairo.h>
 
 #include <algorithm>
 #include <memory>
 #include <numbers>
+#include <string_view>
 
+#include "base/file.h"
+#include "base/utf8.h"
 #include "grounding/drawing.h"
 
 namespace gemma::grounding {
@@ -56,40 +60,79 @@ void draw_shape(cairo_t* pen, const DrawnPlace& each, double line) {
   }
 }
 
-void draw_label(cairo_t* pen, const DrawnPlace& each, double font) {
+struct Unref {
+  void operator()(PangoLayout* layout) const { g_object_unref(layout); }
+  void operator()(PangoFontDescription* font) const { pango_font_description_free(font); }
+};
+using Layout = std::unique_ptr<PangoLayout, Unref>;
+using Font = std::unique_ptr<PangoFontDescription, Unref>;
+
+/** The letters of a line that are drawn as boxes, each once. */
+void add_unknown(std::string& letters, PangoLayoutLine* line, std::string_view text) {
+  for (const GSList* item = line->runs; item != nullptr; item = item->next) {
+    const auto* run = static_cast<const PangoGlyphItem*>(item->data);
+    for (int i = 0; i < run->glyphs->num_glyphs; ++i) {
+      if ((run->glyphs->glyphs[i].glyph & PANGO_GLYPH_UNKNOWN_FLAG) == 0) continue;
+      const auto at = static_cast<size_t>(run->item->offset + run->glyphs->log_clusters[i]);
+      const std::string_view rest = text.substr(std::min(at, text.size()));
+      const std::string_view letter = rest.substr(0, static_cast<size_t>(std::max(utf8::length(rest), 1)));
+      if (letters.find(letter) == std::string::npos) letters += letter;
+    }
+  }
+}
+
+/** Draws the label; `unknown` gets its letters that no font has. */
+void draw_label(cairo_t* pen, const DrawnPlace& each, double font_height, std::string& unknown) {
   if (each.text.empty()) return;
   set_colour(pen, each.colour);
   cairo_rectangle(pen, each.label.left, each.label.top, each.label.width, each.label.height);
   cairo_fill(pen);
   set_colour(pen, each.ink);
-  cairo_text_extents_t extents;
-  cairo_text_extents(pen, each.text.c_str(), &extents);
-  const double padding = font / 4, room = each.label.width - 2 * padding;
-  const double squeeze = extents.x_advance > room ? room / extents.x_advance : 1;
+  const Font font(pango_font_description_from_string("sans-serif"));
+  pango_font_description_set_absolute_size(font.get(), font_height * PANGO_SCALE);
+  const Layout layout(pango_cairo_create_layout(pen));
+  pango_layout_set_font_description(layout.get(), font.get());
+  pango_layout_set_single_paragraph_mode(layout.get(), TRUE);
+  pango_layout_set_text(layout.get(), each.text.c_str(), -1);
+  PangoLayoutLine* line = pango_layout_get_line_readonly(layout.get(), 0);
+  PangoRectangle extents;
+  pango_layout_line_get_extents(line, nullptr, &extents);
+  add_unknown(unknown, line, each.text);
+  const double padding = font_height / 4, room = each.label.width - 2 * padding;
+  const double width = static_cast<double>(extents.width) / PANGO_SCALE;
   cairo_save(pen);
-  cairo_translate(pen, each.label.left + padding, each.label.top + font * 1.05);
-  cairo_scale(pen, squeeze, 1);
+  cairo_translate(pen, each.label.left + padding, each.label.top + font_height * 1.05);
+  cairo_scale(pen, width > room ? room / width : 1, 1);
   cairo_move_to(pen, 0, 0);
-  cairo_show_text(pen, each.text.c_str());
+  pango_cairo_show_layout_line(pen, line);
   cairo_restore(pen);
+}
+
+cairo_status_t append(void* png, const unsigned char* bytes, unsigned count) {
+  static_cast<std::string*>(png)->append(reinterpret_cast<const char*>(bytes), count);
+  return CAIRO_STATUS_SUCCESS;
 }
 
 }  // namespace
 
 bool has_cairo() { return true; }
 
-void write_png(const std::string& path, const media::Pixels& pixels, const Drawing& drawing) {
+std::string write_png(const std::string& path, const media::Pixels& pixels, const Drawing& drawing) {
   GEMMA_CHECK(pixels.width == drawing.width && pixels.height == drawing.height, "a drawing has its picture's size");
   const Surface surface = surface_of(path, pixels);
   const Pen pen(cairo_create(surface.get()));
-  cairo_select_font_face(pen.get(), "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-  cairo_set_font_size(pen.get(), drawing.font);
   for (const DrawnPlace& each : drawing.places) draw_shape(pen.get(), each, drawing.line);
-  for (const DrawnPlace& each : drawing.places) draw_label(pen.get(), each, drawing.font);
+  std::string unknown;
+  for (const DrawnPlace& each : drawing.places) draw_label(pen.get(), each, drawing.font, unknown);
   if (cairo_status(pen.get()) != CAIRO_STATUS_SUCCESS)
     fail(path, "{}", cairo_status_to_string(cairo_status(pen.get())));
-  const cairo_status_t written = cairo_surface_write_to_png(surface.get(), path.c_str());
+  std::string png;
+  const cairo_status_t written = cairo_surface_write_to_png_stream(surface.get(), append, &png);
   if (written != CAIRO_STATUS_SUCCESS) fail(path, "cannot write: {}", cairo_status_to_string(written));
+  AtomicFile file(path);
+  file.write(std::string_view(png));
+  file.commit();
+  return unknown;
 }
 
 }  // namespace gemma::grounding

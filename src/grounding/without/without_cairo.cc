@@ -6,8 +6,8 @@ namespace gemma::grounding {
 
 bool has_cairo() { return false; }
 
-void write_png(const std::string& path, const media::Pixels&, const Drawing&) {
-  fail(path, "this program was built without cairo (GEMMA4_CAIRO) and draws no PNG; a name in .svg works");
+std::string write_png(const std::string& path, const media::Pixels&, const Drawing&) {
+  fail(path, "this program was built without cairo and Pango (GEMMA4_CAIRO) and draws no PNG; a name in .svg works");
 }
 
 }  // namespace gemma::grounding
