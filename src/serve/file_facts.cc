@@ -8,7 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "base/hash.h"
+#include "base/keyed_hash.h"
 
 namespace gemma::serve {
 namespace {
@@ -50,7 +50,7 @@ FileFacts facts_of(const ModelFile& file) {
       std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   if (facts.quantization.empty() && most != bytes.end()) facts.quantization = upper(info(most->first).name);
   for (uint64_t part = 0; part < 4; ++part) {
-    facts.digest += fmt::format("{:016x}", hash_bytes(std::as_bytes(std::span(records)), part + 1));
+    facts.digest += fmt::format("{:016x}", keyed_hash(std::as_bytes(std::span(records)), {part + 1, 0}));
   }
   return facts;
 }
