@@ -93,8 +93,8 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
 KvOptions bench_kv_options(const BenchOptions& options) {
   KvOptions kv;
   kv.types = cache_types("--kv", options.kv);
-  // What is at --depth must outlive the prompts of a repetition, which are kept twice each.
-  kv.remembered = options.depth > 0 ? 4 * options.batch : 0;
+  // What is at --depth must outlive the prompts of a repetition, of which a few places each are kept.
+  kv.remembered = options.depth > 0 ? 32 * options.batch : 0;
   return kv;
 }
 

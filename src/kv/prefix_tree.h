@@ -4,7 +4,7 @@
 // page at a time, each compared in full.
 //
 // Layers that see everything need every page of a prefix; layers with a window the last of it only. Were these kept for
-// all of a text, it would take several times the bytes (E2B: three times). So they are kept before chosen *places*:
+// all of a text, it would take several times the bytes. So they are kept before chosen *places*:
 // nodes on whose page a text may be gone on from, at any token of it. A node counts how many places need its pages of
 // each group; the count of places under a node is never 0, for what nobody can go on from is of no use.
 //

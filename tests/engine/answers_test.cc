@@ -305,7 +305,7 @@ TEST_F(Answers, StopStringsAndControlPieces) {
   heard = scripted({"1[1", "][1", "]["});
   EXPECT_EQ(heard.text, "[10");
   EXPECT_EQ(heard.events.back().stop, "][1");  // of those that begin there the one listed first
-  heard = scripted({"14][15]"});                     // what was held back comes at the end
+  heard = scripted({"14][15]"});               // what was held back comes at the end
   EXPECT_EQ(heard.text, "[10][11][12][13][14]");
   EXPECT_EQ(heard.events.back().text, "[14]");
   EXPECT_EQ(heard.finish, Finish::length);
