@@ -157,6 +157,17 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   options.answer.keep_whole = given.context_full == "stop";
 }
 
+std::unique_ptr<Session> open_session(const RunOptions& options, ModelFiles files) {
+  const InterruptGuard::AtOnce nothing_to_lose;
+  return Session::open(options.session, std::move(files), Senses::of(options.media));
+}
+
+json::array read_tools(const std::string& file) {
+  json::value tools = parse_json_or_fail(file, read_file(file));
+  if (!tools.is_array()) fail(file, "expected a JSON array of tool declarations");
+  return std::move(tools.get_array());
+}
+
 int run(const Given& given, RunOptions options) {
   const InterruptGuard guard;
   const Settings settings = load_settings();
@@ -171,11 +182,7 @@ int run(const Given& given, RunOptions options) {
   if (speculation_length(options.session.speculate) == 0 && !options.session.drafter.empty()) {
     fail_usage("--draft", "has nothing to do with --speculate off");
   }
-  if (!given.tools_file.empty()) {
-    const json::value tools = parse_json_or_fail(given.tools_file, read_file(given.tools_file));
-    if (!tools.is_array()) fail(given.tools_file, "expected a JSON array of tool declarations");
-    options.answer.tools = tools.get_array();
-  }
+  if (!given.tools_file.empty()) options.answer.tools = read_tools(given.tools_file);
   if (given.schema && !options.answer.stop.empty()) {
     fail_usage("--stop", "an answer of a --schema ends where its JSON does, nowhere else");
   }
@@ -206,10 +213,7 @@ int run(const Given& given, RunOptions options) {
   ModelFiles files = ModelFiles::open(options.session);
   options.media =
       MediaReader(files, options.inputs.settings).read_all(options.inputs.files, most_tokens(options.session, files));
-  const auto session = [&] {
-    const InterruptGuard::AtOnce nothing_to_lose;
-    return Session::open(options.session, std::move(files), Senses::of(options.media));
-  }();
+  const auto session = open_session(options, std::move(files));
   if (!options.answer.tools.empty() && (!session->chat_template || *session->chat_template == Template::gemma3)) {
     fail("--tools", "the chat template of {} has no place for tools", options.session.model);
   }

@@ -17,6 +17,8 @@
 namespace gemma::app {
 namespace {
 
+constexpr int kRememberedByMany = 4096;  // places in prompts of many conversations; they give way to what runs
+
 /** The template that --template names, the model's own, or the nearest. None: the model has no template. What a person
  *  should know of it goes to `note`. */
 std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named,
@@ -140,6 +142,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
+  if (options.max_sequences > 1) engine.kv.remembered = kRememberedByMany;
   engine.kv.types = cache_types("--kv", options.kv);
   engine.speculation.length = speculation_length(options.speculate);
   if (!options.drafter.empty()) {

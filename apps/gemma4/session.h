@@ -51,8 +51,8 @@ struct Session {
   }
   static std::unique_ptr<Session> open(const SessionOptions& options, ModelFiles files, Senses senses = {});
 
-  /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. Fails, and leaves everything as it was, when they
-   *  or what they work with have no room beside the context. */
+  /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. Fails, and leaves
+   *  everything as it was, when they or what they work with have no room beside the context. */
   void use(Senses senses);
   Speaker speaker() const { return {*engine, *tokenizer, model->config, chat_template}; }
 

@@ -20,23 +20,13 @@
 
 #include "base/clock.h"
 #include "engine/sampler.h"
+#include "engine/token_mask.h"
 #include "model/drafter.h"
 #include "model/encoding.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
 namespace gemma {
-
-/** What may come next: a grammar, a schema. The only other seam with virtual functions besides Ops. */
-class TokenMask {
- public:
-  virtual ~TokenMask() = default;
-  virtual void fill(std::span<uint32_t> bits) = 0;  // bit set: allowed
-  virtual bool accept(int32_t token) = 0;
-  virtual void rollback(int tokens) = 0;
-  virtual bool finished() const = 0;
-  virtual bool free() const = 0;  // nothing is forbidden at this place
-};
 
 enum class Finish : uint8_t {
   stop,     // a stop id, a stop string, or a mask that is satisfied

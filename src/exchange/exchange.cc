@@ -241,6 +241,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.top_logprobs = options.top_logprobs;
     request.prompt_logprobs = options.prompt_logprobs;
     request.salt = options.salt;
+    request.key = options.key;
     request.loop_stop = options.loop_stop;
     request.mask = thought_budget();
     if (options.mask) request.mask = options.mask(std::move(request.mask), room());

@@ -45,6 +45,7 @@ struct AnswerOptions {
   bool logprobs = false;           // of each token, also without alternatives
   int top_logprobs = 0;
   bool prompt_logprobs = false;  // of the prompt's tokens but the first
+  uint64_t key = 0;              // whose it is: keys share the machine evenly
   uint64_t salt = 0;             // what is known from before is shared between answers of one salt only
   std::vector<std::string> stop;
   json::array tools;

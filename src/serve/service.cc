@@ -112,6 +112,7 @@ const Key* Service::key_of(const HttpRequest& request) const {
 }
 
 void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
+  if (call.key != nullptr) ask.answer.key = call.key->salt;
   if (call.key != nullptr && !options_.share_cache) ask.answer.salt = call.key->salt;
   auto generation = std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
   call.responder->when_gone([generation] { generation->cancel(); });
