@@ -183,6 +183,10 @@ bool names_file(const std::string& word) {
 void run(GroundOptions options) {
   const std::optional<std::string> phrase = take_phrase(options.words);
   const char* command = options.point ? "point" : "detect";
+  std::error_code error;
+  const bool missing = !phrase && options.words.size() > 1 && options.words.back() != "-" &&
+                       !std::filesystem::exists(options.words.back(), error);
+  if (missing) fail_usage(command, "no such file: '{}'", options.words.back());
   if (options.words.empty() || (phrase && names_file(*phrase))) fail_usage(command, "no such file: '{}'", *phrase);
   if (options.point && !phrase) fail_usage(command, "expected what to point to behind the pictures, in quotes");
   Grounder(options, phrase).run();

@@ -26,8 +26,10 @@ void hold_to_schema(AnswerOptions& answer, const Session& session, const json::v
   place.close = session.tokenizer->find("<channel|>").value_or(-1);
   place.may_open = answer.think && place.open >= 0 && place.close >= 0;
   const auto ends = std::make_shared<const JsonEnds>(*session.tokenizer, config.vocab, config.special.eos);
-  answer.mask = [grammar = grammar.value(), place, ends](std::unique_ptr<TokenMask> budget, int room) {
-    return answer_mask(*grammar, place, std::move(budget), ends, 0, room);
+  answer.mask = [grammar = grammar.value(), place, ends](std::unique_ptr<TokenMask> budget, int room, bool thinks) {
+    ThoughtPlace here = place;
+    here.begins_open = thinks;
+    return answer_mask(*grammar, here, std::move(budget), ends, 0, room);
   };
 }
 

@@ -244,7 +244,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.key = options.key;
     request.loop_stop = options.loop_stop;
     request.mask = thought_budget();
-    if (options.mask) request.mask = options.mask(std::move(request.mask), room());
+    if (options.mask) request.mask = options.mask(std::move(request.mask), room(), begins_in_thought());
     if (request.mask) {
       for (const int32_t id : generated) request.mask->accept(id);
     }

@@ -50,8 +50,9 @@ struct AnswerOptions {
   std::vector<std::string> stop;
   json::array tools;
   /** Makes what an answer must keep to, from its first token on. `budget` is the one of the thought, which it keeps to
-   *  as well; null where there is none. `room`: tokens that the answer may have, thought included. */
-  std::function<std::unique_ptr<TokenMask>(std::unique_ptr<TokenMask> budget, int room)> mask;
+   *  as well; null where there is none. `room`: tokens that the answer may have, thought included.
+   *  `thinks`: the prompt has opened a thought. */
+  std::function<std::unique_ptr<TokenMask>(std::unique_ptr<TokenMask> budget, int room, bool thinks)> mask;
 };
 
 struct TokenLogprob {

@@ -16,8 +16,8 @@ AfterThought::AfterThought(std::unique_ptr<TokenMask> answer, const ThoughtPlace
                                 : State::answer} {}
 
 bool AfterThought::free() const {
-  if (state() == State::thought) return budget_ == nullptr || budget_->free();
-  return answer_->free();  // where everything may come, a thought may too
+  if (budget_ != nullptr && !budget_->free()) return false;
+  return state() == State::thought || answer_->free();  // where everything may come, a thought may too
 }
 
 void AfterThought::fill(std::span<uint32_t> bits) {

@@ -31,8 +31,10 @@ std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model) {
   auto grammar = grammar_of(ask, model);
   if (!grammar) return grammar.failure();
   ask.answer.mask = [grammar = grammar.value(), place = thought_of(*model.tokenizer, ask.answer.think),
-                     ends = model.ends](std::unique_ptr<TokenMask> budget, int room) {
-    return answer_mask(*grammar, place, std::move(budget), ends, 0, room);
+                     ends = model.ends](std::unique_ptr<TokenMask> budget, int room, bool thinks) {
+    ThoughtPlace here = place;
+    here.begins_open = thinks;
+    return answer_mask(*grammar, here, std::move(budget), ends, 0, room);
   };
   return std::nullopt;
 }

@@ -121,7 +121,7 @@ class Preprocess(ProgramTest):
                     file.truncate(60)
                 error = self.run_program("preprocess", "image", os.fsdecode(path)).stderr
                 self.assertRegex(error, rb"\Agemma4: [^\n]*png: ")
-                self.assertEqual((error.count(b"\n"), error.count(b".png")), (1, 1))
+                self.assertEqual(error.count(b"\n"), 1)
 
     def test_sound(self):
         out = self.folder / "out.safetensors"
@@ -216,7 +216,7 @@ class Preprocess(ProgramTest):
             file.writeframes(bytes(2))
         self.assertIn("too short for a single soft token", self.error("preprocess", "audio", bad))
         self.assertIn("1 soft tokens", self.out("preprocess", "audio", bad, "--form", "unified"))
-        self.assertIn("expected at most", self.error("preprocess", "audio", bad, "--max-seconds", "0.00001"))
+        self.assertIn("expected at most", self.error("preprocess", "audio", bad, "--max-seconds", "0.001"))
         picture = MEDIA / "images" / "rgb.png"
         self.assertIn("(--max-memory)", self.error("preprocess", "image", picture, "--max-memory", "1MB"))
         self.assertIn("(--max-bytes)", self.error("preprocess", "image", picture, "--max-bytes", "100"))

@@ -364,7 +364,7 @@ TEST(Exchange, AMaskOfOnesOwn) {
   };
   AnswerOptions options = greedy(3);
   bool had_budget = true;
-  options.mask = [&](std::unique_ptr<TokenMask> budget, int) {
+  options.mask = [&](std::unique_ptr<TokenMask> budget, int, bool) {
     had_budget = budget != nullptr;
     return std::make_unique<Only>(s.tokenizer->find("x").value());
   };
