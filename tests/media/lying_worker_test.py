@@ -93,7 +93,7 @@ class LyingWorker(ProgramTest):
 
     def test_films(self):
         self.assertGreater(self.lie(FILM, "preprocess", "video", FILM, "--max-frames", "2", each=9), 8)
-        self.assertGreater(self.lie(FILM, "watch", FILM, "What?", "--max-frames", "2", "-n", "1", each=25), 1)
+        self.assertGreater(self.lie(FILM, "watch", FILM, "What?", "--max-frames", "2", "-n", "1", each=11), 1)
 
 
 if __name__ == "__main__":
