@@ -123,25 +123,27 @@ class Grounder {
     if (!coco_.empty()) sightings_.push_back(seen);
   }
 
-  grounding::Sighting sighting(const std::string& file, const json::object& facts,
+  grounding::Sighting sighting(const std::string& file, const json::object& said,
                                std::vector<grounding::Finding> found) const {
     using Kind = grounding::Frame::Kind;
-    const int tag = fact(facts, "orientation");
+    const Facts facts(file, said);
+    const auto tag = static_cast<int>(facts.integer("orientation", 1, 8));
     grounding::Sighting seen;
     seen.file = file;
-    seen.frame = grounding::frame_of(options_.stored ? Kind::stored : Kind::upright, fact(facts, "width"),
-                                     fact(facts, "height"), tag);
+    seen.frame = grounding::frame_of(options_.stored ? Kind::stored : Kind::upright, side(facts, "width"),
+                                     side(facts, "height"), tag);
     seen.found = std::move(found);
     seen.places = places_in(seen.frame, seen.found, tag);
     return seen;
   }
 
-  void draw(const grounding::Sighting& seen, const json::object& facts) const {
-    const grounding::Frame upright{grounding::Frame::Kind::upright, fact(facts, "width"), fact(facts, "height")};
+  void draw(const grounding::Sighting& seen, const json::object& said) const {
+    const Facts facts(seen.file, said);
+    const grounding::Frame upright{grounding::Frame::Kind::upright, side(facts, "width"), side(facts, "height")};
     const auto drawing = grounding::arrange(places_in(upright, seen.found, 1), upright.width, upright.height);
     const std::string& target = drawings_.of(seen.file);
     if (target.ends_with(".svg")) {
-      const ShownFile shown = shown_file(seen.file, facts, options_.task.media);
+      const ShownFile shown = shown_file(seen.file, said, options_.task.media);
       return write_text(target, grounding::svg(drawing, {shown.type, shown.bytes}));
     }
     const auto missing = grounding::write_png(target, pixels_of(seen.file, options_.task.media), drawing);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "exchange/media_facts.h"
 #include "gemma4/command.h"
 #include "gemma4/pdf.h"
 #include "gemma4/run.h"
@@ -112,7 +113,7 @@ class TextReader {
     if (page > 0) out["page"] = page;
     out["text"] = answer.text;
     out["finish"] = answer.finish ? name_of(*answer.finish) : "";
-    out["budget"] = media.facts.at("budget");
+    out["budget"] = Facts(path, media.facts).count("budget");
     out["prompt_tokens"] = answer.prompt_tokens;
     out["tokens"] = answer.tokens;
     out["seconds"] = answer.seconds;

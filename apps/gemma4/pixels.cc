@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -44,10 +45,8 @@ std::string bmp(const media::Pixels& pixels) {
 
 }  // namespace
 
-int fact(const json::object& facts, std::string_view key) {
-  const json::value* value = facts.if_contains(key);
-  if (value == nullptr || !value->is_number()) fail("media worker", "says no {}", key);
-  return static_cast<int>(value->to_number<double>());
+int side(const Facts& facts, std::string_view key) {
+  return static_cast<int>(facts.integer(key, 1, std::numeric_limits<int>::max()));
 }
 
 media::Pixels pixels_of(const std::string& path, const MediaSettings& settings) {
@@ -56,20 +55,21 @@ media::Pixels pixels_of(const std::string& path, const MediaSettings& settings) 
   const media::Prepared prepared = prepare_file(path, options);
   const auto found = std::find_if(prepared.arrays.begin(), prepared.arrays.end(),
                                   [](const media::Array& array) { return array.name == "image0.rgb_u8"; });
-  media::Pixels pixels{fact(prepared.facts, "width"), fact(prepared.facts, "height"), {}};
-  pixels.rgb.resize(static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height) * 3);
-  if (found == prepared.arrays.end() || found->values.bytes() != std::ssize(pixels.rgb)) {
-    fail(path, "expected {} bytes of pixels from its worker", pixels.rgb.size());
+  const Facts facts(path, prepared.facts);
+  media::Pixels pixels{side(facts, "width"), side(facts, "height"), {}};
+  const size_t bytes = static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height) * 3;
+  // Before they get memory: what a worker says may be anything.
+  if (found == prepared.arrays.end() || static_cast<size_t>(found->values.bytes()) != bytes) {
+    fail(path, "expected {} bytes of pixels from its worker", bytes);
   }
-  std::memcpy(pixels.rgb.data(), found->values.raw().data(), pixels.rgb.size());
+  pixels.rgb.resize(bytes);
+  std::memcpy(pixels.rgb.data(), found->values.raw().data(), bytes);
   return pixels;
 }
 
-ShownFile shown_file(const std::string& path, const json::object& facts, const MediaSettings& settings) {
-  ShownFile out{type_of_picture(std::string_view(facts.at("format").as_string())),
-                {},
-                fact(facts, "width"),
-                fact(facts, "height")};
+ShownFile shown_file(const std::string& path, const json::object& said, const MediaSettings& settings) {
+  const Facts facts(path, said);
+  ShownFile out{type_of_picture(facts.text("format")), {}, side(facts, "width"), side(facts, "height")};
   if (!out.type.empty()) {
     out.bytes = read_file(path);
   } else {

@@ -5,14 +5,15 @@
 #include <string>
 
 #include "base/json.h"
+#include "exchange/media_facts.h"
 #include "gemma4/beside.h"
 #include "gemma4/media_options.h"
 #include "media/image.h"
 
 namespace gemma::app {
 
-/** A whole number among the facts of a file. */
-int fact(const json::object& facts, std::string_view key);
+/** Width or height of a picture, in pixels. */
+int side(const Facts& facts, std::string_view key);
 
 /** The picture as it is seen, decoded by a worker. */
 media::Pixels pixels_of(const std::string& path, const MediaSettings& settings);
@@ -24,6 +25,6 @@ struct ShownFile {
   int width = 0, height = 0;  // as it is seen
   ShownPicture picture() const { return {type, bytes, width, height}; }
 };
-ShownFile shown_file(const std::string& path, const json::object& facts, const MediaSettings& settings);
+ShownFile shown_file(const std::string& path, const json::object& said, const MediaSettings& settings);
 
 }  // namespace gemma::app

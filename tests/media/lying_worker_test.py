@@ -13,6 +13,7 @@ from support import GOLDEN, ProgramTest
 PAGE = GOLDEN / "media" / "text" / "sheet_20.png"
 SOUND = GOLDEN / "preprocess" / "audio" / "tones_16000_11.wav"
 FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+NOTE = r"entry \d+: [^\n]+"  # of detect, about what a random model's answer was
 LIES = [None, -1, 1e300, "x\x1b[31m", {}, [3]]
 
 WORKER = """#!{python}
@@ -80,12 +81,16 @@ class LyingWorker(ProgramTest):
                 self.assertNotIn(b"\x1b", done.stdout + done.stderr)
                 if done.returncode == 1:
                     refused += 1
-                    self.assertRegex(done.stderr.decode(), rf"\Agemma4: {file}: [^\n]+\n\Z")
+                    self.assertRegex(done.stderr.decode(), rf"\A(gemma4: {file}: {NOTE}\n)*gemma4: {file}: [^\n]+\n\Z")
         return refused
 
     def test_pictures(self):
         self.assertGreater(self.lie(PAGE, "preprocess", "image", PAGE, "--budget", "auto", each=2), 20)
         self.assertGreater(self.lie(PAGE, "caption", PAGE, "--image-budget", "auto", "-n", "1", each=6), 0)
+
+    def test_boxes(self):
+        drawn = self.folder / "drawn.svg"
+        self.assertGreater(self.lie(PAGE, "detect", PAGE, "--strict", "-n", "64", "--draw", drawn, each=6), 4)
 
     def test_sound(self):
         self.assertGreater(self.lie(SOUND, "preprocess", "audio", SOUND, each=4), 10)
