@@ -31,6 +31,10 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kRest{50};  // when no descriptor is left for another connection
+constexpr std::string_view kTooMany =
+    "HTTP/1.1 503 Service Unavailable\r\nServer: gemma4\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    "Connection: close\r\nContent-Length: 110\r\n\r\n"
+    R"({"error": {"message": "too many connections; try again", "type": "server_error", "param": null, "code": null}})";
 
 asio::ip::address address_of(const std::string& text) {
   error_code error;
@@ -51,6 +55,16 @@ std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
   context.use_private_key_file(options.private_key, asio::ssl::context::pem, error);
   if (error) fail(options.private_key, "is no key of that certificate: {}", error.message());
   return context;
+}
+
+/** Makes room for another connection; false where all have a request. */
+bool close_one_idle(const Shared& shared) {
+  Connection* first = nullptr;
+  for (Connection* each : shared.open) {
+    if (each->idle() && (first == nullptr || each->idle() < first->idle())) first = each;
+  }
+  if (first != nullptr) first->close();
+  return first != nullptr;
 }
 
 }  // namespace
@@ -92,14 +106,27 @@ struct HttpServer::State {
       co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
       if (shared.stopping) co_return;
       if (error) {
+        if (close_one_idle(shared)) continue;
         rest.expires_after(kRest);
         co_await rest.async_wait(asio::redirect_error(asio::use_awaitable, error));
         continue;
       }
-      if (connections.load() >= options.connections) continue;  // closed at once
+      if (connections.load() >= options.connections && !close_one_idle(shared)) {
+        turn_away(std::move(socket));
+        continue;
+      }
       socket.set_option(tcp::no_delay(true), error);
       start(std::move(socket));
     }
+  }
+
+  /** In one go: who is too many gets no memory and no time. */
+  void turn_away(tcp::socket socket) const {
+    if (tls) return;
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(kTooMany), ignored);
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
   }
 
   void start(tcp::socket socket) {
@@ -121,7 +148,9 @@ struct HttpServer::State {
     if (!std::exchange(shared.stopping, true)) {
       error_code ignored;
       acceptor.close(ignored);
-      for (Connection* each : shared.open) each->close_if_idle();
+      for (Connection* each : shared.open) {
+        if (each->idle()) each->close();
+      }
     }
     if (connections.load() == 0) return finish();
     grace.expires_after(time);

@@ -2,6 +2,7 @@
 #include "serve/http/server.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -10,9 +11,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace gemma::serve {
 namespace {
@@ -232,6 +236,58 @@ TEST(HttpServer, DropsAClientThatReadsTooSlowly) {
   client.send("GET / HTTP/1.1\r\n\r\n");
   for (int i = 0; i < 200 && !gone.load(); ++i) std::this_thread::sleep_for(20ms);
   EXPECT_TRUE(gone.load());
+}
+
+TEST(HttpServer, ThoseThatNeverAskMakeRoomFirst) {
+  HttpOptions options;
+  options.connections = 3;
+  Running running(echo, options);
+  Client known = running.client();
+  known.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(known.read("GET /a"), HasSubstr("200"));
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 50; ++i) crowd.push_back(std::make_unique<Client>(running.server().port()));
+  EXPECT_EQ(crowd[0]->read(), "");
+  known.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(known.read("GET /b"), HasSubstr("200"));
+}
+
+TEST(HttpServer, IdleConnectionsMakeRoomForRequests) {
+  HttpOptions options;
+  options.connections = 2;
+  Running running(echo, options);
+  Client first = running.client(), second = running.client();
+  first.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(first.read("GET /a"), HasSubstr("200"));
+  second.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(second.read("GET /b"), HasSubstr("200"));
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_THAT(running.ask("GET /c HTTP/1.1\r\nHost: x\r\n\r\n", "GET /c"), HasSubstr("200")) << i;
+  }
+  EXPECT_EQ(first.read(), "");  // longest without a request: closed
+}
+
+TEST(HttpServer, WhereAllHaveRequestsOthersAreTurnedAway) {
+  HttpOptions options;
+  options.connections = 1;
+  std::vector<std::shared_ptr<Responder>> held;
+  std::atomic<int> asked{0};
+  Running running(
+      [&](const HttpRequest&, const std::shared_ptr<Responder>& responder) {
+        held.push_back(responder);
+        ++asked;
+      },
+      options);
+  Client busy = running.client();
+  busy.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (asked == 0) std::this_thread::sleep_for(1ms);
+  const std::string refusal = running.client().read();
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+  const size_t body = refusal.find("\r\n\r\n") + 4;
+  EXPECT_THAT(refusal, HasSubstr(fmt::format("Content-Length: {}\r\n", refusal.size() - body)));
+  EXPECT_TRUE(parse_json(refusal.substr(body)));
+  held[0]->respond({.body = "done"});
+  EXPECT_THAT(busy.read("done"), HasSubstr("200"));
 }
 
 TEST(HttpServer, StopsWhenAnswersAreOut) {

@@ -48,8 +48,10 @@ class Talk final : public Connection {
   }
   ~Talk() override { shared_.open.erase(this); }
 
-  void close_if_idle() override {
-    if (idle_) beast::get_lowest_layer(*stream_).close();
+  std::optional<Idle> idle() const override { return idle_; }
+  void close() override {
+    idle_.reset();
+    beast::get_lowest_layer(*stream_).close();
   }
 
   asio::awaitable<void> run() {
@@ -93,12 +95,12 @@ class Talk final : public Connection {
   asio::awaitable<bool> first_bytes() {
     if (buffer_.size() > 0) co_return true;
     error_code error;
-    idle_ = true;
+    idle_ = Idle{has_asked_, Clock::now()};
     allow(shared_.options.idle_time);
     const auto room = buffer_.prepare(4096);
     const size_t bytes = co_await stream_->async_read_some(room, asio::redirect_error(asio::use_awaitable, error));
     buffer_.commit(bytes);
-    idle_ = false;
+    idle_.reset();
     co_return !error;
   }
 
@@ -175,6 +177,7 @@ class Talk final : public Connection {
     auto wake = std::make_shared<Waker>(news_.get_executor(), this);
     auto outbox = std::make_shared<Outbox>(shared_.options.waiting_bytes, [wake](Outbox::Wake why) { (*wake)(why); });
     beast::get_lowest_layer(*stream_).expires_never();
+    has_asked_ = true;
     shared_.handler(std::move(request), outbox);
     const bool arrived = co_await send(*outbox, version, keep, head_only);
     wake->forget();
@@ -306,7 +309,8 @@ class Talk final : public Connection {
   beast::flat_buffer buffer_;
   asio::steady_timer news_;  // rung when there is news in the outbox
   std::string peer_;
-  bool idle_ = false, streamed_ = false;
+  std::optional<Idle> idle_;
+  bool has_asked_ = false, streamed_ = false;
 };
 
 }  // namespace

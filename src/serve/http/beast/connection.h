@@ -7,8 +7,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <chrono>
+#include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "serve/http/server.h"
@@ -27,11 +30,19 @@ struct Shared {
   bool stopping = false;
 };
 
-/** So that a server that stops can close those that wait for a request. */
+/** So that a server can close those that wait for a request: when it stops, and when others have no room. */
 class Connection {
  public:
+  /** Those come first that are closed first: before all others those that have never asked for anything. */
+  struct Idle {
+    bool has_asked = false;
+    std::chrono::steady_clock::time_point since;
+    auto operator<=>(const Idle&) const = default;
+  };
   virtual ~Connection() = default;
-  virtual void close_if_idle() = 0;
+  /** While it waits for a request. */
+  virtual std::optional<Idle> idle() const = 0;
+  virtual void close() = 0;
 };
 
 using PlainStream = boost::beast::tcp_stream;
