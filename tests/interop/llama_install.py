@@ -33,3 +33,22 @@ def interpreter():
         if has_bindings(python):
             return python
     return install()
+
+
+def server():
+    """llama-server, built for this processor from the same source package (a quarter of an hour, once)."""
+    folder = ROOT / "build" / "llama-server"
+    program = folder / "build" / "bin" / "llama-server"
+    if program.exists():
+        return program
+    folder.mkdir(parents=True, exist_ok=True)
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "llama-cpp-python"]
+    subprocess.check_call([*pip, "-d", str(folder), PACKAGES[0]])
+    (archive,) = folder.glob("llama_cpp_python-*.tar.gz")
+    subprocess.check_call(["tar", "xzf", str(archive), "-C", str(folder), "--strip-components=1"])
+    options = ["-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_UI=OFF"]
+    source = folder / "vendor" / "llama.cpp"
+    build = ["cmake", "-S", str(source), "-B", str(folder / "build"), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"]
+    subprocess.check_call([*build, *options])
+    subprocess.check_call(["ninja", "-C", str(folder / "build"), "llama-server"])
+    return program

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 serve beside llama-server: the same file, threads, prompts and sampling, in turn on this machine. By hand,
+on a quiet machine.
+
+    tests/bench/serve.py                            E2B in q4_0, random weights; everything
+    tests/bench/serve.py --model models/gemma-3-270m-q4_k_m.gguf --only clients agent
+    tests/bench/serve.py --only prefix --json result.json
+    tests/bench/serve.py --only soak idle           ours alone
+
+clients: answers of 64 tokens to prompts of 128 at 1, 8 and 32 clients at once: tokens a second of all together.
+prefix:  8 clients whose prompts begin with the same 2000 tokens; the median time to the first token of a second round
+         with other endings.
+agent:   20 turns, each the whole text before and 380 tokens more, up to 8000: seconds of all.
+soak:    64 clients for 60 s, a third of which leave before their answer is whole, behind as many that fill the cache:
+         errors, growth of memory.
+idle:    memory of the server that waits, over what the engine alone holds.
+
+llama-server is built for this processor from the PyPI source package llama-cpp-python (once, into build/llama-server),
+or named with --llama-server. In `prefix` and `agent` the best of its ways to keep a prompt with sliding windows counts
+(LLAMA_WAYS). Prompts are words by a fixed seed; choosing is the same for both (temperature 1, top-k 40), so that
+nothing can be guessed.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import statistics
+import sys
+import threading
+import time
+
+import serve_sides
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORDS = """the of and to in is you that it he was for on are as with his they at be this have from or one had by word
+but not what all were we when your can said there use an each which she do how their if will up other about out many
+then them these so some her would make like him into time has look two more write go see number no way could people my
+than first water been call who oil its now find long down day did get come made may part""".split()
+LLAMA_WAYS = (("-fa", "on"), ("-fa", "on", "--swa-full"), ("-fa", "on", "--swa-full", "--kv-unified"))
+CLIENTS = (1, 8, 32)
+SYSTEM, TAIL, TURNS, GROWTH = 2000, 48, 20, 380
+SOAK_CLIENTS, SOAK_ROOM = 64, 500_000_000
+
+
+def words(count, *seed):
+    rng = random.Random(repr(seed))
+    return " ".join(rng.choice(WORDS) for _ in range(count))
+
+
+def at_once(jobs):
+    """Runs them all together; their results, and the seconds until the last one ended."""
+    results, gate = [None] * len(jobs), threading.Barrier(len(jobs) + 1)
+
+    def work(i):
+        gate.wait()
+        try:
+            results[i] = jobs[i]()
+        except Exception as error:  # told by the thread that waits
+            results[i] = error
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    gate.wait()
+    start = time.monotonic()
+    for thread in threads:
+        thread.join()
+    seconds = time.monotonic() - start
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results, seconds
+
+
+def clients_of(side, count, o):
+    """Tokens a second."""
+    with side.started(parallel=count, context=512) as server:
+        server.complete(words(16, "warm"), 4)
+        jobs = [lambda i=i: server.complete(words(o.prompt, "clients", count, i), o.gen) for i in range(count)]
+        answers, seconds = at_once(jobs)
+    for answer in answers:
+        if answer["usage"]["completion_tokens"] != o.gen:
+            raise SystemExit(f"{side.name}: an answer of {answer['usage']} tokens, expected {o.gen}")
+    return count * o.gen / seconds
+
+
+def prefix_of(side, o):
+    """Median seconds to the first token in a second round, by way."""
+    out, system = {}, words(SYSTEM, "system")
+    for way in side.ways:
+        with side.started(parallel=8, context=SYSTEM + 512, more=way) as server:
+            for turn in range(2):
+                tails = [words(TAIL, "tail", turn, i) for i in range(8)]
+                jobs = [lambda tail=tail: timed(lambda: server.complete(f"{system} {tail}", 1)) for tail in tails]
+                times, _ = at_once(jobs)
+                print(f"{side.name} {way}: round {turn + 1}, {statistics.median(times):.2f} s", file=sys.stderr)
+            out[" ".join(way)] = statistics.median(times)
+    return out
+
+
+def timed(work):
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def agent_of(side, o):
+    """Seconds of all turns, by way."""
+    out = {}
+    for way in side.ways:
+        with side.started(parallel=1, context=12288, more=way) as server:
+            text, start = "", time.monotonic()
+            for turn in range(TURNS):
+                text = f"{text} {words(GROWTH, 'turn', turn)}"
+                answer = server.complete(text, 32)
+                text += answer["choices"][0]["text"]
+            out[" ".join(way)] = time.monotonic() - start
+            print(f"{side.name} {way}: {answer['usage']['prompt_tokens']} tokens at last", file=sys.stderr)
+    return out
+
+
+def crowd(server, seconds, seed):
+    """Clients that ask all the time, some of which leave; how many answers were whole, left, or errors."""
+    end = time.monotonic() + seconds
+    tally, lock = {"whole": 0, "left": 0, "errors": 0}, threading.Lock()
+
+    def client(i):
+        rng = random.Random(f"{seed} {i}")
+        while time.monotonic() < end:
+            prompt, leaves = words(rng.randint(8, 96), "soak", rng.random()), rng.random() < 1 / 3
+            try:
+                found = server.leave(prompt, 64, rng.random()) if leaves else server.complete(prompt, 8) and "whole"
+            except Exception as error:
+                found = "errors"
+                print(f"client {i}: {error!r}", file=sys.stderr)
+            with lock:
+                tally[found] += 1
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(SOAK_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+def soak(side, o):
+    """Of a crowd, when another one has filled the cache: its errors, and the growth of memory. The cache takes whatever
+    it may, so it is told."""
+    limit = o.path.stat().st_size + SOAK_ROOM
+    with side.started(parallel=32, context=512, more=("--memory", limit)) as server:
+        crowd(server, o.seconds, "warm")
+        warm = server.own_bytes()
+        tally = crowd(server, o.seconds, "soak")
+        held = server.own_bytes()
+        server.complete("the end", 1)  # it lives
+    return dict(tally, limit_bytes=limit, warm_bytes=warm, end_bytes=held, growth=held / warm - 1)
+
+
+def idle(side, o):
+    with side.started(parallel=8, context=4096) as server:
+        held = server.own_bytes()
+    alone = serve_sides.engine_bytes(o.program, o.path, o.threads)
+    return {"server_bytes": held, "engine_bytes": alone, "over": held - alone}
+
+
+def measure(o, ours, theirs):
+    """(name, figures) of each part, as it is done."""
+    for count in o.clients if "clients" in o.only else []:
+        rounds = [[clients_of(side, count, o) for side in (ours, theirs)] for _ in range(o.rounds)]
+        medians = [statistics.median(each) for each in zip(*rounds)]
+        yield f"{count} clients, tokens/s", {"rounds": rounds, "ours": medians[0], "theirs": medians[1]}
+    for name, work in (("prefix", prefix_of), ("agent", agent_of)):
+        if name in o.only:
+            ways = [work(side, o) for side in (ours, theirs)]
+            best = [min(each.values()) for each in ways]
+            yield f"{name}, s", {"ways": ways, "ours": best[0], "theirs": best[1]}
+    for name, work in (("soak", soak), ("idle", idle)):
+        if name in o.only:
+            yield name, work(ours, o)
+
+
+def print_row(name, row):
+    if "ours" in row:
+        print(f"{name:<24} {row['ours']:10.2f} {row['theirs']:10.2f}   ratio {row['ours'] / row['theirs']:.3f}")
+    else:
+        print(f"{name:<24} " + ", ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
+
+
+def parse():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = ["clients", "prefix", "agent", "soak", "idle"]
+    a.add_argument("--only", nargs="+", choices=parts, default=parts)
+    a.add_argument("--model", type=pathlib.Path, help="a GGUF file; default: E2B in q4_0 with random weights")
+    a.add_argument("--clients", nargs="+", type=int, default=CLIENTS)
+    a.add_argument("--prompt", type=int, default=128)
+    a.add_argument("--gen", type=int, default=64)
+    a.add_argument("--rounds", type=int, default=1, help="of clients: each ours, then theirs")
+    a.add_argument("--seconds", type=float, default=60, help="of soak")
+    a.add_argument("--threads", type=int, default=2)
+    a.add_argument("--program", default=ROOT / "build/release/apps/gemma4", type=pathlib.Path)
+    a.add_argument("--llama-server", type=pathlib.Path, help="built where it is not named")
+    a.add_argument("--json", type=pathlib.Path, help="write all figures here")
+    return a.parse_args()
+
+
+def main():
+    o = parse()
+    o.path = o.model or serve_sides.random_model(o.program)
+    result = {}
+    for name, row in measure(o, serve_sides.Gemma(o), serve_sides.Llama(o, LLAMA_WAYS)):
+        result[name] = row
+        print_row(name, row)
+    if o.json:
+        o.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
