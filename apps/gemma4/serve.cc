@@ -16,6 +16,7 @@
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
 #include "serve/http/server.h"
+#include "serve/response_desk.h"
 #include "serve/service.h"
 
 namespace gemma::app {
@@ -31,11 +32,13 @@ constexpr const char* kExamples = R"(Examples:
 Clients of OpenAI's API are pointed at http://127.0.0.1:8080/v1 with any key. Ctrl-C lets answers on their way end;
 a second one stops at once.)";
 
+constexpr int64_t kKeptInMemory = int64_t{256} << 20, kKeptInFile = int64_t{4} << 30;  // bytes of responses
+
 struct ServeOptions {
   SessionOptions session;
   serve::HttpOptions http;
   serve::ServiceOptions service;
-  std::string kv, keys, new_key, log = "text";
+  std::string kv, keys, new_key, state, log = "text";
   int64_t grace = 30;
 };
 
@@ -46,6 +49,16 @@ bool is_loopback(const std::string& address) {
 void log_line(const std::string& line) {
   const std::time_t now = std::time(nullptr);
   fmt::print(stderr, "{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), line);
+}
+
+/** What does not need the model, so that what is wrong with it is said at once. */
+serve::ServiceOptions service_of(const ServeOptions& options) {
+  serve::ServiceOptions service = options.service;
+  if (options.log == "text") service.log = log_line;
+  const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
+  const auto state = std::make_shared<serve::StateFile>(options.state);
+  service.responses = std::make_shared<serve::ResponseDesk>(state, most, log_line);
+  return service;
 }
 
 /** The name that clients call it by. */
@@ -89,6 +102,7 @@ void serve_model(const ServeOptions& options) {
 
   std::optional<serve::Keys> keys;
   if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
+  serve::ServiceOptions about = service_of(options);
   // The port first: that it is taken is said before a model is loaded.
   std::shared_ptr<serve::Service> service;
   serve::HttpServer server(options.http,
@@ -104,9 +118,7 @@ void serve_model(const ServeOptions& options) {
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
                                                     sampling_of(*session, settings), session->tokenizer, session);
   model->file = serve::facts_of(*session->file);
-  serve::ServiceOptions about = options.service;
   about.connections = [&server] { return server.open_connections(); };
-  if (options.log == "text") about.log = log_line;
   service = std::make_shared<serve::Service>(model, std::move(keys), std::move(about));
   for (const std::string& note : {session->memory_note, session->template_note}) {
     if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
@@ -124,12 +136,22 @@ void serve_model(const ServeOptions& options) {
   model.reset();
 }
 
+void add_key_options(CLI::App& command, ServeOptions& options) {
+  command.add_option("--keys", options.keys, "Who may ask: a file of keys, each a name and a SHA-256")
+      ->check(not_empty())
+      ->type_name("FILE");
+  command.add_option("--new-key", options.new_key, "Make a key, print it once, add it to the file of --keys, and end")
+      ->type_name("NAME");
+  command.add_flag("--share-cache", options.service.share_cache, "Let keys find the prompts that others have cached");
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   options->session.max_sequences = 8;
-  CLI::App* command = app.add_subcommand("serve", "Serve a model to clients of OpenAI's API");
+  CLI::App* command =
+      app.add_subcommand("serve", "Serve a model to clients of the APIs of OpenAI, Anthropic and Ollama");
   command->footer(kExamples);
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
   command
@@ -138,12 +160,10 @@ void add_serve(CLI::App& app) {
   command->add_option("--port", options->http.port, "Port; 0: any that is free")
       ->capture_default_str()
       ->check(whole(0, 65535));
-  command->add_option("--keys", options->keys, "Who may ask: a file of keys, each a name and a SHA-256")
+  add_key_options(*command, *options);
+  command->add_option("--state", options->state, "File of the responses that are kept (default: in memory)")
       ->check(not_empty())
       ->type_name("FILE");
-  command->add_option("--new-key", options->new_key, "Make a key, print it once, add it to the file of --keys, and end")
-      ->type_name("NAME");
-  command->add_flag("--share-cache", options->service.share_cache, "Let keys find the prompts that others have cached");
   command->add_option("--log", options->log, "A line about each request on stderr")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "none"}));

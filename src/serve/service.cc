@@ -17,7 +17,8 @@ namespace {
 const std::vector<Route>& routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> out;
-    for (const auto& some : {openai_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
+    for (const auto& some :
+         {openai_routes(), responses_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
       out.insert(out.end(), some.begin(), some.end());
     }
     return out;
@@ -111,12 +112,17 @@ const Key* Service::key_of(const HttpRequest& request) const {
   return keys_ && !secret.empty() ? keys_->find(secret) : nullptr;
 }
 
-void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
+std::shared_ptr<Generation> Service::generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
+                                                std::shared_ptr<Reply> reply) {
   if (call.key != nullptr) ask.answer.key = call.key->salt;
   if (call.key != nullptr && !options_.share_cache) ask.answer.salt = call.key->salt;
-  auto generation = std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
-  call.responder->when_gone([generation] { generation->cancel(); });
-  generation->begin();
+  return std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
+}
+
+void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
+  const auto begun = generation(call, model, std::move(ask), std::move(reply));
+  call.responder->when_gone([begun] { begun->cancel(); });
+  begun->begin();
 }
 
 std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path, const Key* key,

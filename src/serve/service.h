@@ -20,12 +20,17 @@
 
 namespace gemma::serve {
 
+class FileStore;
+class ResponseDesk;
+
 struct ServiceOptions {
   std::vector<std::string> aliases;             // names beside the model's own and "default"
   int workers = 4;                              // threads that read requests, decode media, compile grammars
   bool share_cache = false;                     // whether keys find what others have cached
   std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
   std::function<int()> connections;             // that are open
+  std::shared_ptr<ResponseDesk> responses;      // that are kept
+  std::shared_ptr<FileStore> files;             // that clients have left
 };
 
 struct Call;
@@ -44,8 +49,13 @@ class Service {
   const std::vector<std::shared_ptr<ServedModel>>& models() const { return models_; }
   Metrics& metrics() { return metrics_; }
   const ServiceOptions& options() const { return options_; }
+  const std::shared_ptr<ResponseDesk>& responses() const { return options_.responses; }
+  const std::shared_ptr<FileStore>& files() const { return options_.files; }
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
   void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
+  /** The same, not begun, of a client that may leave: it goes on until it is cancelled. */
+  std::shared_ptr<Generation> generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
+                                         std::shared_ptr<Reply> reply);
 
  private:
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
@@ -67,6 +77,9 @@ struct Call {
   std::shared_ptr<Responder> responder;
   std::string rest;          // of the path, behind a route that ends in "/"
   const Key* key = nullptr;  // whose it is, where there are keys
+
+  /** Whose is what is kept of it: the key's name, "" where there are no keys. */
+  std::string owner() const { return key != nullptr ? key->name : ""; }
 };
 
 /** One way in. A path that ends in "/" takes everything below it. */
@@ -79,6 +92,7 @@ struct Route {
 
 /** Of all protocols; each adds its own in its own file. */
 std::vector<Route> openai_routes();
+std::vector<Route> responses_routes();
 std::vector<Route> anthropic_routes();
 std::vector<Route> ollama_routes();
 std::vector<Route> plain_routes();  // health, metrics, tokens

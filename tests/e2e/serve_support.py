@@ -15,15 +15,16 @@ from support import MODEL, PROGRAM, ProgramTest
 
 
 class Server:
-    """`gemma4 serve` on a free port, until stop()."""
+    """`gemma4 serve` on a free port, until stop(). `before` runs in the process before the program does."""
 
-    def __init__(self, test, *args, model=MODEL):
+    def __init__(self, test, *args, model=MODEL, before=None):
         self.process = subprocess.Popen(
             [PROGRAM, "serve", str(model), "--port", "0", *map(str, args)],
             stderr=subprocess.PIPE,
             text=True,
             env=test.env,
             cwd=test.folder,
+            preexec_fn=before,
         )
         self.log = ""
         for line in self.process.stderr:

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/response_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace gemma::serve {
+namespace {
+
+constexpr int64_t kRoom = 1 << 20;
+
+StoredResponse response(std::string id, std::string previous = {}, std::string owner = {},
+                        std::string_view status = "completed") {
+  StoredResponse out;
+  out.id = id;
+  out.owner = std::move(owner);
+  out.previous = std::move(previous);
+  out.input = {json::value("asked " + id)};
+  out.response = {{"status", status}, {"output", json::array{json::value("said " + id)}}};
+  return out;
+}
+
+class ResponseStoreTest : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(const char* name) {
+    std::filesystem::create_directories(folder_);
+    return folder_ / name;
+  }
+  const std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / fmt::format("store_{}", static_cast<const void*>(this));
+};
+
+TEST_F(ResponseStoreTest, KeepsFindsAndForgets) {
+  ResponseStore store(std::make_shared<StateFile>(""), kRoom);
+  EXPECT_FALSE(store.put(response("a")));
+  EXPECT_FALSE(store.put(response("a", "", "", "failed")));
+  EXPECT_EQ(store.find("a", "").value().response.at("status"), "failed");
+  EXPECT_FALSE(store.find("b", ""));
+  EXPECT_TRUE(store.remove("a", ""));
+  EXPECT_FALSE(store.remove("a", ""));
+  EXPECT_EQ(store.bytes(), 0);
+}
+
+TEST_F(ResponseStoreTest, WhoseItIsDecides) {
+  ResponseStore store(std::make_shared<StateFile>(""), kRoom);
+  EXPECT_FALSE(store.put(response("a", "", "alice")));
+  EXPECT_FALSE(store.find("a", "bob"));
+  EXPECT_FALSE(store.remove("a", "bob"));
+  EXPECT_FALSE(store.items_up_to("a", "").ok());
+  EXPECT_TRUE(store.find("a", "alice"));
+}
+
+TEST_F(ResponseStoreTest, ItemsUpToAResponse) {
+  ResponseStore store(std::make_shared<StateFile>(""), kRoom);
+  store.put(response("a")), store.put(response("b", "a")), store.put(response("c", "b"));
+  EXPECT_EQ(write_json(store.items_up_to("b", "").value()), R"(["asked a", "said a", "asked b", "said b"])");
+  store.put(response("d", "c", "", "in_progress"));
+  EXPECT_EQ(store.items_up_to("d", "").failure().reason, "the response 'd' is still on its way");
+  store.remove("a", "");
+  EXPECT_EQ(store.items_up_to("c", "").failure().reason, "there is no response 'a' here");
+}
+
+TEST_F(ResponseStoreTest, TheOldestGo) {
+  ResponseStore measure(std::make_shared<StateFile>(""), kRoom);
+  measure.put(response("a"));
+  const int64_t one = measure.bytes();
+  ResponseStore store(std::make_shared<StateFile>(""), 3 * one);
+  for (const char* id : {"a", "b", "c", "d"}) EXPECT_FALSE(store.put(response(id)));
+  EXPECT_FALSE(store.find("a", ""));
+  EXPECT_TRUE(store.find("b", ""));
+  EXPECT_EQ(store.bytes(), 3 * one);
+  StoredResponse large = response("e");
+  large.input = {json::value(std::string(1000, 'x'))};
+  EXPECT_THAT(store.put(large).value().reason, testing::HasSubstr("more than is kept"));
+}
+
+TEST_F(ResponseStoreTest, AFileIsThereAgain) {
+  const std::string file = path("state.db");
+  {
+    ResponseStore store(std::make_shared<StateFile>(file), kRoom);
+    store.put(response("a"));
+    store.put(response("b", "", "", "in_progress"));
+  }
+  ResponseStore store(std::make_shared<StateFile>(file), kRoom);
+  EXPECT_EQ(store.find("a", "").value().response.at("status"), "completed");
+  EXPECT_EQ(store.find("b", "").value().response.at("status"), "failed");
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  EXPECT_GT(store.bytes(), 0);
+}
+
+TEST_F(ResponseStoreTest, AnOlderOneStaysWhereANewOneHasNoRoomOnTheDisk) {
+  const auto state = std::make_shared<StateFile>("");
+  ResponseStore store(state, kRoom);
+  EXPECT_FALSE(store.put(response("a")));
+  const int64_t bytes = store.bytes();
+  state->number("PRAGMA max_page_count = 1");  // no more than there is
+  StoredResponse large = response("a", "", "", "failed");
+  large.input = {json::value(std::string(100'000, 'x'))};
+  EXPECT_THAT(store.put(large).value().reason, testing::HasSubstr("full"));
+  EXPECT_EQ(store.find("a", "").value().response.at("status"), "completed");
+  EXPECT_EQ(store.bytes(), bytes);
+}
+
+TEST(StateFile, WhatIsNoSuchFileIsSaid) {
+  const std::filesystem::path folder(testing::TempDir());
+  const auto fault = [](const std::string& file) {
+    try {
+      const StateFile state(file);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  std::ofstream(folder / "text.txt") << std::string(2000, 'x');
+  EXPECT_THAT(fault(folder / "text.txt"), testing::HasSubstr("text.txt: "));
+  EXPECT_THAT(fault(folder / "nowhere" / "state.db"), testing::HasSubstr("cannot be opened"));
+  const StateFile first(folder / "state.db");
+  EXPECT_THAT(fault(folder / "state.db"), testing::HasSubstr("locked"));
+}
+
+}  // namespace
+}  // namespace gemma::serve

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "chat/template_value.h"
+#include "serve/base64.h"
+#include "serve/hidden_thought.h"
+#include "serve/openai_wire.h"
+#include "serve/responses.h"
+#include "serve/turns.h"
+
+namespace gemma::serve {
+namespace {
+
+std::string_view prefix_of(std::string_view type) {
+  if (type == "function_call") return "fc_";
+  if (type == "function_call_output") return "fco_";
+  return type == "reasoning" ? "rs_" : "msg_";
+}
+
+/** Items as turns. */
+class Reader {
+ public:
+  explicit Reader(Turns& turns) : turns_(turns) {}
+
+  void item(const json::value& value, const std::string& where) {
+    const json::object* object = value.if_object();
+    if (object == nullptr) return turns_.fail({where, fmt::format("expected an object, found {}", kind_of(&value))});
+    Fields fields(*object, where);
+    fields.any("id");
+    fields.word("status", {"in_progress", "completed", "incomplete"});
+    const auto type = fields.text("type");
+    if (!type || *type == "message") {
+      message(fields, where);
+    } else if (*type == "function_call") {
+      call(fields, where);
+    } else if (*type == "function_call_output") {
+      result(fields, where);
+    } else if (*type == "reasoning") {
+      reasoning(fields, where);
+    } else {
+      fields.fail("type", fmt::format("expected one of message, function_call, function_call_output, reasoning, "
+                                      "found '{}'",
+                                      *type));
+    }
+    settle(fields);
+  }
+
+ private:
+  void settle(const Fields& fields) {
+    if (auto failure = fields.failure()) turns_.fail(std::move(*failure));
+  }
+
+  void message(Fields& fields, const std::string& where) {
+    const auto role = fields.word("role", {"user", "assistant", "system", "developer"});
+    if (!role) return fields.fail("role", "is missing");
+    fields.word("phase", {"commentary", "final_answer"});
+    turns_.speak(*role == "developer" ? "system" : *role, where);
+    const json::value* content = fields.any("content");
+    if (content == nullptr) return fields.fail("content", "is missing");
+    contents(*content, where + ".content", *role == "user");
+  }
+
+  /** A text, or parts of it and pictures. */
+  void contents(const json::value& content, const std::string& where, bool media) {
+    if (content.is_string()) return turns_.text(content.get_string());
+    if (!content.is_array()) {
+      return turns_.fail({where, fmt::format("expected a string or an array of parts, found {}", kind_of(&content))});
+    }
+    const json::array& parts = content.get_array();
+    for (size_t i = 0; i < parts.size() && !turns_.failed(); ++i) {
+      const std::string place = fmt::format("{}[{}]", where, i);
+      const json::object* object = parts[i].if_object();
+      if (object == nullptr) {
+        return turns_.fail({place, fmt::format("expected an object, found {}", kind_of(&parts[i]))});
+      }
+      Fields part(*object, place);
+      content_part(part, place, media);
+      settle(part);
+    }
+  }
+
+  void content_part(Fields& part, const std::string& place, bool media) {
+    const auto type = part.word("type", {"input_text", "output_text", "input_image", "input_audio"});
+    if (!type) return part.fail("type", "is missing");
+    part.any("prompt_cache_breakpoint");  // what was read is found again wherever it ends
+    if (*type == "input_text" || *type == "output_text") {
+      part.any("annotations"), part.any("logprobs");
+      const auto text = part.text("text");
+      if (!text) part.fail("text", "is missing");
+      return turns_.text(text.value_or(""));
+    }
+    if (!media) return part.fail("type", "pictures and sound are for turns of the user and results of tools");
+    *type == "input_image" ? image(part, place) : sound(part, place);
+  }
+
+  void image(Fields& part, const std::string& place) {
+    part.unsupported("file_id", "files are not kept here: expected image_url");
+    const auto detail = part.word("detail", {"auto", "low", "high"});
+    int budget = read_picture_budget(part);
+    if (budget == 0 && detail) budget = *detail == "low" ? 70 : *detail == "high" ? 1120 : media::kAutoBudget;
+    const auto url = part.text("image_url");
+    if (!url) return part.fail("image_url", "is missing");
+    auto bytes = bytes_of_data_url(*url, place + ".image_url");
+    if (!bytes) return part.fail(bytes.failure());
+    turns_.media({media::Kind::image, place, std::move(bytes).value(), budget});
+  }
+
+  void sound(Fields& part, const std::string& place) {
+    const json::object* given = part.object("input_audio");
+    if (given == nullptr) return part.fail("input_audio", "is missing");
+    Fields audio(*given, place + ".input_audio");
+    audio.text("format");  // the bytes say what they are
+    auto bytes = base64_decoded(audio.text("data").value_or("!"));
+    if (!bytes) audio.fail("data", "expected base64");
+    settle(audio);
+    if (!turns_.failed()) turns_.media({media::Kind::audio, place, std::move(*bytes), 0});
+  }
+
+  void call(Fields& fields, const std::string& where) {
+    const auto id = fields.text("call_id"), name = fields.text("name"), text = fields.text("arguments");
+    if (!id) fields.fail("call_id", "is missing");
+    if (!name) fields.fail("name", "is missing");
+    fields.unsupported("caller", "expected {\"type\": \"direct\"}", {json::object{{"type", "direct"}}});
+    fields.unsupported("namespace", "is not supported"), fields.unsupported("async", "is not supported");
+    json::object arguments;
+    if (text && !text->empty()) {
+      auto parsed = parse_json(*text, 128, BigIntegers::keep);
+      const bool good = parsed && parsed.value().is_object();
+      if (!good) fields.fail("arguments", "expected the text of a JSON object");
+      if (good) arguments = std::move(parsed.value().get_object());
+    }
+    if (fields.failure()) return;
+    turns_.speak("assistant", where);
+    turns_.call(*id, *name, std::move(arguments), where);
+  }
+
+  void result(Fields& fields, const std::string& where) {
+    const auto id = fields.text("call_id");
+    if (!id) return fields.fail("call_id", "is missing");
+    fields.text("name");
+    fields.unsupported("caller", "expected {\"type\": \"direct\"}", {json::object{{"type", "direct"}}});
+    fields.unsupported("namespace", "is not supported");
+    turns_.result(*id, where);
+    const json::value* output = fields.any("output");
+    if (output == nullptr) return fields.fail("output", "is missing");
+    contents(*output, where + ".output", true);
+  }
+
+  /** The thought itself where it is there, else its summary. */
+  void reasoning(Fields& fields, const std::string& where) {
+    const auto joined = [&](std::string_view key) {
+      std::string all;
+      const json::array* parts = fields.list(key);
+      for (size_t i = 0; parts != nullptr && i < parts->size(); ++i) {
+        const json::object* part = (*parts)[i].if_object();
+        const json::value* text = part != nullptr ? part->if_contains("text") : nullptr;
+        if (text == nullptr || !text->is_string()) {
+          fields.fail(Failure{fmt::format("{}[{}].text", fields.name_of(key), i), "expected a string"});
+        } else {
+          all += (all.empty() ? "" : "\n") + std::string(text->get_string());
+        }
+      }
+      return all;
+    };
+    const std::string content = joined("content"), summary = joined("summary");
+    const std::string hidden = thought_in(fields.text("encrypted_content").value_or(""));
+    turns_.speak("assistant", where);
+    turns_.thought(!content.empty() ? content : !hidden.empty() ? hidden : summary);
+  }
+
+  Turns& turns_;
+};
+
+}  // namespace
+
+Result<json::array> items_of_input(const json::value& input) {
+  json::array items;
+  if (input.is_string()) {
+    const json::object part{{"type", "input_text"}, {"text", input.get_string()}};
+    items.push_back({{"type", "message"}, {"role", "user"}, {"content", json::array{json::value(part)}}});
+  } else if (input.is_array()) {
+    items = input.get_array();
+  } else {
+    return Failure{"input", fmt::format("expected a string or an array of items, found {}", kind_of(&input))};
+  }
+  for (json::value& each : items) {
+    json::object* item = each.if_object();
+    if (item == nullptr) continue;
+    if (!item->contains("type")) (*item)["type"] = "message";
+    const json::value& type = item->at("type");
+    const json::value* id = item->if_contains("id");
+    if (id != nullptr && id->is_string() && !id->get_string().empty()) continue;
+    (*item)["id"] = new_id(prefix_of(type.is_string() ? std::string_view(type.get_string()) : ""));
+  }
+  return items;
+}
+
+std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before) {
+  Turns turns;
+  Reader reader(turns);
+  const json::value* instructions = request.said.if_contains("instructions");
+  if (instructions != nullptr && instructions->is_string() && !instructions->get_string().empty()) {
+    turns.speak("system", "instructions");
+    turns.text(instructions->get_string());
+  }
+  std::string where = "input";
+  for (size_t i = 0; i < before.size() && !turns.failed(); ++i) reader.item(before[i], "previous_response_id");
+  for (size_t i = 0; i < request.input.size() && !turns.failed(); ++i) {
+    where = fmt::format("input[{}]", i);
+    reader.item(request.input[i], where);
+  }
+  auto conversation = turns.finish(where);
+  if (!conversation) return conversation.failure();
+  if (conversation.value().messages.empty()) return Failure{"input", "is empty"};
+  request.ask.messages = std::move(conversation.value().messages);
+  request.ask.media = std::move(conversation.value().media);
+  return std::nullopt;
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "serve/answer_parts.h"
+#include "serve/hidden_thought.h"
+#include "serve/openai_wire.h"
+#include "serve/responses.h"
+
+namespace gemma::serve {
+namespace {
+
+json::object text_part(const std::string& text, json::array logprobs) {
+  return {{"type", "output_text"}, {"text", text}, {"annotations", json::array()}, {"logprobs", std::move(logprobs)}};
+}
+
+}  // namespace
+
+/** With the place of the item in the output. */
+void ResponseOutput::say(std::string_view type, json::object event) {
+  event["output_index"] = static_cast<int64_t>(items_.size());
+  say_(type, std::move(event));
+}
+
+json::array ResponseOutput::new_logprobs(const Answer& so_far) {
+  if (!form_.logprobs) return {};
+  json::array more = openai_logprobs(so_far, std::exchange(logprobs_said_, so_far.logprobs.size()), *tokenizer_);
+  logprobs_.insert(logprobs_.end(), more.begin(), more.end());
+  return more;
+}
+
+/** The item of the open part, empty at its beginning ("in_progress"). */
+json::object ResponseOutput::item(std::string_view status) const {
+  const bool begins = status == "in_progress";
+  if (const auto* text = std::get_if<TextDelta>(&*part_)) {
+    json::array content;
+    if (!begins) content.push_back(text_part(text->text, logprobs_));
+    return {{"id", id_}, {"type", "message"}, {"status", status}, {"role", "assistant"}, {"content", content}};
+  }
+  if (const auto* call = std::get_if<ToolCall>(&*part_)) {
+    return {{"id", id_},          {"type", "function_call"},
+            {"status", status},   {"call_id", "call_" + id_.substr(3)},
+            {"name", call->name}, {"arguments", begins ? "" : write_json(call->arguments)}};
+  }
+  const std::string& thought = std::get<ThoughtDelta>(*part_).text;
+  const json::object part{{"type", form_.summary ? "summary_text" : "reasoning_text"}, {"text", thought}};
+  const json::array parts = begins ? json::array() : json::array{json::value(part)};
+  json::object out{{"id", id_}, {"type", "reasoning"}, {"summary", form_.summary ? parts : json::array()}};
+  if (!form_.summary) out["content"] = parts;
+  if (form_.encrypted) out["encrypted_content"] = begins ? json::value() : json::value(hidden_thought(thought));
+  out["status"] = status;
+  return out;
+}
+
+void ResponseOutput::piece(const ChatEvent& event, const Answer& so_far) {
+  if (part_ && goes_on(*part_, event)) {
+    if (const auto* text = std::get_if<TextDelta>(&event)) std::get<TextDelta>(*part_).text += text->text;
+    if (const auto* thought = std::get_if<ThoughtDelta>(&event)) std::get<ThoughtDelta>(*part_).text += thought->text;
+  } else {
+    close(true);
+    open(event);
+  }
+  if (const auto* text = std::get_if<TextDelta>(&event)) message_delta(text->text, so_far);
+  if (const auto* thought = std::get_if<ThoughtDelta>(&event)) thought_delta(thought->text);
+  if (const auto* tool = std::get_if<ToolCall>(&event)) call(*tool);
+}
+
+void ResponseOutput::open(const ChatEvent& event) {
+  part_ = event;
+  const bool text = std::holds_alternative<TextDelta>(event), thought = std::holds_alternative<ThoughtDelta>(event);
+  id_ = new_id(text ? "msg_" : thought ? "rs_" : "fc_");
+  logprobs_.clear();
+  say("response.output_item.added", {{"item", item("in_progress")}});
+  if (text) {
+    say("response.content_part.added", {{"item_id", id_}, {"content_index", 0}, {"part", text_part("", {})}});
+  } else if (thought && form_.summary) {
+    const json::object part{{"type", "summary_text"}, {"text", ""}};
+    say("response.reasoning_summary_part.added", {{"item_id", id_}, {"summary_index", 0}, {"part", part}});
+  } else if (thought) {
+    const json::object part{{"type", "reasoning_text"}, {"text", ""}};
+    say("response.content_part.added", {{"item_id", id_}, {"content_index", 0}, {"part", part}});
+  }
+}
+
+void ResponseOutput::message_delta(const std::string& text, const Answer& so_far) {
+  say("response.output_text.delta",
+      {{"item_id", id_}, {"content_index", 0}, {"delta", text}, {"logprobs", new_logprobs(so_far)}});
+}
+
+void ResponseOutput::thought_delta(const std::string& text) {
+  if (form_.summary) {
+    say("response.reasoning_summary_text.delta", {{"item_id", id_}, {"summary_index", 0}, {"delta", text}});
+  } else {
+    say("response.reasoning_text.delta", {{"item_id", id_}, {"content_index", 0}, {"delta", text}});
+  }
+}
+
+void ResponseOutput::call(const ToolCall& call) {
+  const std::string arguments = write_json(call.arguments);
+  say("response.function_call_arguments.delta", {{"item_id", id_}, {"delta", arguments}});
+  say("response.function_call_arguments.done", {{"item_id", id_}, {"name", call.name}, {"arguments", arguments}});
+}
+
+void ResponseOutput::close(bool whole) {
+  if (!part_) return;
+  json::object done = item(whole ? "completed" : "incomplete");
+  if (const auto* text = std::get_if<TextDelta>(&*part_)) {
+    say("response.output_text.done",
+        {{"item_id", id_}, {"content_index", 0}, {"text", text->text}, {"logprobs", logprobs_}});
+    say("response.content_part.done",
+        {{"item_id", id_}, {"content_index", 0}, {"part", text_part(text->text, logprobs_)}});
+  }
+  if (const auto* thought = std::get_if<ThoughtDelta>(&*part_)) {
+    const std::string_view kind = form_.summary ? "summary_text" : "reasoning_text";
+    const std::string_view index = form_.summary ? "summary_index" : "content_index";
+    const json::object part{{"type", kind}, {"text", thought->text}};
+    say(form_.summary ? "response.reasoning_summary_text.done" : "response.reasoning_text.done",
+        {{"item_id", id_}, {index, 0}, {"text", thought->text}});
+    say(form_.summary ? "response.reasoning_summary_part.done" : "response.content_part.done",
+        {{"item_id", id_}, {index, 0}, {"part", part}});
+  }
+  say("response.output_item.done", {{"item", done}});
+  items_.push_back(std::move(done));
+  part_.reset();
+}
+
+void ResponseOutput::finish(const Answer& answer, bool whole) {
+  if (part_ && std::holds_alternative<TextDelta>(*part_)) new_logprobs(answer);
+  close(whole);
+}
+
+}  // namespace gemma::serve

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "serve/json_request.h"
+#include "serve/openai_wire.h"
+#include "serve/response_desk.h"
+#include "serve/responses.h"
+
+namespace gemma::serve {
+namespace {
+
+constexpr int kMostItems = 100, kUsualItems = 20;
+
+void respond(const Call& call, const json::object& object) {
+  HttpResponse response;
+  response.body = write_json(object);
+  call.responder->respond(std::move(response));
+}
+
+/** Reads it all; nothing where that has been refused. */
+std::optional<ResponsesRequest> read(Call& call, const JsonRequest& given, ResponsesPurpose purpose) {
+  const auto refuse = [&](const Failure& failure) {
+    call.responder->respond(openai_error(failure));
+    return std::nullopt;
+  };
+  auto request = read_responses_request(given.body, given.model->facts, purpose);
+  if (!request) return refuse(request.failure());
+  json::array before;
+  if (const std::string& previous = request.value().previous; !previous.empty()) {
+    auto items = call.service.responses()->store().items_up_to(previous, call.owner());
+    if (!items) return refuse({"previous_response_id", items.failure().reason});
+    before = std::move(items).value();
+  }
+  if (auto failure = read_responses_input(request.value(), before)) return refuse(*failure);
+  return std::move(request).value();
+}
+
+void create(Call& call) {
+  auto given = read_json_request(call, openai_error);
+  if (!given) return;
+  auto request = read(call, *given, ResponsesPurpose::answer);
+  if (!request) return;
+  const std::shared_ptr<ResponseDesk> desk = call.service.responses();
+  StoredResponse stored;
+  stored.response = response_object(*request, given->name, request->background ? "queued" : "in_progress");
+  stored.id = stored.response["id"].get_string();
+  stored.owner = call.owner();
+  stored.previous = request->previous;
+  if (request->store) stored.input = request->input;
+  auto reply = responses_reply(call.responder, *request, *given->model, desk, stored);
+  if (!request->background) return call.service.generate(call, given->model, std::move(request->ask), reply);
+  if (const auto failure = desk->store().put(stored)) {
+    const std::string why = "the response cannot be kept: " + failure->reason;
+    return call.responder->respond(openai_error({500, {"", why}}));
+  }
+  auto generation = call.service.generation(call, given->model, std::move(request->ask), reply);
+  desk->begin(stored.id, generation);
+  if (!request->stream) respond(call, stored.response);
+  generation->begin();
+}
+
+void count(Call& call) {
+  auto given = read_json_request(call, openai_error);
+  if (!given) return;
+  auto request = read(call, *given, ResponsesPurpose::count);
+  if (!request) return;
+  const auto tokens = count_prompt(*given->model, std::move(request->ask));
+  if (!tokens) return call.responder->respond(openai_error(tokens.failure()));
+  respond(call, {{"object", "response.input_tokens"}, {"input_tokens", tokens.value()}});
+}
+
+/** "ID" or "ID/WAY". */
+struct Place {
+  std::string id, way;
+};
+Place place_of(const Call& call) {
+  const size_t slash = call.rest.find('/');
+  return {percent_decoded(call.rest.substr(0, slash)), slash == std::string::npos ? "" : call.rest.substr(slash + 1)};
+}
+
+/** The response that the path names, where it is of that way; else that has been said. */
+std::optional<StoredResponse> find(Call& call, const Place& place, std::string_view way) {
+  auto found = place.way == way ? call.service.responses()->store().find(place.id, call.owner()) : std::nullopt;
+  if (!found) {
+    call.responder->respond(openai_error({404, {"", fmt::format("there is no response '{}' here", call.rest)}}));
+  }
+  return found;
+}
+
+/** As it stands: one in the background whose end could not be kept does not go on for ever. */
+json::object as_it_stands(Call& call, StoredResponse stored) {
+  json::value& status = stored.response["status"];
+  if ((status == "queued" || status == "in_progress") && !call.service.responses()->known(stored.id)) {
+    status = "failed";
+    stored.response["error"] = json::object{{"code", "server_error"}, {"message", "what came of it was not kept"}};
+  }
+  return std::move(stored.response);
+}
+
+/** A page of the items that were asked with. */
+void list_items(Call& call, const StoredResponse& stored) {
+  const std::string& query = call.request.query;
+  const std::string after = query_value(query, "after"), order = query_value(query, "order"),
+                    wanted = query_value(query, "limit");
+  int limit = kUsualItems;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
+  const bool number = wanted.empty() || (error == std::errc() && end == wanted.data() + wanted.size());
+  if (!number || limit < 1 || limit > kMostItems) {
+    return call.responder->respond(
+        openai_error(Failure{"limit", fmt::format("expected a number of 1 to {}, found '{}'", kMostItems, wanted)}));
+  }
+  if (!order.empty() && order != "asc" && order != "desc") {
+    return call.responder->respond(
+        openai_error(Failure{"order", fmt::format("expected asc or desc, found '{}'", order)}));
+  }
+  json::array items = stored.input;
+  if (order != "asc") std::reverse(items.begin(), items.end());
+  auto first = items.begin();
+  if (!after.empty()) {
+    first = std::find_if(items.begin(), items.end(),
+                         [&](const json::value& item) { return item.at("id") == json::value(after); });
+    if (first != items.end()) ++first;
+  }
+  const auto last = first + std::min<std::ptrdiff_t>(limit, items.end() - first);
+  const json::array data(first, last);
+  respond(call, {{"object", "list"},
+                 {"data", data},
+                 {"first_id", data.empty() ? json::value() : data.front().at("id")},
+                 {"last_id", data.empty() ? json::value() : data.back().at("id")},
+                 {"has_more", last != items.end()}});
+}
+
+void retrieve(Call& call) {
+  const Place place = place_of(call);
+  const bool items = place.way == "input_items";
+  auto stored = find(call, place, items ? "input_items" : "");
+  if (!stored) return;
+  if (items) return list_items(call, *stored);
+  if (query_value(call.request.query, "stream") == "true") {
+    return call.responder->respond(
+        openai_error(Failure{"stream", "is not supported: ask again until \"status\" says that it has ended"}));
+  }
+  respond(call, as_it_stands(call, std::move(*stored)));
+}
+
+void forget(Call& call) {
+  const Place place = place_of(call);
+  if (!find(call, place, "")) return;
+  const std::shared_ptr<ResponseDesk> desk = call.service.responses();
+  desk->cancel(place.id);
+  desk->forget(place.id, call.owner(), [call, id = place.id]() mutable {
+    respond(call, {{"id", id}, {"object", "response"}, {"deleted", true}});
+  });
+}
+
+void cancel(Call& call) {
+  const Place place = place_of(call);
+  auto stored = find(call, place, "cancel");
+  if (!stored) return;
+  const json::value* background = stored->response.if_contains("background");
+  if (background == nullptr || *background != true) {
+    return call.responder->respond(openai_error(Failure{"", "only a response in the background can be cancelled"}));
+  }
+  const std::shared_ptr<ResponseDesk> desk = call.service.responses();
+  if (!desk->cancel(place.id)) return respond(call, as_it_stands(call, std::move(*stored)));
+  stored->response["status"] = "cancelled";
+  desk->keep(*stored, [call, response = stored->response](bool) mutable { respond(call, response); });
+}
+
+}  // namespace
+
+std::vector<Route> responses_routes() {
+  return {{"POST", "/v1/responses", create, openai_error},
+          {"POST", "/v1/responses/input_tokens", count, openai_error},
+          {"GET", "/v1/responses/", retrieve, openai_error},
+          {"DELETE", "/v1/responses/", forget, openai_error},
+          {"POST", "/v1/responses/", cancel, openai_error}};
+}
+
+}  // namespace gemma::serve
