@@ -3,10 +3,11 @@
 weights, in turn.
 
     ninja -C build/release towers_bench
-    python tests/bench/towers.py [--types bf16 f32 q8_0] [--only 280] [--threads 2] [--rounds 3]
+    python tests/bench/towers.py [--types bf16 f32 q8_0] [--beside f32] [--only 280] [--threads 2] [--rounds 3]
 
-Each round starts towers_bench for one run, then calls transformers' tower (sdpa attention) in this process, which has
-been called once before to warm up. q8_0 stands beside transformers in bf16, the smallest that it has. Needs torch and
+Each round starts towers_bench for one run, then calls transformers' tower (sdpa attention for pictures, all that it has
+for sound) in this process, which has been called once before to warm up. It works in bf16 beside bf16 and q8_0, unless
+--beside says otherwise: on a processor without bf16 instructions f32 is the fastest that it has. Needs torch and
 transformers.
 """
 
@@ -30,7 +31,7 @@ def ours(program, kind, what, threads):
     """Seconds, and the share of the roof."""
     command = [program, kind, str(threads), "1", "--only", "sound" if what == "sound" else f" {what} tokens"]
     line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[1]
-    found = re.search(r"([\d.]+) s .* ([\d.]+) % of the roof", line)
+    found = re.search(r"([\d.]+) s +\d+ Gop/s +(\d+) % of the roof", line)
     return float(found[1]), float(found[2])
 
 
@@ -42,7 +43,7 @@ class Theirs:
         self.audio = self.made(Gemma4AudioModel, Gemma4AudioConfig(use_clipped_linears=True))
 
     def made(self, cls, config):
-        config._attn_implementation = "sdpa"
+        config._attn_implementation = "sdpa" if cls._supports_sdpa else "eager"  # sound has the latter alone
         return cls(config).to(self.dtype).eval()
 
     def run(self, what):
@@ -68,13 +69,15 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--program", default=str(ROOT / "build/release/tests/bench/towers_bench"))
     a.add_argument("--types", nargs="*", default=["bf16", "f32", "q8_0"])
+    a.add_argument("--beside", choices=["bf16", "f32"], help="what transformers works in")
     a.add_argument("--only", nargs="*", default=["280", "1120", "sound"])
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--rounds", type=int, default=3)
     o = a.parse_args()
     torch.set_num_threads(o.threads)
     for kind in o.types:
-        theirs = Theirs(torch.float32 if kind == "f32" else torch.bfloat16)
+        beside = o.beside or ("f32" if kind == "f32" else "bf16")
+        theirs = Theirs(torch.float32 if beside == "f32" else torch.bfloat16)
         for what in o.only:
             theirs.run(what)
             rounds = []
@@ -85,7 +88,7 @@ def main():
             ratio = statistics.median(b / a for a, b in zip(seconds, other))
             print(
                 f"{kind:5} {what:6} here {spread(seconds)} s, {statistics.median(roofs):.0f} % of the roof; "
-                f"transformers {spread(other)} s; ratio {ratio:.2f}",
+                f"transformers {beside} {spread(other)} s; ratio {ratio:.2f}",
                 flush=True,
             )
     return 0
