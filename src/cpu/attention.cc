@@ -155,9 +155,8 @@ void Attention::add_values(const Tile& tile, int64_t kv_head, int64_t ordinal, i
   KeyRange ranges[kTileVectors];
   for (int64_t v = 0; v < n; ++v) {
     ranges[v] = slots(tile.first_row + (first + v) / group_, ordinal);
-    correction[v] =
-        kernels_.online_softmax(scores + (first + v) * page_ + ranges[v].begin, ranges[v].end - ranges[v].begin,
-                                state.max + first + v, state.sum + first + v);
+    kernels_.online_softmax(scores + (first + v) * page_ + ranges[v].begin, page_, 1, ranges[v].end - ranges[v].begin,
+                            state.max + first + v, state.sum + first + v, correction + v);
   }
   values_.add(page_of(tile, ordinal), kv_head, scores + first * page_, ranges, correction, n,
               state.acc + first * width());

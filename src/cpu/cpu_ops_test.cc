@@ -172,6 +172,21 @@ TEST_P(CpuOpsTest, LinearGivesARowTheSameBitsInAnyBatchAndWithAnyThreads) {
   }
 }
 
+TEST_P(CpuOpsTest, ManyRowsOfBf16GiveTheBitsOfOne) {
+  const Bounds bounds{-0.9f, 1.1f, -20.0f, 15.0f};
+  const int64_t n = 301, out = 77, rows = 200;
+  const Tensor stored = random_weight(DType::bf16, {out, n}, 3), up = random_weight(DType::bf16, {out, n}, 4);
+  const Tensor x = random_tensor({rows, n}, 5), up_loaded = ops_.prepare_weight(up);
+  for (const Tensor& w : {stored, ops_.prepare_weight(stored)}) {
+    const Tensor y = with_any_threads([&](CpuOps& ops) { return ops.clipped_linear(x, w, bounds); });
+    const Tensor gated = with_any_threads([&](CpuOps& ops) { return ops.gated_linear(x, w, up_loaded); });
+    for (int64_t i : {0, 95, 100, 199}) {
+      EXPECT_TRUE(same_bits(y.slice(i, 1), ops_.clipped_linear(x.slice(i, 1), w, bounds))) << i;
+      EXPECT_TRUE(same_bits(gated.slice(i, 1), ops_.gated_linear(x.slice(i, 1), w, up_loaded))) << i;
+    }
+  }
+}
+
 TEST_P(CpuOpsTest, LinearWithSeveralWeightsIsEachOfThem) {
   const Tensor a = random_weight(DType::q8_0, {40, 640}, 5), b = random_weight(DType::q4_0, {3, 640}, 6),
                c = random_weight(DType::bf16, {128, 640}, 7), x = random_tensor({5, 640}, 8);

@@ -17,7 +17,7 @@
 namespace gemma::cpu {
 namespace {
 
-constexpr int64_t kTileHeight = 48;  // rows of a tile: eight register tiles, and its state fits the nearest cache
+constexpr int64_t kTileHeight = 96;  // rows of a tile, over which keys and values go once
 constexpr int64_t kKeys = 128;       // of a block
 
 class DenseAttention {
@@ -73,13 +73,9 @@ void DenseAttention::run(int64_t head, int64_t tile, float* out) const {
   for (int64_t block = 0; block < blocks(); ++block) {
     const int64_t at = side_of(head, block), count = keys_of(block);
     const auto side = [at](const float* all) { return reinterpret_cast<const std::byte*>(all + at); };
-    std::fill_n(scores, rows * kKeys, 0.0f);
-    std::fill_n(correction, rows, 1.0f);
-    kernels_.weighted_sum[kPlain](q_ + first * width_ + head * dim_, width_, correction, rows, side(keys_), dim_, kKeys,
+    kernels_.weighted_sum[kPlain](q_ + first * width_ + head * dim_, width_, nullptr, rows, side(keys_), dim_, kKeys,
                                   scores);
-    for (int64_t r = 0; r < rows; ++r) {
-      correction[r] = kernels_.online_softmax(scores + r * kKeys, count, largest + r, total + r);
-    }
+    kernels_.online_softmax(scores, kKeys, rows, count, largest, total, correction);
     kernels_.weighted_sum[kPlain](scores, kKeys, correction, rows, side(values_), count, dim_, sums);
   }
   for (int64_t r = 0; r < rows; ++r) {

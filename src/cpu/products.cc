@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -26,17 +27,20 @@ namespace {
 constexpr int64_t kPackedShare = 262144, kShare = 65536;
 // Rows from which on it pays to widen a panel first.
 constexpr int64_t kWideRows = 8 * kTileRows;
+// bf16 that is multiplied in f32: a block of rows and one of a panel's columns, which stays in the first-level cache.
+constexpr int64_t kBlockRows = 192, kBlockColumns = 128;
 // Bytes of activations that are rounded at once by a thread.
 constexpr int64_t kSmallRows = 16384;
 
-/** body(first, rows) for the tiles of all groups, shared out to the threads. */
-template <class Body>
-void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n, const Body& body) {
+/** body(first, rows) for the tiles of all groups, of at most height(group) rows, shared out to the threads. */
+template <class Height, class Body>
+void over_tiles(ThreadPool& threads, std::span<const RowGroup> groups, int64_t n, const Height& height,
+                const Body& body) {
   static thread_local std::vector<RowGroup> kept;
   std::vector<RowGroup>& list = kept;  // other threads read this one's
   list.clear();
   for (const RowGroup& g : groups) {
-    for_tiles(g.rows, kTileRows, [&](int64_t first, int64_t rows) { list.push_back({g.first + first, rows}); });
+    for_tiles(g.rows, height(g), [&](int64_t first, int64_t rows) { list.push_back({g.first + first, rows}); });
   }
   threads.parallel_for(std::ssize(list), std::max<int64_t>(1, kSmallRows / n / kTileRows),
                        [&](int64_t begin, int64_t end) {
@@ -54,23 +58,43 @@ void store_panel(int64_t width, int64_t rows, float* y, int64_t y_stride, const 
   for (int64_t r = 0; r < rows; ++r) std::copy_n(part + r * kPanelRows, width, y + r * y_stride);
 }
 
-/** A panel of a weight that lies in rows, packed in memory of this thread: the same bytes that loading would have made
- *  of it, hence the same results. */
-const std::byte* pack_now(const Weight& w, int64_t matrix, int64_t panel) {
+/** Panel `index` of all; of a weight that lies in rows it is packed in memory of this thread: the same bytes that
+ * loading would have made of it, hence the same results. */
+const std::byte* panel_of(const Weight& w, int64_t index) {
+  if (w.layout == Layout::packed) return w.panel(index);
   static thread_local Scratch scratch;
-  const int64_t bytes = panel_bytes(w.type, w.n), first = panel * kPanelRows;
+  const int64_t bytes = panel_bytes(w.type, w.n), first = index % w.panels * kPanelRows;
   const int64_t height = std::min<int64_t>(kPanelRows, w.rows - first);
   std::byte* to = scratch.bytes(bytes);
-  const std::byte* from = w.data + (matrix * w.rows + first) * w.row_bytes;
+  const std::byte* from = w.data + (index / w.panels * w.rows + first) * w.row_bytes;
   pack_panel(w.type, {from, static_cast<size_t>(height * w.row_bytes)}, height, w.n, {to, static_cast<size_t>(bytes)});
   return to;
+}
+
+/** Rows of the matrix in panel `index` of all. */
+int64_t panel_width(const Weight& w, int64_t index) {
+  return std::min<int64_t>(kPanelRows, w.rows - index % w.panels * kPanelRows);
+}
+
+/** bf16 to f32; of each pair the second comes first, as products take them. */
+void widen_row(const uint16_t* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 2) {
+    const uint32_t pair[] = {uint32_t{x[i + 1]} << 16, uint32_t{x[i]} << 16};
+    std::memcpy(out + i, pair, sizeof pair);
+  }
+}
+
+consteval std::array<float, kBlockRows> filled_with_ones() {
+  std::array<float, kBlockRows> ones{};
+  ones.fill(1.0f);
+  return ones;
 }
 
 /** product(row, rows, y, stride) of a panel for every tile of a group; `row` counts from the first of all rows. */
 template <class Product>
 void multiply_tiles(const Weight& w, int64_t panel, const RowGroup& group, float* y, int64_t y_stride,
                     const Product& product) {
-  const int64_t width = std::min<int64_t>(kPanelRows, w.rows - panel % w.panels * kPanelRows);
+  const int64_t width = panel_width(w, panel);
   for_tiles(group.rows, kTileRows, [&](int64_t first, int64_t rows) {
     store_panel(width, rows, y + first * y_stride, y_stride,
                 [&](float* to, int64_t stride) { product(group.first + first, rows, to, stride); });
@@ -159,7 +183,8 @@ void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* blocks = reinterpret_cast<ActivationBlock*>(quantized_->host());
   blocks_ = blocks;
   const int64_t per_row = n_ / kBlock;
-  over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
+  const auto height = [](const RowGroup&) { return kTileRows; };
+  over_tiles(threads, groups, n_, height, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.quantize(row(first + r), n_, blocks + first * per_row + r, rows);
     }
@@ -171,9 +196,40 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
   bf16_ = pairs;
   const int64_t per_row = (n_ + 1) / 2 * 2;
-  over_tiles(threads, groups, n_, [&](int64_t first, int64_t rows) {
+  const auto height = [this](const RowGroup& group) { return by_blocks(group) ? 1 : kTileRows; };
+  over_tiles(threads, groups, n_, height, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.round_to_bf16(row(first + r), n_, pairs + first * per_row + 2 * r, 2 * rows);
+    }
+  });
+}
+
+bool Operand::by_blocks(const RowGroup& group) const {
+  return kernels_.widen_bf16 != nullptr && group.rows >= kWideRows;
+}
+
+void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
+                              int64_t y_stride) const {
+  static thread_local Scratch of_rows, of_panel;
+  static constexpr std::array<float, kBlockRows> kOnes = filled_with_ones();
+  const int64_t n = (n_ + 1) / 2 * 2, stride = n + 16;  // one line more, as rows must not meet in the same cache sets
+  const auto f32 = static_cast<size_t>(DType::f32);
+  for_tiles(group.rows, kBlockRows, [&](int64_t first, int64_t rows) {
+    float *x = of_rows.floats(rows * stride), *wide = of_panel.floats((kBlockColumns + kBlockRows) * kPanelRows);
+    float* sums = wide + kBlockColumns * kPanelRows;
+    for (int64_t r = 0; r < rows; ++r) widen_row(bf16_ + (group.first + first + r) * n, n, x + r * stride);
+    for (int64_t p = 0; p < count; ++p) {
+      const std::byte* panel = panel_of(w, first_panel + p);
+      for (int64_t begin = 0; begin < n; begin += kBlockColumns) {
+        const int64_t columns = std::min(kBlockColumns, n - begin);
+        kernels_.widen_bf16(panel + begin * kPanelRows * 2, columns / 2, wide);
+        kernels_.weighted_sum[f32](x + begin, stride, begin == 0 ? nullptr : kOnes.data(), rows,
+                                   reinterpret_cast<const std::byte*>(wide), columns, kPanelRows, sums);
+      }
+      bound_results(sums, rows, kPanelRows);
+      const int64_t width = panel_width(w, first_panel + p);
+      float* to = y + first * y_stride + p * kPanelRows;
+      for (int64_t r = 0; r < rows; ++r) std::copy_n(sums + r * kPanelRows, width, to + r * y_stride);
     }
   });
 }
@@ -209,11 +265,13 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
     return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
                              y_stride);
   }
+  if (w.type == DType::bf16 && by_blocks(group)) {
+    return multiply_blocks(w, matrix * w.panels + first_panel, count, group, y + first_panel * kPanelRows, y_stride);
+  }
   for (int64_t p = first_panel; p < first_panel + count; ++p) {
     const int64_t panel = matrix * w.panels + p;
     static thread_local Scratch scratch;
-    const Panel bytes =
-        ready(w, w.layout == Layout::packed ? w.panel(panel) : pack_now(w, matrix, p), group.rows, scratch);
+    const Panel bytes = ready(w, panel_of(w, panel), group.rows, scratch);
     multiply_tiles(w, panel, group, y + p * kPanelRows, y_stride,
                    [&](int64_t row, int64_t rows, float* to, int64_t stride) {
                      multiply_tile(w, bytes, row, rows, row == group.first, to, stride);
@@ -225,6 +283,16 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
 void Operand::multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
                              int64_t y_stride) const {
   static thread_local Scratch of_gate, of_up;
+  if (gate.type == DType::bf16 && by_blocks(group)) {
+    float *g = of_gate.floats(group.rows * kPanelRows), *u = of_up.floats(group.rows * kPanelRows);
+    multiply_blocks(gate, panel, 1, group, g, kPanelRows);
+    multiply_blocks(up, panel, 1, group, u, kPanelRows);
+    kernels_.gated_gelu(g, u, group.rows * kPanelRows, g);
+    const int64_t width = panel_width(gate, panel);
+    y += panel * kPanelRows;
+    for (int64_t r = 0; r < group.rows; ++r) std::copy_n(g + r * kPanelRows, width, y + r * y_stride);
+    return;
+  }
   const Panel gates = ready(gate, gate.panel(panel), group.rows, of_gate);
   const Panel ups = ready(up, up.panel(panel), group.rows, of_up);
   multiply_tiles(gate, panel, group, y + panel * kPanelRows, y_stride,
@@ -288,7 +356,8 @@ Tensor CpuOps::clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bo
 }
 
 Tensor CpuOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& up) {
-  const bool packed = gate.layout() == Layout::packed && up.layout() == Layout::packed && gate.rows() == up.rows();
+  const bool packed = gate.layout() == Layout::packed && up.layout() == Layout::packed && gate.rows() == up.rows() &&
+                      gate.dtype() == up.dtype();
   // Few rows are bound by the weights, which stream best one matrix after the other; many by what the caches do not
   // hold.
   if (!packed || x.rows() <= kTileRows) return Ops::gated_linear(x, gate, up);

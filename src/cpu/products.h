@@ -61,7 +61,8 @@ class Operand {
    *  thread. */
   void multiply(const Weight& w, int64_t matrix, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
                 int64_t y_stride) const;
-  /** gelu_tanh(product with gate) * product with up, for the rows of one panel of packed matrices of one shape. */
+  /** gelu_tanh(product with gate) * product with up, for the rows of one panel of packed matrices of one shape and
+   *  type. */
   void multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
                       int64_t y_stride) const;
 
@@ -75,6 +76,12 @@ class Operand {
   /** A tile of rows with one packed panel. */
   void multiply_tile(const Weight& w, const Panel& panel, int64_t row, int64_t rows, bool prefetch, float* y,
                      int64_t y_stride) const;
+  /** Whether products of a group with bf16 weights are those of rows and panels widened to f32, block by block. Then
+   *  rows of the group lie one after another, else tile by tile. */
+  bool by_blocks(const RowGroup& group) const;
+  /** The same as multiply for such a group: panels first_panel .. of all matrices, y at the first one's results. */
+  void multiply_blocks(const Weight& w, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
+                       int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);
 

@@ -3,12 +3,14 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
 #include "cpu/kernels/packed_avx2.h"
 #include "cpu/kernels/parts.h"
+#include "cpu/kernels/simd_avx2.h"
 
 namespace gemma::cpu {
 namespace {
@@ -65,6 +67,39 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
   }
 }
 
+/** Four pairs. */
+__m128i pairs_of_bf16(__m256 x) {
+  const __m256i bits = _mm256_castps_si256(x), magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+  const __m256i last = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(last, _mm256_set1_epi32(0x7fff)));
+  const __m256i is_nan = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7f800000));
+  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256i upper = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+  const __m256i pairs = _mm256_or_si256(upper, _mm256_srli_epi64(upper, 16));  // in the lower half of each 64 bits
+  return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0)));
+}
+
+void round_to_bf16(const float* x, int64_t n, uint16_t* out, int64_t stride) {
+  for (int64_t i = 0; i < n; i += 8) {
+    const int64_t count = n - i < 8 ? (n - i + 1) / 2 : 4;
+    const __m128i pairs = pairs_of_bf16(n - i < 8 ? Avx2::load_first(x + i, n - i) : Avx2::load(x + i));
+    alignas(16) int32_t each[4];
+    _mm_store_si128(reinterpret_cast<__m128i*>(each), pairs);
+    for (int64_t p = 0; p < count; ++p, out += stride) std::memcpy(out, each + p, sizeof *each);
+  }
+}
+
+void widen_bf16(const std::byte* panel, int64_t pairs, float* wide) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  for (const float* end = wide + pairs * 2 * kPanelRows; wide < end; wide += 2 * kPanelRows) {
+    for (int r = 0; r < kPanelRows; r += 8, panel += 32) {
+      const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel));
+      _mm256_storeu_ps(wide + r, _mm256_castsi256_ps(_mm256_and_si256(both, high)));
+      _mm256_storeu_ps(wide + kPanelRows + r, _mm256_castsi256_ps(_mm256_slli_epi32(both, 16)));
+    }
+  }
+}
+
 }  // namespace
 
 void avx2_packed(Kernels& table) {
@@ -72,6 +107,8 @@ void avx2_packed(Kernels& table) {
   fill_cache<Packed256>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<Packed256>::run;
+  table.round_to_bf16 = round_to_bf16;
+  table.widen_bf16 = widen_bf16;
 }
 
 }  // namespace gemma::cpu

@@ -131,6 +131,7 @@ void avx512_packed(Kernels& table) {
   fill_cache<Packed512>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<Packed512>::run;
+  table.widen_bf16 = nullptr;  // it has dot products of bf16
 }
 
 }  // namespace gemma::cpu

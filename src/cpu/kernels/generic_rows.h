@@ -8,20 +8,25 @@
 
 namespace gemma::cpu {
 
-/** e^x within 1.5 units in the last place; denormal results are right, too large ones infinite. 2^n e^r with |r| <=
- *  ln 2 / 2, n ln 2 taken off in two parts; coefficients: least maximum relative error of (e^r - 1 - r) / r^2. */
+/** e^r - 1 for r = x - n ln 2, which is taken off in two parts, |r| <= ln 2 / 2; coefficients: least maximum relative
+ *  error of (e^r - 1 - r) / r^2. */
 template <class V>
-[[gnu::always_inline]] inline typename V::F exp(typename V::F x) {
-  x = V::min(V::set(89.0f), V::max(V::set(-104.0f), x));  // a NaN stays one
-  const auto n = V::round(V::mul(x, V::set(1.44269504f)));
+[[gnu::always_inline]] inline typename V::F exp_less_one(typename V::F x, typename V::F n) {
   auto r = V::fnma(n, V::set(0.693145752f), x);  // ln 2 to 16 bits: n times it is exact
   r = V::fnma(n, V::set(1.42860682e-6f), r);
   auto p = V::fma(V::set(1.381446139e-3f), r, V::set(8.368780983e-3f));
   p = V::fma(p, r, V::set(4.166839433e-2f));
   p = V::fma(p, r, V::set(1.666652010e-1f));
   p = V::fma(p, r, V::set(4.999999341e-1f));
-  p = V::fma(V::mul(p, r), r, r);
-  return V::times_power_of_two(V::add(p, V::set(1.0f)), n);
+  return V::fma(V::mul(p, r), r, r);
+}
+
+/** e^x = 2^n e^r within 1.5 units in the last place; denormal results are right, too large ones infinite. */
+template <class V>
+[[gnu::always_inline]] inline typename V::F exp(typename V::F x) {
+  x = V::min(V::set(89.0f), V::max(V::set(-104.0f), x));  // a NaN stays one
+  const auto n = V::round(V::mul(x, V::set(1.44269504f)));
+  return V::times_power_of_two(V::add(exp_less_one<V>(x, n), V::set(1.0f)), n);
 }
 
 /** Within 2 units in the last place. x + x^3 P(x^2) below 0.625 (coefficients as above), else 1 - 2 / (e^2x + 1). */
@@ -184,10 +189,16 @@ struct Rows {
     return V::sum(sum);
   }
   static float exp_and_sum(const float* x, int64_t n, float shift, float* y) {
-    return map_and_sum(x, n, shift, y, exp<V>);
+    return map_and_sum(x, n, shift, y, [](F v) { return exp<V>(v); });
   }
+  /** exp(x) for x <= 0 as a softmax wants it: zero below kLeastExponent, so that 2^n is a normal number, n + 127 its
+   *  exponent, and one multiplication does. A NaN stays one. */
   [[gnu::always_inline]] static F normal_exp(F x) {
-    return V::where_less(x, V::set(kLeastExponent), V::zero(), exp<V>(x));
+    const F shift = V::set(12582912.0f + 127.0f);  // 1.5 * 2^23: whole numbers are the low bits of what is added
+    const F shifted = V::fma(x, V::set(1.44269504f), shift);
+    const F p = exp_less_one<V>(x, V::sub(shifted, shift));
+    const F power = reinterpret_cast<F>(V::shl(reinterpret_cast<typename V::I>(shifted), 23));
+    return V::where_less(x, V::set(kLeastExponent), V::zero(), V::fma(p, power, power));
   }
 
   static void softmax(const float* x, int64_t n, float* y) {
@@ -206,19 +217,26 @@ struct Rows {
     return total;
   }
 
-  static float online_softmax(float* scores, int64_t n, float* largest, float* total) {
-    const float before = *largest, block = max(scores, n);
-    const float now = block > before ? block : before;
-    const float correction = before == now ? 1.0f : exp_of(before - now);
-    const float shift = now == -__builtin_inff() ? 0.0f : now;
-    *total = *total * correction + map_and_sum(scores, n, shift, scores, normal_exp);
-    *largest = now;
-    return correction;
-  }
-  static float exp_of(float x) {
-    float y[V::kLanes];
-    V::store(y, normal_exp(V::set(x)));
-    return y[0];
+  /** The largest of several rows first, then their exponentials: those of one row need not wait for the others'. */
+  static void online_softmax(float* scores, int64_t stride, int64_t rows, int64_t n, float* largest, float* total,
+                             float* correction) {
+    float now[V::kLanes];
+    for (int64_t first = 0; first < rows; first += V::kLanes) {
+      const int64_t count = rows - first < V::kLanes ? rows - first : V::kLanes;
+      for (int64_t r = 0; r < count; ++r) {
+        const float before = largest[first + r], block = max(scores + (first + r) * stride, n);
+        now[r] = block > before ? block : before;
+      }
+      const F before = V::load_first(largest + first, count), after = V::load_first(now, count);
+      const F factor = V::where_less(before, after, normal_exp(V::sub(before, after)), V::set(1.0f));
+      V::store_first(correction + first, factor, count);
+      for (int64_t r = first; r < first + count; ++r) {
+        largest[r] = now[r - first];
+        const float shift = largest[r] == -__builtin_inff() ? 0.0f : largest[r];
+        float* row = scores + r * stride;
+        total[r] = total[r] * correction[r] + map_and_sum(row, n, shift, row, [](F v) { return normal_exp(v); });
+      }
+    }
   }
 
   static void rope(const float* x, const float* cosine, const float* sine, int64_t pairs, int64_t half, float* y) {
@@ -243,9 +261,11 @@ struct Rows {
 
 // Values that are asked for ahead of their use, a line at a time; at the end of a strip those of the next.
 inline constexpr int64_t kKeysAhead = 32;
+// Values that stay in the nearest cache, with room for the rest: they are asked for by the first strip alone.
+inline constexpr int64_t kNearBytes = 16384;
 
 /** R rows x C vectors of a weighted sum; `count` lanes in the vector when it is a partial one (C = 1). */
-template <class V, class T, int R, int C>
+template <class V, class T, int R, int C, bool kFetch>
 inline void weighted_tile(const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys,
                           int64_t n, float* acc, int64_t count) {
   using F = typename V::F;
@@ -254,13 +274,15 @@ inline void weighted_tile(const float* p, int64_t p_stride, const float* correct
     return V::load(at);
   };
   F sum[R][C];
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
     for (int c = 0; c < C; ++c) {
-      sum[r][c] = V::mul(load(acc + r * n + c * V::kLanes), V::set(correction[r]));
+      sum[r][c] = correction == nullptr ? V::zero() : V::mul(load(acc + r * n + c * V::kLanes), V::set(correction[r]));
     }
   }
   for (int64_t j = 0; j < keys; ++j) {
-    if constexpr (C > 1) {
+    if constexpr (kFetch) {
       const int64_t ahead = j + kKeysAhead;
       const T* next = ahead < keys ? v + ahead * n : v + C * V::kLanes + (ahead - keys) * n;
       for (int64_t line = 0; line < C * V::kLanes * int64_t{sizeof(T)}; line += 64) {
@@ -268,13 +290,18 @@ inline void weighted_tile(const float* p, int64_t p_stride, const float* correct
       }
     }
     F values[C];
+#pragma GCC unroll 4
     for (int c = 0; c < C; ++c) values[c] = load(v + j * n + c * V::kLanes);
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
       const F weight = V::set(p[r * p_stride + j]);
+#pragma GCC unroll 4
       for (int c = 0; c < C; ++c) sum[r][c] = V::fma(weight, values[c], sum[r][c]);
     }
   }
+#pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
     for (int c = 0; c < C; ++c) {
       if constexpr (C == 1) {
         V::store_first(acc + r * n, sum[r][0], count);
@@ -286,19 +313,18 @@ inline void weighted_tile(const float* p, int64_t p_stride, const float* correct
 }
 
 template <class V, class T, int R>
-void weighted_strip(int64_t rows, const float* p, int64_t p_stride, const float* correction, const T* v, int64_t keys,
-                    int64_t n, float* acc) {
+void weighted_strip(int64_t rows, bool fetch, const float* p, int64_t p_stride, const float* correction, const T* v,
+                    int64_t keys, int64_t n, float* acc) {
   if constexpr (R > 1) {
-    if (rows < R) return weighted_strip<V, T, R - 1>(rows, p, p_stride, correction, v, keys, n, acc);
+    if (rows < R) return weighted_strip<V, T, R - 1>(rows, fetch, p, p_stride, correction, v, keys, n, acc);
   }
   constexpr int kStep = V::kSumCols * V::kLanes;
+  const auto tile = fetch ? weighted_tile<V, T, R, V::kSumCols, true> : weighted_tile<V, T, R, V::kSumCols, false>;
   int64_t i = 0;
-  for (; i + kStep <= n; i += kStep) {
-    weighted_tile<V, T, R, V::kSumCols>(p, p_stride, correction, v + i, keys, n, acc + i, 0);
-  }
+  for (; i + kStep <= n; i += kStep) tile(p, p_stride, correction, v + i, keys, n, acc + i, 0);
   for (; i < n; i += V::kLanes) {
     const int64_t count = n - i < V::kLanes ? n - i : V::kLanes;
-    weighted_tile<V, T, R, 1>(p, p_stride, correction, v + i, keys, n, acc + i, count);
+    weighted_tile<V, T, R, 1, false>(p, p_stride, correction, v + i, keys, n, acc + i, count);
   }
 }
 
@@ -306,9 +332,11 @@ template <class V, class T>
 void weighted_sum(const float* p, int64_t p_stride, const float* correction, int64_t rows, const std::byte* v,
                   int64_t keys, int64_t n, float* acc) {
   const int64_t strips = (rows + V::kSumRows - 1) / V::kSumRows;
+  const bool far = keys * n * int64_t{sizeof(T)} > kNearBytes;
   for (int64_t s = 0; s < strips; ++s) {
     const int64_t first = rows * s / strips, count = rows * (s + 1) / strips - first;
-    weighted_strip<V, T, V::kSumRows>(count, p + first * p_stride, p_stride, correction + first,
+    weighted_strip<V, T, V::kSumRows>(count, far || s == 0, p + first * p_stride, p_stride,
+                                      correction == nullptr ? nullptr : correction + first,
                                       reinterpret_cast<const T*>(v), keys, n, acc + first * n);
   }
 }

@@ -69,6 +69,11 @@ struct Kernels {
   void (*packed_product_bf16)(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch,
                               float* y, int64_t y_stride) = nullptr;
 
+  /** The pairs of a bf16 panel as f32: of pair i the second values of its 32 rows at wide + 64 i, behind them the
+   * first, for weighted_sum takes them in the order of packed_product_bf16, and what it sums is the same to the bit.
+   * Null where the machine has something better, and in the scalar table. */
+  void (*widen_bf16)(const std::byte* panel, int64_t pairs, float* wide) = nullptr;
+
   // ---- rows of n values; y may be x ----
   /** x * (mean(x^2) + eps)^(-1/2) * weight, plus residual; weight and residual may be null. */
   void (*rms_norm)(const float* x, const float* weight, const float* residual, float eps, int64_t n,
@@ -95,11 +100,13 @@ struct Kernels {
   double (*sum_exp)(const float* x, int64_t n, float shift) = nullptr;
 
   // ---- attention ----
-  /** One block of keys joins a running softmax: scores become exp(score - new max), `max` and `sum` move on, and what
-   *  was summed before must be multiplied by the result. max = -infinity and sum = 0 at the start. Below kLeastExponent
-   *  an exponential is zero. */
-  float (*online_softmax)(float* scores, int64_t n, float* max, float* sum) = nullptr;
-  /** acc_r = acc_r * correction[r] + sum over keys j of p_r[j] * v_j; v rows of n values, contiguous. f32, bf16. */
+  /** One block of keys joins the running softmax of some rows of scores: they become exp(score - new max), `max` and
+   *  `sum` move on, and what was summed before must be multiplied by `correction`. max = -infinity and sum = 0 at the
+   *  start. Below kLeastExponent an exponential is zero. */
+  void (*online_softmax)(float* scores, int64_t stride, int64_t rows, int64_t n, float* max, float* sum,
+                         float* correction) = nullptr;
+  /** acc_r = acc_r * correction[r] + sum over keys j of p_r[j] * v_j; v rows of n values, contiguous. Without
+   * `correction` sums start at zero. f32, bf16. */
   void (*weighted_sum[kDTypes])(const float* p, int64_t p_stride, const float* correction, int64_t rows,
                                 const std::byte* v, int64_t keys, int64_t n, float* acc) = {};
 

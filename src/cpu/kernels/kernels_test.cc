@@ -399,10 +399,7 @@ TEST_P(Table, OnlineSoftmaxAndWeightedSum) {
       int64_t first = 0;
       auto p = scores;
       for (int64_t count : keys) {
-        for (int64_t r = 0; r < rows; ++r) {
-          correction[static_cast<size_t>(r)] = k_.online_softmax(
-              p.data() + r * total + first, count, &max[static_cast<size_t>(r)], &sum[static_cast<size_t>(r)]);
-        }
+        k_.online_softmax(p.data() + first, total, rows, count, max.data(), sum.data(), correction.data());
         k_.weighted_sum[at(DType::f32)](p.data() + first, total, correction.data(), rows,
                                         reinterpret_cast<const std::byte*>(v.data() + first * n), count, n, acc.data());
         first += count;
@@ -446,30 +443,62 @@ TEST_P(Table, WeightedSumOfBf16EqualsThatOfItsValues) {
 }
 
 TEST_P(Table, OnlineSoftmaxOfNothingVisible) {
-  float scores[] = {-kInf, -kInf}, max = -kInf, sum = 0;
-  EXPECT_EQ(k_.online_softmax(scores, 2, &max, &sum), 1.0f);
+  float scores[] = {-kInf, -kInf}, max = -kInf, sum = 0, correction = 0;
+  k_.online_softmax(scores, 2, 1, 2, &max, &sum, &correction);
+  EXPECT_EQ(correction, 1.0f);
   EXPECT_EQ(sum, 0.0f);
   float more[] = {1.0f, -kInf, 3.0f};
-  EXPECT_EQ(k_.online_softmax(more, 3, &max, &sum), 0.0f);
+  k_.online_softmax(more, 3, 1, 3, &max, &sum, &correction);
+  EXPECT_EQ(correction, 0.0f);
   EXPECT_EQ(max, 3.0f);
   EXPECT_EQ(more[1], 0.0f);
   EXPECT_EQ(more[2], 1.0f);
 }
 
 TEST_P(Table, OnlineSoftmaxMakesNoDenormals) {
-  float scores[] = {0.0f, -86.9f, -87.1f, -95.0f, kNan}, max = 0, sum = 0;
-  k_.online_softmax(scores, 4, &max, &sum);
+  float scores[] = {0.0f, -86.9f, -87.1f, -95.0f, kNan}, max = 0, sum = 0, correction = 0;
+  k_.online_softmax(scores, 4, 1, 4, &max, &sum, &correction);
   EXPECT_GT(scores[1], 0.0f);
   EXPECT_EQ(scores[2], 0.0f);
   EXPECT_EQ(scores[3], 0.0f);
   EXPECT_NEAR(sum, 1.0f, 1e-6);
-  k_.online_softmax(scores, 5, &max, &sum);
+  k_.online_softmax(scores, 5, 1, 5, &max, &sum, &correction);
   EXPECT_TRUE(std::isnan(scores[4]));
   EXPECT_TRUE(std::isnan(sum));
   float larger[] = {90.0f};
   max = 0.0f, sum = 1.0f;
-  EXPECT_EQ(k_.online_softmax(larger, 1, &max, &sum), 0.0f);
+  k_.online_softmax(larger, 1, 1, 1, &max, &sum, &correction);
+  EXPECT_EQ(correction, 0.0f);
   EXPECT_EQ(sum, 1.0f);
+}
+
+TEST_P(Table, OnlineSoftmaxOfARowIsThatOfTheRowAlone) {
+  const int64_t rows = 21, n = 45, stride = 50;
+  auto scores = random_values(rows * stride, 24), max = random_values(rows, 25), sum = random_values(rows, 26);
+  auto alone = scores, max_alone = max, sum_alone = sum;
+  std::vector<float> correction(static_cast<size_t>(rows)), correction_alone = correction;
+  k_.online_softmax(scores.data(), stride, rows, n, max.data(), sum.data(), correction.data());
+  for (int64_t r = 0; r < rows; ++r) {
+    k_.online_softmax(alone.data() + r * stride, 0, 1, n, max_alone.data() + r, sum_alone.data() + r,
+                      correction_alone.data() + r);
+  }
+  EXPECT_EQ(scores, alone);
+  EXPECT_EQ(max, max_alone);
+  EXPECT_EQ(sum, sum_alone);
+  EXPECT_EQ(correction, correction_alone);
+}
+
+TEST_P(Table, OnlineSoftmaxIsExactToAFewUnits) {
+  std::vector<float> scores;
+  for (float x = 0.0f; x > -87.0f; x -= 0.0137f) scores.push_back(x);
+  const auto before = scores;
+  float max = 0, sum = 0, correction = 0;
+  const auto n = static_cast<int64_t>(scores.size());
+  k_.online_softmax(scores.data(), n, 1, n, &max, &sum, &correction);
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const double truth = std::exp(static_cast<double>(before[i]));
+    ASSERT_NEAR(scores[i] / truth, 1.0, 1.5 * 0x1p-23) << before[i];
+  }
 }
 
 TEST_P(Table, RopeRotatesTheFirstPairs) {

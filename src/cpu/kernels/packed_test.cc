@@ -19,6 +19,7 @@
 #include "cpu/kernels/select.h"
 #include "cpu/packed_weights.h"
 #include "cpu/testing/values.h"
+#include "tensor/half.h"
 #include "tensor/pack.h"
 
 namespace gemma::cpu {
@@ -192,6 +193,25 @@ TEST_P(PackedTable, ANaNInABlockReachesEveryProductOfItsRowAlone) {
     k_.packed_product[static_cast<size_t>(type)](panel.data(), n / kBlock, tile.data(), rows, true, y.data(),
                                                  kPanelRows);
     for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i / kPanelRows == 1) << info(type).name << i;
+  }
+}
+
+TEST_P(PackedTable, RoundingToBf16IsThatOfHalf) {
+  std::vector<float> x;
+  for (uint32_t bits : {0x00000000u, 0x80000000u, 0x00000001u, 0x3f808000u, 0x3f818000u, 0x3f808001u, 0x7f7fffffu,
+                        0x7f800000u, 0xff800000u, 0x7f800001u, 0xffc00001u, 0x7fffffffu, 0x00007fffu}) {
+    x.push_back(std::bit_cast<float>(bits));
+  }
+  for (int64_t stride : {2, 24}) {
+    for (int64_t n = 1; n <= std::ssize(x); ++n) {
+      std::vector<uint16_t> rounded(static_cast<size_t>((n + 1) / 2 * stride), 0xabcd);
+      k_.round_to_bf16(x.data(), n, rounded.data(), stride);
+      for (int64_t i = 0; i < std::ssize(rounded); ++i) {
+        const int64_t at = i / stride * 2 + i % stride;
+        const uint16_t wanted = i % stride > 1 ? 0xabcd : at < n ? half::to_bf16(x[static_cast<size_t>(at)]) : 0;
+        ASSERT_EQ(rounded[static_cast<size_t>(i)], wanted) << n << ' ' << stride << ' ' << i;
+      }
+    }
   }
 }
 

@@ -100,16 +100,18 @@ void rope(const float* x, const float* cosine, const float* sine, int64_t pairs,
 
 float normal_exp(float x) { return x < kLeastExponent ? 0.0f : std::exp(x); }
 
-float online_softmax(float* scores, int64_t n, float* largest, float* total) {
-  const float before = *largest, block = max(scores, n);
-  const float now = block > before ? block : before;
-  const float correction = before == now ? 1.0f : normal_exp(before - now);
-  const float shift = now == -std::numeric_limits<float>::infinity() ? 0.0f : now;
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(scores[i] = normal_exp(scores[i] - shift));
-  *total = *total * correction + static_cast<float>(sum);
-  *largest = now;
-  return correction;
+void online_softmax(float* scores, int64_t stride, int64_t rows, int64_t n, float* largest, float* total,
+                    float* correction) {
+  for (int64_t r = 0; r < rows; ++r, scores += stride) {
+    const float before = largest[r], block = max(scores, n);
+    const float now = block > before ? block : before;
+    correction[r] = before == now ? 1.0f : normal_exp(before - now);
+    const float shift = now == -std::numeric_limits<float>::infinity() ? 0.0f : now;
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(scores[i] = normal_exp(scores[i] - shift));
+    total[r] = total[r] * correction[r] + static_cast<float>(sum);
+    largest[r] = now;
+  }
 }
 
 float value_at(const float* v, int64_t i) { return v[i]; }
@@ -121,7 +123,7 @@ void weighted_sum(const float* p, int64_t p_stride, const float* correction, int
   const T* v = reinterpret_cast<const T*>(values);
   for (int64_t r = 0; r < rows; ++r) {
     float* sum = acc + r * n;
-    for (int64_t i = 0; i < n; ++i) sum[i] *= correction[r];
+    for (int64_t i = 0; i < n; ++i) sum[i] = correction == nullptr ? 0.0f : sum[i] * correction[r];
     for (int64_t j = 0; j < keys; ++j) {
       const float weight = p[r * p_stride + j];
       for (int64_t i = 0; i < n; ++i) sum[i] += weight * value_at(v, j * n + i);
