@@ -23,10 +23,15 @@ class Automaton {
 
   int start() const { return start_; }
   int next(int state, uint8_t byte) const { return table_[static_cast<size_t>(state) * columns_ + column_[byte]]; }
+  /** The row of a state, in which each byte has a column, for loops that look at many. */
+  const int32_t* row(int state) const { return table_.data() + static_cast<size_t>(state) * columns_; }
+  const uint8_t* columns() const { return column_.data(); }
   bool is_end(int state) const { return ends_[static_cast<size_t>(state)]; }
   /** The fewest bytes from here to an end. */
   int distance(int state) const { return distances_[static_cast<size_t>(state)]; }
   bool leads_on(int state) const;
+  /** For each state the first that takes the same bytes as it does, up to so many. */
+  std::vector<int> alike(int bytes) const;
   int states() const { return static_cast<int>(ends_.size()); }
   size_t bytes() const { return table_.size() * sizeof(int32_t); }
 

@@ -17,7 +17,11 @@ class AutomatonRule final : public TextRule {
         automaton_(std::move(automaton)),
         kept_(std::move(kept)),
         id_(kept_->new_automaton()),
-        tokens_(std::move(tokens)) {}
+        tokens_(std::move(tokens)) {
+    constexpr int kFew = 64;      // states, each of which may as well have a mask of its own
+    constexpr size_t kToken = 4;  // bytes of Automaton::bytes_of_token
+    if (automaton_.states() > kFew) alike_ = automaton_.alike(static_cast<int>(std::max(texts_->longest(), kToken)));
+  }
 
   int64_t start() const override { return automaton_.start(); }
 
@@ -44,7 +48,7 @@ class AutomatonRule final : public TextRule {
     for (size_t i = 0; i < bits.size(); ++i) bits[i] &= (*mask)[i];
   }
 
-  size_t bytes() const override { return automaton_.bytes(); }
+  size_t bytes() const override { return automaton_.bytes() + alike_.size() * sizeof(int); }
 
  private:
   int64_t behind(int64_t place, std::string_view text) const {
@@ -58,6 +62,7 @@ class AutomatonRule final : public TextRule {
 
   /** The ids that may come; nearer: of them those behind which an end is nearer. */
   KeptMasks::Mask mask_of(int state, bool nearer) const {
+    if (!nearer && !alike_.empty()) state = alike_[static_cast<size_t>(state)];
     const KeptMasks::Key key{id_, nearer ? -1 - state : state};
     if (KeptMasks::Mask known = kept_->find(key)) return known;
     auto made = std::make_shared<std::vector<uint32_t>>(texts_->words());
@@ -80,18 +85,22 @@ class AutomatonRule final : public TextRule {
   size_t walk(int state, int most, std::vector<uint32_t>& bits) const {
     const std::span<const TokenTexts::Token> tokens = texts_->sorted();
     const auto* const bytes = reinterpret_cast<const uint8_t*>(texts_->bytes());
-    std::vector<int> after(texts_->longest() + 1, state);  // each byte of a text
+    const uint8_t* const columns = automaton_.columns();
+    std::vector<int> kept(texts_->longest() + 1, state);
+    int* const after = kept.data();  // each byte of a text
     size_t steps = 0;
     for (size_t i = 0; i < tokens.size();) {
-      const TokenTexts::Token& token = tokens[i];
-      if (bytes[token.begin] == Automaton::kTokenByte) break;  // the last ones
+      const TokenTexts::Token token = tokens[i];
+      const uint8_t* const text = bytes + token.begin;
+      if (text[0] == Automaton::kTokenByte) break;  // the last ones
       size_t depth = token.shared;
       int at = after[depth];
-      while (depth < token.size && at != Automaton::kDead) {
-        at = automaton_.next(at, bytes[token.begin + depth]);
+      while (depth < token.size) {
+        at = automaton_.row(at)[columns[text[depth]]];
         after[++depth] = at;
-        ++steps;
+        if (at == Automaton::kDead) break;
       }
+      steps += depth - token.shared;
       ++i;
       if (at != Automaton::kDead) {
         if (automaton_.distance(at) <= most) set(bits, token.id);
@@ -107,6 +116,7 @@ class AutomatonRule final : public TextRule {
   std::shared_ptr<KeptMasks> kept_;
   const uint64_t id_;
   const std::vector<int32_t> tokens_;
+  std::vector<int> alike_;  // states whose masks are the same; of few states empty
 };
 
 }  // namespace

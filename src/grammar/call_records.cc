@@ -12,7 +12,8 @@ namespace gemma {
 namespace {
 
 /** Letters of a free name: none that end it, and no white space but a blank between two of them. */
-constexpr std::string_view kNotInNames = R"(\U00000000-\U00000020:,{}\[\]"\U0000007F-\U000000A0\U00001680)"
+constexpr std::string_view kBlankBefore = R"(\U00000020)";
+constexpr std::string_view kNotInNames = R"(\U00000020\U00000000-\U0000001F:,{}\[\]"\U0000007F-\U000000A0\U00001680)"
                                          R"(\U00002000-\U0000200A\U00002028\U00002029\U0000202F\U0000205F\U00003000)";
 
 bool is_false(const json::value* value) { return value != nullptr && value->is_bool() && !value->get_bool(); }
@@ -104,25 +105,29 @@ std::string CallValues::key_rule(std::string_view key) {
   return fmt::format(R"({0} {1} {0} ":")", quote, key.empty() ? R"("")" : literal(key));
 }
 
-/** Any name but those of the tree below. A name neither begins nor ends with a blank. */
+/** Any name but the others', and the colon. Blanks at its end are no part of it. All of it is one rule, for a mask is
+ * slow where a token may run over the end of a rule. */
 std::string CallValues::free_key(const std::vector<std::string>& others) {
+  const std::string rest = fmt::format(R"([^{}]* ":")", kNotInNames.substr(kBlankBefore.size()));
   const std::string letter = fmt::format("[^{}]", kNotInNames);
-  std::string& rest = shared_["rest of a name"];
-  if (rest.empty()) rest = rule(fmt::format(R"((" "* {})*)", letter));
   NameTree tree;
   for (const std::string& name : others) {
     if (stands_bare(name)) tree.add(name);
   }
-  const auto put = [&](const auto& self, const NameTree& node, bool may_end, bool first) -> std::string {
+  // ended: what has been read is one of the others, but for blanks at its end.
+  const auto put = [&](const auto& self, const NameTree& node, bool ended, bool first) -> std::string {
     std::vector<std::string> arms;
     std::string taken;
     for (const auto& [c, below] : node.next) {
       taken += in_set(c);
-      arms.push_back(fmt::format("{} {}", literal_of(c), self(self, below, c != ' ', false)));
+      arms.push_back(
+          fmt::format("{} {}", literal_of(c), self(self, below, below.is_name || (c == ' ' && ended), false)));
     }
     arms.push_back(fmt::format("[^{}{}] {}", kNotInNames, taken, rest));
-    if (!first && !node.next.contains(' ')) arms.push_back(fmt::format(R"(" " " "* {} {})", letter, rest));
-    if (may_end && !node.is_name && !first) arms.emplace_back(R"("")");
+    if (!first && !node.next.contains(' ')) {
+      arms.push_back(ended ? fmt::format(R"(" " [ ]* {} {})", letter, rest) : fmt::format(R"(" " {})", rest));
+    }
+    if (!ended && !first) arms.emplace_back(R"(":")");
     return rule(joined_arms(arms));
   };
   return put(put, tree, false, true);
@@ -138,7 +143,7 @@ std::string CallValues::free_members(const json::object& node, Where where) {
   if (const json::value* properties = node.if_contains("properties")) {
     for (const auto& each : properties->get_object()) names.emplace_back(each.key());
   }
-  return rule(fmt::format(R"({} ":" {})", free_key(names), of));
+  return rule(fmt::format("{} {}", free_key(names), of));
 }
 
 /** Members whose names fit a pattern or a schema are quoted: both say which text it is. */

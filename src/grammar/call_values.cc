@@ -269,7 +269,7 @@ std::string CallValues::anything() {
   const std::string decimal = number({{"type", "number"}});
   const std::string key = free_key({});
   rules_ += fmt::format(R"({0} ::= "null" | "true" | "false" | {1} | {2} | "[" ({0} ("," {0})*)? "]" | )"
-                        R"("{{" ({3} ":" {0} ("," {3} ":" {0})*)? "}}")"
+                        R"("{{" ({3} {0} ("," {3} {0})*)? "}}")"
                         "\n",
                         name, text, decimal, key);
   return name;

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "grammar/call_mask.h"
 #include "grammar/rule_compiler.h"
-#include "grammar/rule_text.h"
+#include "grammar/rule_writer.h"
 #include "grammar/schema.h"
 #include "grammar/text_mask.h"
 
@@ -205,13 +205,11 @@ Result<Grammars::Parts> Grammars::make_rules(std::string_view text, Tokens token
   }
   if (!has_grammars()) return shared_->compiler().rules("").failure();
   const auto texts = shared_->texts();
-  const auto looks = [&](const CharacterSet& set) { return texts_beginning(*texts, set); };
-  if (steps_of(rules.value(), looks) > kMostLooks * texts->sorted().size()) {
-    return Failure{"grammar",
-                   "its sets of characters and their counted repetitions {n,m} are too many for rules that "
-                   "come to themselves again; write * or +"};
-  }
-  auto compiled = shared_->compiler().rules(written(rules.value()));
+  const WriterLimits limits{[&](const CharacterSet& set) { return texts_beginning(*texts, set); },
+                            kMostLooks * texts->sorted().size()};
+  const auto words = written(rules.value(), limits);
+  if (!words) return words.failure();
+  auto compiled = shared_->compiler().rules(words.value());
   if (!compiled) return compiled.failure();
   return Parts{std::move(compiled.value().mask), compiled.value().bytes};
 }

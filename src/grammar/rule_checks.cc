@@ -2,23 +2,17 @@
 #include "grammar/rule_checks.h"
 
 #include <algorithm>
-#include <utility>
-
-#include "base/utf8.h"
-#include "grammar/call_values.h"
 
 namespace gemma {
-namespace {
 
 using Kind = Pattern::Kind;
-using Flags = std::vector<bool>;  // of each rule
 
-/** Whether a pattern has a text at all, where the rules of `known` have. */
-bool has_text(const Pattern& pattern, const Flags& known) {
-  const auto each = [&](const Pattern& part) { return has_text(part, known); };
+bool may_be_empty(const Pattern& pattern, const RuleFlags& known) {
+  const auto each = [&](const Pattern& part) { return may_be_empty(part, known); };
   switch (pattern.kind) {
     case Kind::set:
-      return !pattern.set.empty();
+    case Kind::token:
+      return false;
     case Kind::rule:
       return known[static_cast<size_t>(pattern.id)];
     case Kind::choice:
@@ -30,13 +24,16 @@ bool has_text(const Pattern& pattern, const Flags& known) {
   }
 }
 
-/** Whether the empty text is one of the pattern's. */
-bool may_be_empty(const Pattern& pattern, const Flags& known) {
-  const auto each = [&](const Pattern& part) { return may_be_empty(part, known); };
+namespace {
+
+using Flags = RuleFlags;
+
+/** Whether a pattern has a text at all, where the rules of `known` have. */
+bool has_text(const Pattern& pattern, const Flags& known) {
+  const auto each = [&](const Pattern& part) { return has_text(part, known); };
   switch (pattern.kind) {
     case Kind::set:
-    case Kind::token:
-      return false;
+      return !pattern.set.empty();
     case Kind::rule:
       return known[static_cast<size_t>(pattern.id)];
     case Kind::choice:
@@ -122,76 +119,7 @@ Pattern inlined(const RuleSet& rules, const Pattern& pattern, size_t most, size_
   return out;
 }
 
-std::string in_set(char32_t c) { return fmt::format("\\U{:08X}", static_cast<uint32_t>(c)); }
-
-std::string written(const Pattern& pattern);
-
-/** Characters that stand behind one another are one text. */
-std::string sequence_of(const std::vector<Pattern>& parts) {
-  std::string out, text;
-  const auto put = [&](const std::string& part) { out += (out.empty() ? "" : " ") + part; };
-  for (const Pattern& part : parts) {
-    const bool one = part.kind == Kind::set && part.set.size() == 1 && part.set[0].first == part.set[0].second;
-    if (one) {
-      utf8::append(text, part.set[0].first);
-      continue;
-    }
-    if (!text.empty()) put(literal(std::exchange(text, {})));
-    put(written(part));
-  }
-  if (!text.empty()) put(literal(text));
-  return out;
-}
-
-std::string written(const Pattern& pattern) {
-  std::vector<std::string> parts;
-  for (const Pattern& part : pattern.parts) parts.push_back(written(part));
-  std::string out;
-  switch (pattern.kind) {
-    case Kind::set:
-      for (const auto& [low, high] : pattern.set) {
-        out += low == high ? in_set(low) : fmt::format("{}-{}", in_set(low), in_set(high));
-      }
-      return fmt::format("[{}]", out);
-    case Kind::token:
-      return fmt::format("Token({})", pattern.id);
-    case Kind::rule:
-      return fmt::format("r{}", pattern.id);
-    case Kind::choice:
-      return fmt::format("({})", joined_arms(parts));
-    case Kind::repeat:
-      if (pattern.most == Pattern::kEndless && pattern.least <= 1) return parts[0] + (pattern.least == 0 ? "*" : "+");
-      if (pattern.most == 0) return R"("")";
-      return fmt::format("{}{{{},{}}}", parts[0], pattern.least,
-                         pattern.most == Pattern::kEndless ? "" : std::to_string(pattern.most));
-    default:
-      return parts.empty() ? R"("")" : fmt::format("({})", sequence_of(pattern.parts));
-  }
-}
-
-size_t steps(const RuleSet& rules, const Pattern& pattern, const StepsOf& of, bool repeated, int depth) {
-  if (pattern.kind == Kind::set) return of(pattern.set);
-  if (pattern.kind == Kind::rule) {
-    if (!repeated || depth == 0) return 0;
-    return steps(rules, rules.rules[static_cast<size_t>(pattern.id)].body, of, false, depth - 1);
-  }
-  const bool counted = pattern.kind == Kind::repeat && std::max(pattern.least, pattern.most) > 1;
-  size_t sum = 0;
-  for (const Pattern& part : pattern.parts) sum += steps(rules, part, of, repeated || counted, depth);
-  return counted ? sum * static_cast<size_t>(std::max(pattern.least, pattern.most)) : sum;
-}
-
 }  // namespace
-
-size_t steps_of(const RuleSet& rules, const StepsOf& of) {
-  constexpr int kDeepest = 8;  // names of names in a repetition
-  const Flags used = reached(names_of(rules), {rules.root});
-  size_t sum = 0;
-  for (size_t i = 0; i < used.size(); ++i) {
-    if (used[i]) sum += steps(rules, rules.rules[i].body, of, false, kDeepest);
-  }
-  return sum;
-}
 
 std::optional<Failure> check_rules(const RuleSet& rules) {
   const Flags text = all_that(rules, has_text), empty = all_that(rules, may_be_empty);
@@ -213,8 +141,9 @@ std::optional<Failure> check_rules(const RuleSet& rules) {
 std::optional<Pattern> unfolded(const RuleSet& rules, size_t most) {
   const Edges names = names_of(rules);
   const Flags used = reached(names, {rules.root});
+  const RuleFlags again = rules_that_come_again(rules);
   for (size_t i = 0; i < used.size(); ++i) {
-    if (used[i] && reached(names, names[i])[i]) return std::nullopt;
+    if (used[i] && again[i]) return std::nullopt;
   }
   size_t size = 0;
   Pattern out = inlined(rules, rules.rules[rules.root].body, most, size);
@@ -222,12 +151,12 @@ std::optional<Pattern> unfolded(const RuleSet& rules, size_t most) {
   return out;
 }
 
-std::string written(const RuleSet& rules) {
-  const Flags used = reached(names_of(rules), {rules.root});
-  std::string out = fmt::format("root ::= r{}\n", rules.root);
-  for (size_t i = 0; i < used.size(); ++i) {
-    if (used[i]) out += fmt::format("r{} ::= {}\n", i, written(rules.rules[i].body));
-  }
+RuleFlags rules_that_may_be_empty(const RuleSet& rules) { return all_that(rules, may_be_empty); }
+
+RuleFlags rules_that_come_again(const RuleSet& rules) {
+  const Edges names = names_of(rules);
+  RuleFlags out(names.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = reached(names, names[i])[i];
   return out;
 }
 

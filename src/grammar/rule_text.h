@@ -37,12 +37,4 @@ Result<RuleSet> parse_rules(std::string_view text, const TokenByName& tokens);
 /** What the root stands for; none where a rule comes to itself again, or where that is larger than `most` patterns. */
 std::optional<Pattern> unfolded(const RuleSet& rules, size_t most);
 
-/** What compiling the rules takes, about: the sum of `of` over their sets of characters, as often as they are repeated.
- */
-using StepsOf = std::function<size_t(const CharacterSet&)>;
-size_t steps_of(const RuleSet& rules, const StepsOf& of);
-
-/** The rules in the words of their compiler. */
-std::string written(const RuleSet& rules);
-
 }  // namespace gemma
