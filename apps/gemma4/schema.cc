@@ -21,10 +21,7 @@ void hold_to_schema(AnswerOptions& answer, const Session& session, const json::v
   Grammars grammars(session.tokenizer, config.vocab, config.special.eos);
   auto grammar = grammars.json(schema, fence);
   if (!grammar) fail(grammar.failure().field, "{}", grammar.failure().reason);
-  ThoughtPlace place;
-  place.open = session.tokenizer->find("<|channel>").value_or(-1);
-  place.close = session.tokenizer->find("<channel|>").value_or(-1);
-  place.may_open = answer.think && place.open >= 0 && place.close >= 0;
+  const ThoughtPlace place = thought_place(*session.tokenizer, config.special.eos, answer.think);
   const auto ends = std::make_shared<const JsonEnds>(*session.tokenizer, config.vocab, config.special.eos);
   answer.mask = [grammar = grammar.value(), place, ends](std::unique_ptr<TokenMask> budget, int room, bool thinks) {
     ThoughtPlace here = place;

@@ -6,6 +6,13 @@
 
 namespace gemma {
 
+ThoughtPlace thought_place(const Tokenizer& tokenizer, std::vector<int32_t> stop_ids, bool may_open) {
+  ThoughtPlace place{tokenizer.find("<|channel>").value_or(-1), tokenizer.find("<channel|>").value_or(-1)};
+  place.may_open = may_open && place.open >= 0 && place.close >= 0;
+  place.stop_ids = std::move(stop_ids);
+  return place;
+}
+
 AfterThought::AfterThought(std::unique_ptr<TokenMask> answer, const ThoughtPlace& place,
                            std::unique_ptr<TokenMask> budget)
     : answer_(std::move(answer)),
@@ -17,13 +24,16 @@ AfterThought::AfterThought(std::unique_ptr<TokenMask> answer, const ThoughtPlace
 
 bool AfterThought::free() const {
   if (budget_ != nullptr && !budget_->free()) return false;
-  return state() == State::thought || answer_->free();  // where everything may come, a thought may too
+  return answer_->free() || (state() == State::thought && place_.stop_ids.empty());
 }
 
 void AfterThought::fill(std::span<uint32_t> bits) {
   if (state() == State::thought) {
-    if (budget_ != nullptr) return budget_->fill(bits);
-    return std::fill(bits.begin(), bits.end(), ~uint32_t{0});
+    std::fill(bits.begin(), bits.end(), ~uint32_t{0});
+    if (budget_ != nullptr) budget_->fill(bits);
+    if (answer_->free()) return;
+    for (const int32_t id : place_.stop_ids) bits[static_cast<size_t>(id / 32)] &= ~(uint32_t{1} << (id % 32));
+    return;
   }
   answer_->fill(bits);
   if (state() == State::start) bits[static_cast<size_t>(place_.open / 32)] |= uint32_t{1} << (place_.open % 32);
@@ -35,6 +45,9 @@ bool AfterThought::accept(int32_t token) {
     next = token == place_.open ? State::thought : State::answer;
   else if (next == State::thought && token == place_.close)
     next = State::answer;
+  else if (next == State::thought && !answer_->free() &&
+           std::find(place_.stop_ids.begin(), place_.stop_ids.end(), token) != place_.stop_ids.end())
+    return false;
   const bool answers = next == State::answer && state() != State::thought;
   if (answers && !answer_->accept(token)) return false;
   if (budget_ != nullptr && !budget_->accept(token)) {
@@ -42,6 +55,17 @@ bool AfterThought::accept(int32_t token) {
     return false;
   }
   states_.push_back(next);
+  return true;
+}
+
+bool AfterThought::nearer(std::span<uint32_t> bits) const {
+  if (state() != State::thought) {
+    const auto* ending = dynamic_cast<const Ending*>(answer_.get());
+    return ending != nullptr && ending->nearer(bits);
+  }
+  if (place_.close < 0) return false;
+  std::fill(bits.begin(), bits.end(), 0u);
+  bits[static_cast<size_t>(place_.close / 32)] |= uint32_t{1} << (place_.close % 32);
   return true;
 }
 

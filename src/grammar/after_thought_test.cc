@@ -75,6 +75,20 @@ TEST(AfterThought, ThePromptSaysWhereItBegins) {
   EXPECT_FALSE(none.accept(kOpen));
 }
 
+TEST(AfterThought, TheTurnDoesNotEndInAThoughtBeforeAnAnswerThatMustCome) {
+  ThoughtPlace place{kOpen, kClose};
+  place.stop_ids = {7, 33};
+  AfterThought mask(std::make_unique<OneTwo>(), place, nullptr);
+  ASSERT_TRUE(mask.accept(kOpen));
+  EXPECT_FALSE(mask.free());
+  EXPECT_EQ((std::vector<uint32_t>{~(1u << 7), ~(1u << 1)}), bits_of(mask));
+  EXPECT_FALSE(mask.accept(33));
+  std::vector<uint32_t> bits = bits_of(mask);
+  ASSERT_TRUE(mask.nearer(bits));
+  EXPECT_EQ((std::vector<uint32_t>{0u, 1u << (kClose - 32)}), bits) << "the answer must have room";
+  EXPECT_TRUE(mask.accept(kClose));
+}
+
 TEST(AfterThought, ABudgetEndsTheThought) {
   AfterThought mask(std::make_unique<OneTwo>(), {kOpen, kClose}, std::make_unique<ThoughtBudget>(2, kOpen, kClose));
   ASSERT_TRUE(mask.accept(kOpen));

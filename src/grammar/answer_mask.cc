@@ -13,9 +13,8 @@ std::unique_ptr<TokenMask> answer_mask(const Grammar& grammar, const ThoughtPlac
   int limit = std::numeric_limits<int>::max();
   if (max_tokens > 0) limit = max_tokens;
   if (room > 0) limit = std::min(limit, room);
-  auto answer = grammar.mask();
-  const auto* ending = dynamic_cast<const Ending*>(answer.get());
-  auto mask = std::make_unique<AfterThought>(std::move(answer), thought, std::move(budget));
+  auto mask = std::make_unique<AfterThought>(grammar.mask(), thought, std::move(budget));
+  const Ending* ending = mask.get();
   return std::make_unique<Hurry>(std::move(mask), std::max(limit / 2, limit - kTokensToEnd), std::move(ends), ending);
 }
 

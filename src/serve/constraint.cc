@@ -7,14 +7,6 @@
 namespace gemma::serve {
 namespace {
 
-ThoughtPlace thought_of(const Tokenizer& tokenizer, bool may_open) {
-  ThoughtPlace place;
-  place.open = tokenizer.find("<|channel>").value_or(-1);
-  place.close = tokenizer.find("<channel|>").value_or(-1);
-  place.may_open = may_open && place.open >= 0 && place.close >= 0;
-  return place;
-}
-
 Grammars::Made grammar_of(const Ask& ask, ServedModel& model) {
   if (!ask.constraint) return model.grammars.tool_calls(ask.answer.tools, ask.calls);
   const auto* schema = std::get_if<JsonSchema>(&*ask.constraint);
@@ -30,7 +22,8 @@ std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model) {
   if (!ask.constraint && ask.answer.tools.empty()) return std::nullopt;
   auto grammar = grammar_of(ask, model);
   if (!grammar) return grammar.failure();
-  ask.answer.mask = [grammar = grammar.value(), place = thought_of(*model.tokenizer, ask.answer.think),
+  ask.answer.mask = [grammar = grammar.value(),
+                     place = thought_place(*model.tokenizer, model.speaker.config.special.eos, ask.answer.think),
                      ends = model.ends](std::unique_ptr<TokenMask> budget, int room, bool thinks) {
     ThoughtPlace here = place;
     here.begins_open = thinks;
