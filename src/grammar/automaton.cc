@@ -1,175 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thompson's construction over the bytes of UTF-8, then the sets of places that a text may have come to.
+// The sets of places (pattern_nodes.h) that a text may have come to.
 #include "grammar/automaton.h"
 
 #include <algorithm>
 #include <bit>
 #include <bitset>
+#include <deque>
 #include <map>
-#include <optional>
-#include <string>
+#include <queue>
 
-#include "base/utf8.h"
-#include "grammar/character_set.h"
+#include "grammar/pattern_nodes.h"
+#include "grammar/rule_text.h"
 
 namespace gemma {
 namespace {
 
-constexpr size_t kMostNodes = 200'000;
-constexpr size_t kMostInSets = 1'000'000;  // nodes of all sets together: a second
+constexpr size_t kMostInSets = 4'000'000;  // nodes of all sets together: a second
 constexpr size_t kMostTable = 8'000'000;   // entries
 constexpr int kNone = -1;
-
-/** A place in a pattern: bytes of a range lead on, or nothing does (to two places). */
-struct Node {
-  enum class Kind : uint8_t { bytes, both, begin, end, done } kind = Kind::done;
-  uint8_t low = 0, high = 0;
-  int next = kNone, other = kNone;
-};
-
-struct ByteRange {
-  uint8_t low, high;
-  auto operator<=>(const ByteRange&) const = default;
-};
-using ByteRanges = std::vector<ByteRange>;  // one for each byte of a character
-
-std::string bytes_of(char32_t c) {
-  std::string out;
-  utf8::append(out, c);
-  return out;
-}
-
-/** Cuts a range of characters into such whose bytes are independent of one another. */
-void add_byte_ranges(char32_t low, char32_t high, std::vector<ByteRanges>& out) {
-  for (const char32_t last_of_length : {char32_t{0x7F}, char32_t{0x7FF}, char32_t{0xFFFF}}) {
-    if (low > last_of_length || high <= last_of_length) continue;
-    add_byte_ranges(low, last_of_length, out);
-    return add_byte_ranges(last_of_length + 1, high, out);
-  }
-  const size_t length = bytes_of(low).size();
-  for (size_t tail = length - 1; tail > 0; --tail) {  // bytes that run over all their values
-    const char32_t mask = (char32_t{1} << (6 * tail)) - 1;
-    if ((low & ~mask) == (high & ~mask)) continue;
-    if ((low & mask) != 0) {
-      add_byte_ranges(low, low | mask, out);
-      return add_byte_ranges((low | mask) + 1, high, out);
-    }
-    if ((high & mask) != mask) {
-      add_byte_ranges(low, (high & ~mask) - 1, out);
-      return add_byte_ranges(high & ~mask, high, out);
-    }
-  }
-  const std::string first = bytes_of(low), last = bytes_of(high);
-  ByteRanges ranges;
-  for (size_t i = 0; i < length; ++i) {
-    ranges.push_back({static_cast<uint8_t>(first[i]), static_cast<uint8_t>(last[i])});
-  }
-  out.push_back(std::move(ranges));
-}
-
-/** Nodes are made from the end to the beginning: each knows what comes behind it. */
-class NodeBuilder {
- public:
-  /** The node that begins the pattern; none where there would be too many. */
-  int build(const Pattern& pattern) {
-    const int done = add({Node::Kind::done});
-    return before(pattern, done);
-  }
-  bool full() const { return nodes_.size() > kMostNodes; }
-  std::vector<Node> take() { return std::move(nodes_); }
-
- private:
-  int add(Node node) {
-    nodes_.push_back(node);
-    return static_cast<int>(nodes_.size()) - 1;
-  }
-
-  int before(const Pattern& pattern, int next) {
-    if (full()) return next;
-    switch (pattern.kind) {
-      case Pattern::Kind::set:
-        return before_set(pattern.set, next);
-      case Pattern::Kind::sequence:
-        for (size_t i = pattern.parts.size(); i-- > 0;) next = before(pattern.parts[i], next);
-        return next;
-      case Pattern::Kind::choice:
-        return before_choice(pattern.parts, next);
-      case Pattern::Kind::repeat:
-        return before_repeat(pattern, next);
-      case Pattern::Kind::begin:
-        return add({Node::Kind::begin, 0, 0, next});
-      case Pattern::Kind::end:
-        return add({Node::Kind::end, 0, 0, next});
-      case Pattern::Kind::token:
-        return before_token(pattern.id, next);
-      case Pattern::Kind::rule:
-        GEMMA_CHECK(false, "rules are unfolded before");
-    }
-    return next;
-  }
-
-  int before_token(int32_t id, int next) {
-    const std::array<uint8_t, 4> bytes = Automaton::bytes_of_token(id);
-    for (size_t i = bytes.size(); i-- > 0;) next = add({Node::Kind::bytes, bytes[i], bytes[i], next});
-    return next;
-  }
-
-  int either(int a, int b) {
-    if (a == kNone) return b;
-    return add({Node::Kind::both, 0, 0, a, b});
-  }
-
-  int before_choice(const std::vector<Pattern>& parts, int next) {
-    int out = kNone;
-    for (const Pattern& part : parts) out = either(out, before(part, next));
-    return out == kNone ? next : out;
-  }
-
-  /** The least times one behind the other, then an endless loop or as many that may be left out. */
-  int before_repeat(const Pattern& pattern, int next) {
-    const Pattern& part = pattern.parts[0];
-    int out = next;
-    if (pattern.most == Pattern::kEndless) {
-      out = add({Node::Kind::both, 0, 0, next, next});
-      const int again = before(part, out);
-      nodes_[static_cast<size_t>(out)].other = again;
-    }
-    for (int i = pattern.least; i < pattern.most && !full(); ++i) out = either(before(part, out), next);
-    for (int i = 0; i < pattern.least && !full(); ++i) out = before(part, out);
-    return out;
-  }
-
-  /** Ends of characters that are the same are made once. */
-  int before_set(const CharacterSet& set, int next) {
-    std::vector<ByteRanges> all;
-    for (const auto& [low, high] : set) add_byte_ranges(low, high, all);
-    std::map<ByteRanges, int> ends;
-    int out = kNone;
-    for (const ByteRanges& ranges : all) {
-      int at = next;
-      for (size_t i = ranges.size(); i-- > 0;) {
-        const ByteRanges rest(ranges.begin() + static_cast<std::ptrdiff_t>(i), ranges.end());
-        const auto [found, is_new] = ends.emplace(rest, kNone);
-        if (is_new) found->second = add({Node::Kind::bytes, ranges[i].low, ranges[i].high, at});
-        at = found->second;
-      }
-      out = either(out, at);
-    }
-    return out == kNone ? add({Node::Kind::bytes, 1, 0, next}) : out;  // of no character: no byte leads on
-  }
-
-  std::vector<Node> nodes_;
-};
 
 }  // namespace
 
 class AutomatonBuilder {
  public:
-  AutomatonBuilder(std::vector<Node> nodes, int first) : nodes_(std::move(nodes)), seen_(nodes_.size()) {
+  /** firsts: the node that begins each rule. counted: what is called by the numbers behind those of the rules. */
+  AutomatonBuilder(std::vector<PatternNode> nodes, const std::vector<int>& firsts, size_t root,
+                   const std::vector<Counted>& counted)
+      : nodes_(std::move(nodes)),
+        root_(root),
+        counted_(counted),
+        most_states_(firsts.size() > 1 ? Automaton::kMostStatesOfRules : Automaton::kMostStates),
+        seen_(nodes_.size()) {
     make_columns();
-    // Apart from the others: where a text begins, more anchors hold.
-    start_ = reached({first}, true);
-    add_state(start_, true);
+    for (const int first : firsts) {
+      // Apart from the others: where a text begins, more anchors hold.
+      begins_.push_back(reached({first}, true));
+      out_.starts_.push_back(static_cast<int>(sets_.size()));
+      add_state(begins_.back(), true);
+    }
   }
 
   Result<Automaton> build() {
@@ -177,7 +45,7 @@ class AutomatonBuilder {
     if (too_large()) {
       return Failure{"", fmt::format("is too large: it would take a table of more than {} states, {} entries or {} "
                                      "places in all states together",
-                                     Automaton::kMostStates, kMostTable, kMostInSets)};
+                                     most_states_, kMostTable, kMostInSets)};
     }
     return without_dead_ends() ? Result<Automaton>(std::move(out_)) : Failure{"", "no text fits it"};
   }
@@ -186,13 +54,13 @@ class AutomatonBuilder {
   using Set = std::vector<int>;
 
   bool too_large() const {
-    return out_.states() > Automaton::kMostStates || in_sets_ > kMostInSets || out_.table_.size() > kMostTable;
+    return out_.states() > most_states_ || in_sets_ > kMostInSets || out_.table_.size() > kMostTable;
   }
 
   void make_columns() {
     std::bitset<257> borders;
-    for (const Node& node : nodes_) {
-      if (node.kind != Node::Kind::bytes || node.low > node.high) continue;
+    for (const PatternNode& node : nodes_) {
+      if (node.kind != PatternNode::Kind::bytes || node.low > node.high) continue;
       borders.set(node.low);
       borders.set(node.high + size_t{1});
     }
@@ -213,11 +81,11 @@ class AutomatonBuilder {
       from.pop_back();
       if (at == kNone || seen_[static_cast<size_t>(at)] == round_) continue;
       seen_[static_cast<size_t>(at)] = round_;
-      const Node& node = nodes_[static_cast<size_t>(at)];
-      if (node.kind == Node::Kind::both) {
+      const PatternNode& node = nodes_[static_cast<size_t>(at)];
+      if (node.kind == PatternNode::Kind::both) {
         from.push_back(node.next);
         from.push_back(node.other);
-      } else if (node.kind == Node::Kind::begin) {
+      } else if (node.kind == PatternNode::Kind::begin) {
         if (at_begin) from.push_back(node.next);
       } else {
         out.push_back(at);
@@ -236,11 +104,12 @@ class AutomatonBuilder {
       from.pop_back();
       if (at == kNone || seen_[static_cast<size_t>(at)] == round_) continue;
       seen_[static_cast<size_t>(at)] = round_;
-      const Node& node = nodes_[static_cast<size_t>(at)];
-      if (node.kind == Node::Kind::done) return true;
-      if (node.kind == Node::Kind::bytes || (node.kind == Node::Kind::begin && !at_begin)) continue;
+      const PatternNode& node = nodes_[static_cast<size_t>(at)];
+      if (node.kind == PatternNode::Kind::done) return true;
+      if (node.kind == PatternNode::Kind::bytes || node.kind == PatternNode::Kind::call) continue;
+      if (node.kind == PatternNode::Kind::begin && !at_begin) continue;
       from.push_back(node.next);
-      if (node.kind == Node::Kind::both) from.push_back(node.other);
+      if (node.kind == PatternNode::Kind::both) from.push_back(node.other);
     }
     return false;
   }
@@ -261,54 +130,114 @@ class AutomatonBuilder {
   void add_row(size_t state) {
     std::vector<Set> targets(out_.columns_);
     for (const int at : *sets_[state]) {
-      const Node& node = nodes_[static_cast<size_t>(at)];
-      if (node.kind != Node::Kind::bytes || node.low > node.high) continue;
+      const PatternNode& node = nodes_[static_cast<size_t>(at)];
+      if (node.kind != PatternNode::Kind::bytes || node.low > node.high) continue;
       for (size_t column = out_.column_[node.low]; column <= out_.column_[node.high]; ++column) {
         targets[column].push_back(node.next);
       }
     }
     for (Set& target : targets)
       out_.table_.push_back(target.empty() ? Automaton::kDead : state_of(reached(target, false)));
+    std::map<int, Set> behind;  // each rule that is called
+    for (const int at : *sets_[state]) {
+      const PatternNode& node = nodes_[static_cast<size_t>(at)];
+      if (node.kind == PatternNode::Kind::call) behind[node.other].push_back(node.next);
+    }
+    for (const auto& [rule, nexts] : behind) {
+      const int then = state_of(reached(nexts, false));
+      if (then != Automaton::kDead) out_.calls_.push_back({rule, then});
+    }
+    out_.calls_end_.push_back(static_cast<uint32_t>(out_.calls_.size()));
+  }
+
+  /** The fewest bytes from each state to the end of its rule, the nearest first. */
+  void measure() {
+    using Found = std::pair<int64_t, int>;  // a distance, a state
+    std::priority_queue<Found, std::vector<Found>, std::greater<>> open;
+    const auto states = static_cast<size_t>(out_.states());
+    std::vector<std::vector<int>> before(states), callers(states);
+    std::vector<int64_t>& known = out_.distances_;
+    known.assign(states, kNone);
+    const auto length = [&](int rule) {  // of a rule's shortest text
+      const auto id = static_cast<size_t>(rule);
+      return id < out_.starts_.size() ? known[static_cast<size_t>(out_.starts_[id])]
+                                      : counted_[id - out_.starts_.size()].distance();
+    };
+    for (int state = 0; state < out_.states(); ++state) {
+      for (size_t column = 0; column < out_.columns_; ++column) {
+        const int32_t next = out_.row(state)[column];
+        if (next != Automaton::kDead) before[static_cast<size_t>(next)].push_back(state);
+      }
+      for (const Automaton::Call& call : out_.calls(state)) {
+        callers[static_cast<size_t>(call.then)].push_back(state);
+        const auto rule = static_cast<size_t>(call.rule);
+        if (rule < out_.starts_.size()) callers[static_cast<size_t>(out_.starts_[rule])].push_back(state);
+      }
+      if (out_.is_end(state)) open.emplace(0, state);
+    }
+    while (!open.empty()) {
+      const auto [distance, state] = open.top();
+      open.pop();
+      int64_t& its = known[static_cast<size_t>(state)];
+      if (its != kNone) continue;
+      its = distance;
+      for (const int each : before[static_cast<size_t>(state)]) open.emplace(distance + 1, each);
+      for (const int each : callers[static_cast<size_t>(state)]) {
+        for (const Automaton::Call& call : out_.calls(each)) {
+          const int64_t rule = length(call.rule), then = out_.distance(call.then);
+          if (rule != kNone && then != kNone) open.emplace(rule + then, each);
+        }
+      }
+    }
   }
 
   /** Takes away what leads to no end; whether anything is left. */
   bool without_dead_ends() {
-    const auto states = static_cast<size_t>(out_.states());
-    std::vector<std::vector<int>> before(states);
-    std::vector<int> open;
-    out_.distances_.assign(states, kNone);
-    for (size_t state = 0; state < states; ++state) {
-      for (size_t column = 0; column < out_.columns_; ++column) {
-        const int32_t next = out_.table_[state * out_.columns_ + column];
-        if (next != Automaton::kDead) before[static_cast<size_t>(next)].push_back(static_cast<int>(state));
-      }
-      if (!out_.ends_[state]) continue;
-      open.push_back(static_cast<int>(state));
-      out_.distances_[state] = 0;
-    }
-    for (size_t i = 0; i < open.size(); ++i) {  // the nearest first
-      for (const int each : before[static_cast<size_t>(open[i])]) {
-        int& distance = out_.distances_[static_cast<size_t>(each)];
-        if (distance != kNone) continue;
-        distance = out_.distance(open[i]) + 1;
-        open.push_back(each);
-      }
-    }
+    measure();
     for (int32_t& next : out_.table_) {
       if (next != Automaton::kDead && out_.distance(next) == kNone) next = Automaton::kDead;
     }
-    return out_.distance(out_.start_) != kNone;
+    const auto dead = [&](const Automaton::Call& call) {
+      const auto rule = static_cast<size_t>(call.rule);
+      return out_.distance(call.then) == kNone ||
+             (rule < out_.starts_.size() && out_.distance(out_.starts_[rule]) == kNone);
+    };
+    std::vector<Automaton::Call> kept;
+    for (size_t state = 0, at = 0; state < out_.calls_end_.size(); ++state) {
+      for (; at < out_.calls_end_[state]; ++at) {
+        if (!dead(out_.calls_[at])) kept.push_back(out_.calls_[at]);
+      }
+      out_.calls_end_[state] = static_cast<uint32_t>(kept.size());
+    }
+    out_.calls_ = std::move(kept);
+    return out_.distance(out_.starts_[root_]) != kNone;
   }
 
-  const std::vector<Node> nodes_;
+  const std::vector<PatternNode> nodes_;
+  const size_t root_;
+  const std::vector<Counted>& counted_;
+  const int most_states_;
   std::vector<uint32_t> seen_;  // in which round
   uint32_t round_ = 0;
-  Set start_;
+  std::deque<Set> begins_;
   std::map<Set, int> states_;
   std::vector<const Set*> sets_;
   size_t in_sets_ = 0;
   Automaton out_;
 };
+
+std::span<const Automaton::Call> Automaton::calls(int state) const {
+  const auto at = static_cast<size_t>(state);
+  const size_t begin = at == 0 ? 0 : calls_end_[at - 1];
+  return {calls_.data() + begin, calls_end_[at] - begin};
+}
+
+bool Automaton::is_prefix_free() const {
+  for (int state = 0; state < states(); ++state) {
+    if (is_end(state) && leads_on(state)) return false;
+  }
+  return !is_end(start());
+}
 
 bool Automaton::leads_on(int state) const {
   const auto row = table_.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(state) * columns_);
@@ -368,14 +297,28 @@ std::vector<int> Automaton::alike(int bytes) const {
   return first;
 }
 
+namespace {
+
+Failure too_many_places() {
+  return {"",
+          fmt::format("is too large: more than {} places where its repetitions are written out", PatternNodes::kMost)};
+}
+
+}  // namespace
+
 Result<Automaton> Automaton::of(const Pattern& pattern) {
-  NodeBuilder builder;
+  PatternNodes builder;
   const int first = builder.build(pattern);
-  if (builder.full()) {
-    return Failure{"",
-                   fmt::format("is too large: more than {} places where its repetitions are written out", kMostNodes)};
-  }
-  return AutomatonBuilder(builder.take(), first).build();
+  if (builder.full()) return too_many_places();
+  return AutomatonBuilder(builder.take(), {first}, 0, {}).build();
+}
+
+Result<Automaton> Automaton::of(const RuleSet& rules, std::vector<Counted>& counted) {
+  PatternNodes builder(&counted, rules.rules.size());
+  std::vector<int> firsts;
+  for (const Rule& rule : rules.rules) firsts.push_back(builder.build(rule.body));
+  if (builder.full()) return too_many_places();
+  return AutomatonBuilder(builder.take(), firsts, rules.root, counted).build();
 }
 
 }  // namespace gemma

@@ -7,12 +7,12 @@
 
 #include "base/clock.h"
 #include "base/guarded.h"
-#include "base/utf8.h"
 #include "grammar/call_mask.h"
+#include "grammar/json_rules.h"
 #include "grammar/rule_compiler.h"
-#include "grammar/rule_writer.h"
+#include "grammar/rule_mask.h"
+#include "grammar/rule_text.h"
 #include "grammar/schema.h"
-#include "grammar/text_mask.h"
 
 namespace gemma {
 namespace {
@@ -21,23 +21,6 @@ namespace {
 int32_t control(const Tokenizer& tokenizer, std::string_view piece) {
   const auto id = tokenizer.find(piece);
   return id && tokenizer.kind(*id) == PieceKind::control ? *id : -1;
-}
-
-constexpr size_t kMostPatterns = 100'000;  // of rules that are unfolded
-constexpr size_t kMostLooks = 8;           // at the whole vocabulary, for what the sets of rules take to compile
-
-/** Texts of the vocabulary that begin as a character of the set may. */
-size_t texts_beginning(const TokenTexts& texts, const CharacterSet& set) {
-  size_t sum = 0;
-  for (const auto& [low, high] : set) {
-    std::string first, last;
-    utf8::append(first, low);
-    utf8::append(last, high);
-    for (int byte = static_cast<uint8_t>(first[0]); byte <= static_cast<uint8_t>(last[0]); ++byte) {
-      sum += texts.beginning_with(static_cast<uint8_t>(byte));
-    }
-  }
-  return sum;
 }
 
 void add_tokens(const Pattern& pattern, std::vector<int32_t>& out) {
@@ -68,6 +51,13 @@ struct Grammars::Shared {
       return made;
     });
   }
+  std::shared_ptr<RepeatStore> repeats() {
+    auto all = texts();
+    return repeats_.with([&](std::shared_ptr<RepeatStore>& made) {
+      if (made == nullptr) made = std::make_shared<RepeatStore>(std::move(all));
+      return made;
+    });
+  }
   const std::shared_ptr<KeptMasks> masks = std::make_shared<KeptMasks>();
 
   Result<std::unique_ptr<const TextRule>> text_rule(const TextKind& kind);
@@ -76,6 +66,7 @@ struct Grammars::Shared {
  private:
   Guarded<std::unique_ptr<RuleCompiler>> compiler_;
   Guarded<std::shared_ptr<const TokenTexts>> texts_;
+  Guarded<std::shared_ptr<RepeatStore>> repeats_;
 };
 
 Result<std::unique_ptr<const TextRule>> Grammars::Shared::text_rule(const TextKind& kind) {
@@ -115,10 +106,20 @@ Grammars::Made Grammars::json(const json::value& schema, Fence fence) {
   if (!kept_part) return kept_part.failure();
   const std::string text = write_json(kept_part.value());
   return kept((fence == Fence::none ? "json " : "fenced json ") + text, [&]() -> Result<Parts> {
-    auto compiled = shared_->compiler().json(text, fence);
-    if (!compiled) return compiled.failure();
-    return Parts{std::move(compiled.value().mask), compiled.value().bytes};
+    const auto rules = json_rules(kept_part.value().get_object(), fence);
+    if (!rules) return rules.failure();
+    return rule_parts(rules.value(), "schema", {});
   });
+}
+
+Result<Grammars::Parts> Grammars::rule_parts(const RuleSet& rules, const std::string& where,
+                                             std::vector<int32_t> controls) {
+  auto table = RuleTable::of(rules);
+  if (!table) return Failure{where, table.failure().reason};
+  const auto plan = std::make_shared<const RulePlan>(std::move(table).value(), shared_->texts(), shared_->repeats(),
+                                                     shared_->stop_ids, std::move(controls));
+  plan->prepare();
+  return Parts{[plan] { return std::make_unique<RuleMask>(plan); }, plan->bytes()};
 }
 
 Grammars::Made Grammars::tool_calls(const json::array& tools, const CallOptions& options) {
@@ -158,30 +159,16 @@ Grammars::Made Grammars::regex(std::string_view pattern) {
   return kept(fmt::format("regex {}", pattern), [&] { return make_regex(pattern); });
 }
 
-Grammars::Parts Grammars::text_parts(std::unique_ptr<const TextRule> rule) const {
-  const size_t bytes = rule->bytes();
-  return {[rule = std::shared_ptr<const TextRule>(std::move(rule)), stop_ids = shared_->stop_ids] {
-            return std::make_unique<TextMask>(rule, stop_ids);
-          },
-          bytes};
-}
-
 Result<Grammars::Parts> Grammars::make_regex(std::string_view text) {
-  TextKind kind;
   auto pattern = parse_regex(text);
   if (!pattern) return Failure{"pattern", fmt::format("{}: {}", pattern.failure().field, pattern.failure().reason)};
-  kind.pattern = std::move(pattern).value();
-  kind.where = "pattern";
-  auto rule = shared_->text_rule(kind);
-  if (!rule) return rule.failure();
-  return text_parts(std::move(rule).value());
+  return rule_parts({{{"root", std::move(pattern).value()}}, 0}, "pattern", {});
 }
 
 Grammars::Made Grammars::ebnf(std::string_view rules, Tokens tokens) {
   return kept(fmt::format("rules {} {}", static_cast<int>(tokens), rules), [&] { return make_rules(rules, tokens); });
 }
 
-/** Rules none of which comes to itself again are one pattern; others are xgrammar's. */
 Result<Grammars::Parts> Grammars::make_rules(std::string_view text, Tokens tokens) {
   TokenByName by_name;
   if (tokens == Tokens::by_name) {
@@ -194,24 +181,11 @@ Result<Grammars::Parts> Grammars::make_rules(std::string_view text, Tokens token
   }
   const auto rules = parse_rules(text, by_name);
   if (!rules) return rules.failure();
-  if (const auto pattern = unfolded(rules.value(), kMostPatterns)) {
-    auto automaton = Automaton::of(*pattern);
-    if (!automaton) return Failure{"grammar", automaton.failure().reason};
-    std::vector<int32_t> named;
-    add_tokens(*pattern, named);
-    std::sort(named.begin(), named.end());
-    named.erase(std::unique(named.begin(), named.end()), named.end());
-    return text_parts(automaton_rule(shared_->texts(), std::move(automaton).value(), shared_->masks, std::move(named)));
-  }
-  if (!has_grammars()) return shared_->compiler().rules("").failure();
-  const auto texts = shared_->texts();
-  const WriterLimits limits{[&](const CharacterSet& set) { return texts_beginning(*texts, set); },
-                            kMostLooks * texts->sorted().size()};
-  const auto words = written(rules.value(), limits);
-  if (!words) return words.failure();
-  auto compiled = shared_->compiler().rules(words.value());
-  if (!compiled) return compiled.failure();
-  return Parts{std::move(compiled.value().mask), compiled.value().bytes};
+  std::vector<int32_t> named;
+  for (const Rule& rule : rules.value().rules) add_tokens(rule.body, named);
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return rule_parts(rules.value(), "grammar", std::move(named));
 }
 
 }  // namespace gemma

@@ -30,7 +30,7 @@ namespace gemma {
 /** Whether this build makes masks (xgrammar was there); else every schema is refused with one line that says so. */
 bool has_grammars();
 
-class TextRule;
+struct RuleSet;
 
 /** Whether the JSON stands alone or in a Markdown fence (```json ... ```). */
 enum class Fence : uint8_t { none, either };
@@ -100,7 +100,7 @@ class Grammars {
   };
   Made kept(const std::string& key, const std::function<Result<Parts>()>& make);
   Result<Parts> make_calls(const json::array& tools, const CallOptions& options);
-  Parts text_parts(std::unique_ptr<const TextRule> rule) const;
+  Result<Parts> rule_parts(const RuleSet& rules, const std::string& where, std::vector<int32_t> controls);
   Result<Parts> make_regex(std::string_view pattern);
   Result<Parts> make_rules(std::string_view rules, Tokens tokens);
 

@@ -13,8 +13,6 @@ namespace {
 constexpr int kDeepest = 100;       // groups within one another
 constexpr int kMostTimes = 10'000;  // of a repetition
 
-Pattern of_set(CharacterSet set) { return {Pattern::Kind::set, std::move(set), {}}; }
-
 /** Recursive descent. After a failure everything returns at once, and what it returns is not looked at. */
 class RegexParser {
  public:
@@ -295,6 +293,17 @@ class RegexParser {
 }  // namespace
 
 Result<Pattern> parse_regex(std::string_view text) { return RegexParser(text).parse(); }
+
+Pattern of_set(CharacterSet set) { return {Pattern::Kind::set, std::move(set), {}}; }
+Pattern in_sequence(std::vector<Pattern> parts) { return {Pattern::Kind::sequence, {}, std::move(parts)}; }
+Pattern one_of(std::vector<Pattern> parts) { return {Pattern::Kind::choice, {}, std::move(parts)}; }
+Pattern of_rule(size_t id) { return {Pattern::Kind::rule, {}, {}, 0, 0, static_cast<int32_t>(id)}; }
+
+Pattern times(Pattern part, int least, int most) {
+  Pattern out{Pattern::Kind::repeat, {}, {}, least, most};
+  out.parts.push_back(std::move(part));
+  return out;
+}
 
 Pattern exactly(std::string_view text) {
   Pattern out;

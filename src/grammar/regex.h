@@ -25,6 +25,8 @@ struct Pattern {
     end,       // nothing, and only where it ends
     token,     // the token `id`, a control piece (of rules only)
     rule,      // what the rule `id` stands for (of rules only)
+    list,      // `least` to `most` of the parts but the first, in their order, the first between each two of them; of
+               // these a repeat from 0 may be missing, an endless one come more than once
   };
   static constexpr int kEndless = -1;
 
@@ -38,6 +40,11 @@ struct Pattern {
 /** The failure's field says where: "character 5". */
 Result<Pattern> parse_regex(std::string_view text);
 
+Pattern of_set(CharacterSet set);
+Pattern in_sequence(std::vector<Pattern> parts);
+Pattern one_of(std::vector<Pattern> parts);
+Pattern times(Pattern part, int least, int most);
+Pattern of_rule(size_t id);
 /** Just this text. */
 Pattern exactly(std::string_view text);
 /** Any character. */

@@ -7,7 +7,12 @@ namespace gemma {
 
 using Kind = Pattern::Kind;
 
-bool may_be_empty(const Pattern& pattern, const RuleFlags& known) {
+namespace {
+
+using Flags = std::vector<bool>;  // of each rule
+
+/** Whether the empty text is one of the pattern's, where it is one of the rules of `known`. */
+bool may_be_empty(const Pattern& pattern, const Flags& known) {
   const auto each = [&](const Pattern& part) { return may_be_empty(part, known); };
   switch (pattern.kind) {
     case Kind::set:
@@ -23,10 +28,6 @@ bool may_be_empty(const Pattern& pattern, const RuleFlags& known) {
       return std::all_of(pattern.parts.begin(), pattern.parts.end(), each);
   }
 }
-
-namespace {
-
-using Flags = RuleFlags;
 
 /** Whether a pattern has a text at all, where the rules of `known` have. */
 bool has_text(const Pattern& pattern, const Flags& known) {
@@ -107,16 +108,24 @@ Edges names_of(const RuleSet& rules) {
   return out;
 }
 
-/** Patterns with their parts, each rule with what it stands for. Adds to `size`; stops where that is above `most`. */
-Pattern inlined(const RuleSet& rules, const Pattern& pattern, size_t most, size_t& size) {
-  if (pattern.kind == Kind::rule) return inlined(rules, rules.rules[static_cast<size_t>(pattern.id)].body, most, size);
-  Pattern out{pattern.kind, pattern.set, {}, pattern.least, pattern.most, pattern.id};
-  ++size;
+/** The rules that a pattern may begin with. */
+void beginnings(const Pattern& pattern, const Flags& empty, std::vector<size_t>& out) {
+  if (pattern.kind == Kind::rule) out.push_back(static_cast<size_t>(pattern.id));
   for (const Pattern& part : pattern.parts) {
-    if (size > most) break;
-    out.parts.push_back(inlined(rules, part, most, size));
+    beginnings(part, empty, out);
+    if (pattern.kind == Kind::sequence && !may_be_empty(part, empty)) return;
   }
-  return out;
+}
+
+/** What follows the rule `id` in a pattern that begins with it; null where it does not. */
+std::optional<Pattern> behind_rule(const Pattern& pattern, int32_t id) {
+  if (pattern.kind == Kind::rule && pattern.id == id) return Pattern{};
+  if (pattern.kind != Kind::sequence || pattern.parts.empty()) return std::nullopt;
+  std::optional<Pattern> first = behind_rule(pattern.parts[0], id);
+  if (!first) return std::nullopt;
+  std::vector<Pattern> rest{std::move(*first)};
+  rest.insert(rest.end(), pattern.parts.begin() + 1, pattern.parts.end());
+  return in_sequence(std::move(rest));
 }
 
 }  // namespace
@@ -138,26 +147,28 @@ std::optional<Failure> check_rules(const RuleSet& rules) {
   return std::nullopt;
 }
 
-std::optional<Pattern> unfolded(const RuleSet& rules, size_t most) {
-  const Edges names = names_of(rules);
-  const Flags used = reached(names, {rules.root});
-  const RuleFlags again = rules_that_come_again(rules);
-  for (size_t i = 0; i < used.size(); ++i) {
-    if (used[i] && again[i]) return std::nullopt;
+std::optional<Failure> remove_left_recursion(RuleSet& rules) {
+  for (size_t i = 0; i < rules.rules.size(); ++i) {
+    Pattern& body = rules.rules[i].body;
+    Pattern first = one_of({}), again = one_of({});
+    for (const Pattern& arm : body.kind == Kind::choice ? body.parts : std::vector<Pattern>{body}) {
+      std::optional<Pattern> rest = behind_rule(arm, static_cast<int32_t>(i));
+      (rest ? again : first).parts.push_back(rest ? std::move(*rest) : arm);
+    }
+    if (!again.parts.empty()) body = in_sequence({std::move(first), times(std::move(again), 0, Pattern::kEndless)});
   }
-  size_t size = 0;
-  Pattern out = inlined(rules, rules.rules[rules.root].body, most, size);
-  if (size > most) return std::nullopt;
-  return out;
-}
-
-RuleFlags rules_that_may_be_empty(const RuleSet& rules) { return all_that(rules, may_be_empty); }
-
-RuleFlags rules_that_come_again(const RuleSet& rules) {
-  const Edges names = names_of(rules);
-  RuleFlags out(names.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = reached(names, names[i])[i];
-  return out;
+  const Flags empty = all_that(rules, may_be_empty);
+  Edges begins(rules.rules.size());
+  for (size_t i = 0; i < begins.size(); ++i) beginnings(rules.rules[i].body, empty, begins[i]);
+  const Flags used = reached(names_of(rules), {rules.root});
+  for (size_t i = 0; i < begins.size(); ++i) {
+    if (!used[i] || !reached(begins, begins[i])[i]) continue;
+    return Failure{"grammar",
+                   fmt::format("the rule '{}' begins with itself by way of other rules; let it repeat (*) or "
+                               "come last",
+                               rules.rules[i].name)};
+  }
+  return std::nullopt;
 }
 
 }  // namespace gemma

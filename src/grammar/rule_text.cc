@@ -40,6 +40,7 @@ class RuleParser {
     if (failure_) return *failure_;
     out_.root = root->second.id;
     if (auto failure = check_rules(out_)) return *failure;
+    if (auto failure = remove_left_recursion(out_)) return *failure;
     return std::move(out_);
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules as people write them (EBNF; docs/grammar.md): read into patterns, checked, and unfolded into one pattern where
-// no rule comes to itself again.
+// Rules as people write them (EBNF; docs/grammar.md): read into patterns and checked.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +30,7 @@ struct RuleSet {
 using TokenByName = std::function<std::optional<int32_t>(std::string_view piece)>;
 
 /** tokens: null where rules may name none. The failure's field is "grammar", its reason begins with line and column.
- *  Every rule that is reached has a text, and writes or reads on before it comes to itself again. */
+ *  Every rule that is reached has a text, and none begins with itself. */
 Result<RuleSet> parse_rules(std::string_view text, const TokenByName& tokens);
-
-/** What the root stands for; none where a rule comes to itself again, or where that is larger than `most` patterns. */
-std::optional<Pattern> unfolded(const RuleSet& rules, size_t most);
 
 }  // namespace gemma

@@ -110,6 +110,23 @@ TEST(RuleGrammar, KeepsToItsRules) {
   for (const char* text : {"Hello, ab!.", "Hello, Ab!", "\n], Q!!"}) EXPECT_FALSE(takes(walker, *plain, text)) << text;
 }
 
+TEST(RuleGrammar, RulesMayComeToThemselvesAnywhere) {
+  CallWalker walker;
+  const auto left =
+      walker.grammars.ebnf("root ::= root \"+\" one | root \"-\" one | one\none ::= [0-9] | \"(\" root \")\"");
+  ASSERT_TRUE(left.ok()) << left.failure().message();
+  for (const char* text : {"1", "1+2-3", "(1-2)+3"}) EXPECT_TRUE(takes(walker, *left.value(), text)) << text;
+  for (const char* text : {"", "+1", "1+", "(1", "1)"}) EXPECT_FALSE(takes(walker, *left.value(), text)) << text;
+  const auto twice = walker.grammars.ebnf("root ::= root root | \"a\" | \"(\" root \")\"").value();
+  for (const char* text : {"a", "aaa", "(a(aa))a"}) EXPECT_TRUE(takes(walker, *twice, text)) << text;
+  const auto palindrome = walker.grammars.ebnf("root ::= \"a\" root \"a\" | \"b\" root \"b\" | \"\"").value();
+  EXPECT_TRUE(takes(walker, *palindrome, "abba"));
+  EXPECT_FALSE(takes(walker, *palindrome, "abab"));
+  const auto counted = walker.grammars.ebnf("root ::= \"(\" root \")\" | [^a]{1,500}").value();
+  EXPECT_TRUE(takes(walker, *counted, "((b))"));
+  EXPECT_FALSE(takes(walker, *counted, "a"));
+}
+
 /** How a server makes a small model say what a test needs. */
 TEST(RuleGrammar, ForcesAnAnswerWithThoughtAndCall) {
   CallWalker walker;
@@ -159,8 +176,8 @@ TEST(RuleGrammar, WhatIsNoneIsRefusedAtItsPlace) {
       {"root ::= a*\na ::= a*", "comes to itself again"},
       {"root ::= \"x\" root", "nothing is a text of the rule 'root'"},
       {"root ::= [a-z\xFF]", "expected UTF-8"},
-      {"root ::= \"(\" root \")\" | [^a]{1,500}", "too many for rules that come to themselves again"},
-      {"root ::= ([^a]{1,5000} \"b\"){1,50}", "is too large"},
+      {"root ::= a | \"x\"\na ::= \"y\"? root \"z\"", "the rule 'root' begins with itself by way of other rules"},
+      {"root ::= ((\"a\" | one){1,5000} \"c\"){1,50}\none ::= [0-9]", "is too large"},
       {std::string(70'000, ' '), "expected at most 65536 bytes, found 70000"},
   };
   for (const auto& [rules, words] : cases) {

@@ -37,6 +37,7 @@ TokenTexts::TokenTexts(const Tokenizer& tokenizer, int vocab)
     most = std::max(most, characters(id));
   }
   sort(texts);
+  grow();
   up_to_.assign(static_cast<size_t>(most) + 1, std::vector<uint32_t>(words()));
   braces_.resize(words());
   for (int32_t id = 0; id < vocab; ++id) {
@@ -74,6 +75,27 @@ void TokenTexts::sort(const std::vector<std::string>& texts) {
     }
     open.push_back(i);
   }
+}
+
+/** Of tokens with the same text each has a node for its last byte. */
+void TokenTexts::grow() {
+  constexpr char kInNoText = '\xFF';
+  std::vector<uint32_t> open;  // the nodes of the bytes of the token before
+  const auto close = [&](size_t depth) {
+    for (; open.size() > depth; open.pop_back()) tree_[open.back()].end = static_cast<uint32_t>(tree_.size());
+  };
+  for (const Token& token : sorted_) {
+    const std::string_view text = std::string_view(bytes_).substr(token.begin, token.size);
+    if (text.find(kInNoText) != std::string_view::npos) continue;
+    close(std::min<size_t>({token.shared, token.size - size_t{1}, open.size()}));
+    while (open.size() < token.size) {
+      const size_t depth = open.size() + 1;
+      open.push_back(static_cast<uint32_t>(tree_.size()));
+      tree_.push_back({0, depth == token.size ? token.id : -1, static_cast<uint16_t>(depth),
+                       static_cast<uint8_t>(text[depth - 1])});
+    }
+  }
+  close(0);
 }
 
 std::string_view TokenTexts::text(int32_t id) const {

@@ -26,6 +26,14 @@ class TokenTexts {
     uint32_t below_end;  // behind the last token that begins with this one
   };
   std::span<const Token> sorted() const { return sorted_; }
+  /** The bytes of all texts as a tree, each before those that follow it. Without what is in no UTF-8. */
+  struct Node {
+    uint32_t end;    // behind the last node that follows it
+    int32_t id;      // whose text ends here; -1 for none
+    uint16_t depth;  // bytes up to here
+    uint8_t byte;
+  };
+  std::span<const Node> tree() const { return tree_; }
   const char* bytes() const { return bytes_.data(); }
   size_t longest() const { return longest_; }  // bytes of a text
   std::string_view text(int32_t id) const;
@@ -45,11 +53,13 @@ class TokenTexts {
 
  private:
   void sort(const std::vector<std::string>& texts);
+  void grow();
 
   int vocab_;
   std::string bytes_;
   size_t longest_ = 0;
   std::vector<Token> sorted_;
+  std::vector<Node> tree_;
   std::vector<uint32_t> place_;  // in sorted_, of each id; none where it has no text
   std::vector<uint16_t> characters_;
   std::vector<std::vector<uint32_t>> up_to_;
