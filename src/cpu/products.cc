@@ -76,6 +76,12 @@ int64_t panel_width(const Weight& w, int64_t index) {
   return std::min<int64_t>(kPanelRows, w.rows - index % w.panels * kPanelRows);
 }
 
+/** Whether products of a group with bf16 weights are those of rows and panels widened to f32, block by block. Then rows
+ *  of the group lie one after another, else tile by tile. */
+bool by_blocks(const Kernels& kernels, const RowGroup& group) {
+  return kernels.widen_bf16 != nullptr && group.rows >= kWideRows;
+}
+
 /** bf16 to f32; of each pair the second comes first, as products take them. */
 void widen_row(const uint16_t* x, int64_t n, float* out) {
   for (int64_t i = 0; i < n; i += 2) {
@@ -179,6 +185,14 @@ void Operand::bound_results(float* y, int64_t rows, int64_t y_stride) const {
   }
 }
 
+void Operand::store_results(const float* sums, int64_t count, float* y) const {
+  if (bounds_ == nullptr) {
+    std::copy_n(sums, count, y);
+  } else {
+    kernels_.clamp(sums, bounds_->output_min, bounds_->output_max, count, y);
+  }
+}
+
 void Operand::quantize(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* blocks = reinterpret_cast<ActivationBlock*>(quantized_->host());
   blocks_ = blocks;
@@ -196,16 +210,12 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   auto* pairs = reinterpret_cast<uint16_t*>(rounded_->host());
   bf16_ = pairs;
   const int64_t per_row = (n_ + 1) / 2 * 2;
-  const auto height = [this](const RowGroup& group) { return by_blocks(group) ? 1 : kTileRows; };
+  const auto height = [this](const RowGroup& group) { return by_blocks(kernels_, group) ? 1 : kTileRows; };
   over_tiles(threads, groups, n_, height, [&](int64_t first, int64_t rows) {
     for (int64_t r = 0; r < rows; ++r) {
       kernels_.round_to_bf16(row(first + r), n_, pairs + first * per_row + 2 * r, 2 * rows);
     }
   });
-}
-
-bool Operand::by_blocks(const RowGroup& group) const {
-  return kernels_.widen_bf16 != nullptr && group.rows >= kWideRows;
 }
 
 void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
@@ -226,10 +236,9 @@ void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t coun
         kernels_.weighted_sum[f32](x + begin, stride, begin == 0 ? nullptr : kOnes.data(), rows,
                                    reinterpret_cast<const std::byte*>(wide), columns, kPanelRows, sums);
       }
-      bound_results(sums, rows, kPanelRows);
       const int64_t width = panel_width(w, first_panel + p);
       float* to = y + first * y_stride + p * kPanelRows;
-      for (int64_t r = 0; r < rows; ++r) std::copy_n(sums + r * kPanelRows, width, to + r * y_stride);
+      for (int64_t r = 0; r < rows; ++r) store_results(sums + r * kPanelRows, width, to + r * y_stride);
     }
   });
 }
@@ -265,7 +274,7 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
     return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
                              y_stride);
   }
-  if (w.type == DType::bf16 && by_blocks(group)) {
+  if (w.type == DType::bf16 && by_blocks(kernels_, group)) {
     return multiply_blocks(w, matrix * w.panels + first_panel, count, group, y + first_panel * kPanelRows, y_stride);
   }
   for (int64_t p = first_panel; p < first_panel + count; ++p) {
@@ -283,7 +292,7 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
 void Operand::multiply_gated(const Weight& gate, const Weight& up, int64_t panel, const RowGroup& group, float* y,
                              int64_t y_stride) const {
   static thread_local Scratch of_gate, of_up;
-  if (gate.type == DType::bf16 && by_blocks(group)) {
+  if (gate.type == DType::bf16 && by_blocks(kernels_, group)) {
     float *g = of_gate.floats(group.rows * kPanelRows), *u = of_up.floats(group.rows * kPanelRows);
     multiply_blocks(gate, panel, 1, group, g, kPanelRows);
     multiply_blocks(up, panel, 1, group, u, kPanelRows);
@@ -359,12 +368,14 @@ Tensor CpuOps::gated_linear(const Tensor& x, const Tensor& gate, const Tensor& u
   const bool packed = gate.layout() == Layout::packed && up.layout() == Layout::packed && gate.rows() == up.rows() &&
                       gate.dtype() == up.dtype();
   // Few rows are bound by the weights, which stream best one matrix after the other; many by what the caches do not
-  // hold.
-  if (!packed || x.rows() <= kTileRows) return Ops::gated_linear(x, gate, up);
+  // hold; where rows are widened, that is to be done once for all panels.
+  const RowGroup all{0, x.rows()};
+  if (!packed || x.rows() <= kTileRows || (gate.dtype() == DType::bf16 && by_blocks(kernels_, all))) {
+    return Ops::gated_linear(x, gate, up);
+  }
   GEMMA_CHECK(x.dtype() == DType::f32 && gate.cols() == x.cols() && up.cols() == x.cols(),
               "f32, as wide as the weights");
   const Weight parts[] = {Weight(gate), Weight(up)};
-  const RowGroup all{0, x.rows()};
   const Operand operand(kernels_, threads_, *buffers_, x, parts, {&all, 1});
   Tensor y = make(x.rows(), gate.rows());
   float* to = y.data_mutable<float>().data();

@@ -76,10 +76,8 @@ class Operand {
   /** A tile of rows with one packed panel. */
   void multiply_tile(const Weight& w, const Panel& panel, int64_t row, int64_t rows, bool prefetch, float* y,
                      int64_t y_stride) const;
-  /** Whether products of a group with bf16 weights are those of rows and panels widened to f32, block by block. Then
-   *  rows of the group lie one after another, else tile by tile. */
-  bool by_blocks(const RowGroup& group) const;
-  /** The same as multiply for such a group: panels first_panel .. of all matrices, y at the first one's results. */
+  /** The same as multiply for a group whose rows and panels are widened: panels first_panel .. of all matrices, y at
+   * the first one's results. */
   void multiply_blocks(const Weight& w, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
                        int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
@@ -87,6 +85,7 @@ class Operand {
 
   /** Row i, within the bounds of what may go in; valid until the next call on this thread. */
   const float* row(int64_t i) const;
+  void store_results(const float* sums, int64_t count, float* y) const;
   void bound_results(float* y, int64_t rows, int64_t y_stride) const;
 
   const Kernels& kernels_;
