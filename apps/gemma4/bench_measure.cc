@@ -8,6 +8,7 @@
 #include "engine/memory_plan.h"
 #include "gemma4/bench.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/local_model.h"
 #include "gemma4/session.h"
 
 namespace gemma::app {
@@ -36,7 +37,8 @@ ModelFile random_file(const BenchOptions& o, bool drafter) {
 }
 
 std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
-  return std::make_shared<const ModelFile>(o.random_size.empty() ? ModelFile::open(o.model) : random_file(o, false));
+  return std::make_shared<const ModelFile>(o.random_size.empty() ? ModelFile::open(local_model(o.model).path)
+                                                                 : random_file(o, false));
 }
 
 std::shared_ptr<const Drafter> load_drafter(const BenchOptions& o, const Config& target, Ops& ops) {

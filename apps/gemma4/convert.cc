@@ -12,6 +12,7 @@
 #include "file/mmproj_name.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/machine.h"
 #include "gemma4/progress.h"
 #include "gemma4/terminal.h"
@@ -132,7 +133,7 @@ void run(ConvertOptions o) {
   if (!o.mmproj.empty() && o.mmproj != "none" && !wants_gguf(o.mmproj)) {
     fail_usage("--mmproj", "expected a name that ends in .gguf, or none, found '{}'", o.mmproj);
   }
-  const ModelFile source = ModelFile::open(o.source);
+  const ModelFile source = ModelFile::open(local_model(o.source).path);
   check_target(o, o.target, source);
   const std::optional<ModelFile> encoders = mmproj_source(o, source);
   const Conversion conversion = plan(o, source, encoders ? &*encoders : nullptr);

@@ -19,6 +19,7 @@
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/forward_inputs.h"
+#include "gemma4/local_model.h"
 #include "gemma4/machine.h"
 #include "model/drafter.h"
 #include "model/single.h"
@@ -66,7 +67,7 @@ class Forward {
  public:
   explicit Forward(const ForwardOptions& options)
       : options_(options), pool_(options.machine.threads), ops_(make_cpu_ops(pool_)) {
-    auto file = std::make_shared<const ModelFile>(ModelFile::open(options.model));
+    auto file = std::make_shared<const ModelFile>(ModelFile::open(local_model(options.model).path));
     const bool widen = options.dtype == "f32";
     Config config = options.config.empty() ? Config::from(*file) : config_from(*file);
     kv_.types = cache_types("--kv", !options.kv.empty() ? options.kv : widen ? "f32" : "bf16");

@@ -11,6 +11,7 @@
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/info_report.h"
+#include "gemma4/local_model.h"
 #include "gemma4/progress.h"
 #include "kv/kv_cache.h"
 #include "model/weights.h"
@@ -151,7 +152,7 @@ std::vector<MemoryNeed> memory_needs(const InfoReport& report, Ops& ops, int con
 
 InfoReport examine(const std::string& path, int context, ThreadPool& pool) {
   InfoReport report;
-  report.file = std::make_shared<const ModelFile>(ModelFile::open(path));
+  report.file = std::make_shared<const ModelFile>(ModelFile::open(local_model(path).path));
   const ModelFile& file = *report.file;
   report.name = file.metadata().string("general.name").value_or("");
   report.types = count_types(file);

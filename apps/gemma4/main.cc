@@ -41,6 +41,9 @@ void add_commands(CLI::App& app) {
   add_html(app);
   add_transcribe(app);
   add_watch(app);
+  add_pull(app);
+  add_list(app);
+  add_rm(app);
   add_info(app);
   add_convert(app);
   add_tokenize(app);

@@ -17,6 +17,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/machine.h"
 #include "gemma4/perplexity_report.h"
 #include "gemma4/progress.h"
@@ -134,7 +135,8 @@ class Perplexity {
     for (const OpenSide& other : sides_) {
       if (other.name.model == out.name.model) out.file = other.file;
     }
-    if (out.file == nullptr) out.file = std::make_shared<const ModelFile>(ModelFile::open(side.model));
+    if (out.file == nullptr)
+      out.file = std::make_shared<const ModelFile>(ModelFile::open(local_model(side.model).path));
     out.config = Config::from(*out.file);
     return out;
   }

@@ -10,6 +10,7 @@
 #include "file/safetensors_writer.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/media_options.h"
 #include "gemma4/terminal.h"
 
@@ -94,7 +95,7 @@ std::string describe(const media::PrepareOptions& options, const Facts& facts) {
 void run(const PreprocessOptions& options) {
   const InterruptGuard guard;
   MediaOptions media = options.media;
-  if (!options.model.empty()) MediaModel::of(ModelFile::open(options.model)).set(media.prepare);
+  if (!options.model.empty()) MediaModel::of(ModelFile::open(local_model(options.model).path)).set(media.prepare);
   media::Prepared prepared = prepare_file(options.file, media);
   if (!options.out.empty()) write_arrays(options.out, prepared.arrays);
   std::string out;

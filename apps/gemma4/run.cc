@@ -15,6 +15,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/schema.h"
 #include "gemma4/settings.h"
 #include "gemma4/standard_input.h"
@@ -56,7 +57,8 @@ struct Given {
 
 bool names_a_model(const std::string& word) {
   std::error_code error;
-  return word.ends_with(".gguf") || word.ends_with(".safetensors") || std::filesystem::exists(word, error);
+  return word.ends_with(".gguf") || word.ends_with(".safetensors") || std::filesystem::exists(word, error) ||
+         is_hub_name(word);
 }
 
 bool is_number(std::string_view text) {

@@ -13,6 +13,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
 #include "serve/http/server.h"
@@ -63,6 +64,7 @@ serve::ServiceOptions service_of(const ServeOptions& options) {
 
 /** The name that clients call it by. */
 std::string name_of_model(const std::string& path) {
+  if (is_hub_name(path)) return path;
   std::filesystem::path place(path);
   if (!place.has_filename()) place = place.parent_path();
   return place.extension() == ".gguf" ? place.stem().string() : place.filename().string();

@@ -12,6 +12,7 @@
 #include "engine/memory_plan.h"
 #include "file/mmproj_name.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/local_model.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -89,10 +90,11 @@ int speculation_length(const std::string& text) {
 
 ModelFiles ModelFiles::open(const SessionOptions& options) {
   ModelFiles files;
-  files.model = std::make_shared<const ModelFile>(ModelFile::open(options.model));
+  const LocalModel local = local_model(options.model);
+  files.model = std::make_shared<const ModelFile>(ModelFile::open(local.path));
   files.config = Config::from(*files.model);
-  std::string mmproj = options.mmproj;
-  if (mmproj.empty() && files.model->format() == FileFormat::gguf) mmproj = find_mmproj(options.model);
+  std::string mmproj = options.mmproj.empty() ? local.encoders : options.mmproj;
+  if (mmproj.empty() && files.model->format() == FileFormat::gguf) mmproj = find_mmproj(local.path);
   files.encoders = mmproj.empty() ? files.model : std::make_shared<const ModelFile>(ModelFile::open(mmproj));
   files.media = MediaModel::of(*files.encoders);
   if (!options.mmproj.empty() && !files.media.encoders.sees() && !files.media.encoders.hears()) {

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "text/tokenizer.h"
 
 namespace gemma::app {
@@ -39,7 +40,7 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& path) {
   if (fs::path(path).extension() == ".json" && !path.ends_with(".index.json")) {
     return Tokenizer::from_json(path, read_file(path));
   }
-  return Tokenizer::from(ModelFile::open(path));
+  return Tokenizer::from(ModelFile::open(local_model(path).path));
 }
 
 void print(std::string_view text) {
