@@ -104,7 +104,6 @@ class Grounder {
   /** Before the first question: a schema needs the tokenizer. */
   void hold_answers(Task& task, AnswerOptions& answer) const {
     if (answer.mask || !options_.strict.value_or(options_.task.json)) return;
-    if (!options_.strict && !has_grammars()) return;  // not asked for: what comes is checked all the same
     const std::string schema =
         options_.point ? grounding::point_schema(kMostEntries) : grounding::box_schema(kMostEntries);
     hold_to_schema(answer, task.session(), parse_json(schema).value(), Fence::either);

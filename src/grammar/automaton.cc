@@ -3,7 +3,6 @@
 #include "grammar/automaton.h"
 
 #include <algorithm>
-#include <bit>
 #include <bitset>
 #include <deque>
 #include <map>
@@ -242,59 +241,6 @@ bool Automaton::is_prefix_free() const {
 bool Automaton::leads_on(int state) const {
   const auto row = table_.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(state) * columns_);
   return std::any_of(row, row + static_cast<std::ptrdiff_t>(columns_), [](int32_t next) { return next != kDead; });
-}
-
-namespace {
-
-/** Finds the first of those that are the same, by a hash and then one by one. */
-class Firsts {
- public:
-  explicit Firsts(size_t most) : slots_(std::bit_ceil(2 * most + 1), kNone) {}
-
-  template <class Same>
-  int first(uint64_t hash, int one, const Same& same) {
-    size_t at = hash & (slots_.size() - 1);
-    while (slots_[at] != kNone && !same(slots_[at], one)) at = (at + 1) & (slots_.size() - 1);
-    if (slots_[at] == kNone) slots_[at] = one;
-    return slots_[at];
-  }
-
- private:
-  std::vector<int> slots_;
-};
-
-}  // namespace
-
-/** Byte by byte: of those that took the same until now, those whose next states did are still alike. */
-std::vector<int> Automaton::alike(int bytes) const {
-  const auto count = static_cast<size_t>(states());
-  std::vector<int> first(count, 0), later(count);
-  const auto behind = [&](int state, size_t column) {
-    const int32_t target = table_[static_cast<size_t>(state) * columns_ + column];
-    return target == kDead ? kDead : first[static_cast<size_t>(target)];
-  };
-  const auto same = [&](int a, int b) {
-    if (first[static_cast<size_t>(a)] != first[static_cast<size_t>(b)]) return false;
-    for (size_t column = 0; column < columns_; ++column) {
-      if (behind(a, column) != behind(b, column)) return false;
-    }
-    return true;
-  };
-  for (int round = 0; round < bytes; ++round) {
-    Firsts firsts(count);
-    for (size_t i = 0; i < count; ++i) {
-      const auto state = static_cast<int>(i);
-      auto hash = static_cast<uint64_t>(first[i]);
-      for (size_t column = 0; column < columns_; ++column) {
-        hash = (hash ^ static_cast<uint64_t>(behind(state, column) + 1)) * 0x9fb21c651e98df25ULL;
-        hash ^= hash >> 29;
-      }
-      later[i] = firsts.first(hash, state, same);
-    }
-    if (later == first) break;
-    std::swap(first, later);
-  }
-  return first;
 }
 
 namespace {

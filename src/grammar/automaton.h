@@ -49,8 +49,6 @@ class Automaton {
   bool leads_on(int state) const;  // by a byte
   /** Whether no text is the beginning of another. */
   bool is_prefix_free() const;
-  /** For each state the first that takes the same bytes as it does, up to so many. */
-  std::vector<int> alike(int bytes) const;
   int states() const { return static_cast<int>(ends_.size()); }
   size_t bytes() const { return table_.size() * sizeof(int32_t); }
   bool operator==(const Automaton& other) const {

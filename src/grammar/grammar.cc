@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each kind of grammar is made from. Compiling rules is xgrammar's (rule_compiler.h); texts of patterns and
-// lengths are held by rules of their own (text_rule.h).
+// What each kind of grammar is made from: all become rules, and these a table (rule_table.h).
 #include "grammar/grammar.h"
 
 #include <algorithm>
@@ -8,8 +7,8 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "grammar/call_mask.h"
+#include "grammar/call_rules.h"
 #include "grammar/json_rules.h"
-#include "grammar/rule_compiler.h"
 #include "grammar/rule_mask.h"
 #include "grammar/rule_text.h"
 #include "grammar/schema.h"
@@ -38,13 +37,7 @@ struct Grammars::Shared {
   const int vocab;
   const std::vector<int32_t> stop_ids;
 
-  /** Made with the first grammar that needs them: tenths of a second. */
-  const RuleCompiler& compiler() {
-    return *compiler_.with([&](std::unique_ptr<RuleCompiler>& made) {
-      if (made == nullptr) made = std::make_unique<RuleCompiler>(*tokenizer, vocab, stop_ids);
-      return made.get();
-    });
-  }
+  /** Made with the first grammar: tenths of a second. */
   std::shared_ptr<const TokenTexts> texts() {
     return texts_.with([&](std::shared_ptr<const TokenTexts>& made) {
       if (made == nullptr) made = std::make_shared<const TokenTexts>(*tokenizer, vocab);
@@ -58,34 +51,11 @@ struct Grammars::Shared {
       return made;
     });
   }
-  const std::shared_ptr<KeptMasks> masks = std::make_shared<KeptMasks>();
-
-  Result<std::unique_ptr<const TextRule>> text_rule(const TextKind& kind);
-  Result<std::shared_ptr<const CallPlan>> plan(CallPlan plan, const CallRules& rules);
 
  private:
-  Guarded<std::unique_ptr<RuleCompiler>> compiler_;
   Guarded<std::shared_ptr<const TokenTexts>> texts_;
   Guarded<std::shared_ptr<RepeatStore>> repeats_;
 };
-
-Result<std::unique_ptr<const TextRule>> Grammars::Shared::text_rule(const TextKind& kind) {
-  if (!kind.pattern) return length_rule(texts(), kind.least, kind.most);
-  Result<Automaton> automaton = Automaton::of(*kind.pattern);
-  if (!automaton) return Failure{kind.where, automaton.failure().reason};
-  return automaton_rule(texts(), std::move(automaton).value(), masks);
-}
-
-Result<std::shared_ptr<const CallPlan>> Grammars::Shared::plan(CallPlan plan, const CallRules& rules) {
-  for (const TextKind& kind : rules.kinds) {
-    auto rule = text_rule(kind);
-    if (!rule) return rule.failure();
-    plan.texts.push_back(std::move(rule).value());
-  }
-  plan.vocabulary = texts();
-  plan.stop_ids = stop_ids;
-  return std::make_shared<const CallPlan>(std::move(plan));
-}
 
 Grammars::Grammars(std::shared_ptr<const Tokenizer> tokenizer, int vocab, std::vector<int32_t> stop_ids)
     : shared_(std::make_unique<Shared>(std::move(tokenizer), vocab, std::move(stop_ids))), memo_(kKept, kKeptBytes) {}
@@ -129,30 +99,20 @@ Grammars::Made Grammars::tool_calls(const json::array& tools, const CallOptions&
 }
 
 Result<Grammars::Parts> Grammars::make_calls(const json::array& tools, const CallOptions& options) {
-  CallPlan plan;
-  plan.tokens = {control(*shared_->tokenizer, "<|tool_call>"), control(*shared_->tokenizer, "<tool_call|>"),
-                 control(*shared_->tokenizer, "<|\"|>"), 0, RuleCompiler::kTexts};
-  if (plan.tokens.open < 0 || plan.tokens.close < 0 || plan.tokens.quote < 0) {
+  const Tokenizer& tokenizer = *shared_->tokenizer;
+  const CallTokens tokens{control(tokenizer, "<|tool_call>"), control(tokenizer, "<tool_call|>"),
+                          control(tokenizer, "<|\"|>")};
+  if (tokens.open < 0 || tokens.close < 0 || tokens.quote < 0) {
     return Failure{"tools", "this model's tokenizer has no tokens of tool calls: <|tool_call>, <tool_call|>, <|\"|>"};
   }
-  if (!has_grammars()) return shared_->compiler().rules("").failure();
-  const RuleCompiler& compiler = shared_->compiler();
-  plan.tokens.first_text = compiler.first_text();
-  plan.free_text = options.calls == Calls::automatic;
-  const auto numbers = [&](const json::object& schema) { return compiler.rules_of(write_json(schema)); };
-  const auto rules = call_rules(tools, options.name, plan.tokens, numbers);
+  const auto rules = call_rules(tools, options, tokens);
   if (!rules) return rules.failure();
-  const auto shared_plan = shared_->plan(std::move(plan), rules.value());
-  if (!shared_plan) return shared_plan.failure();
-  const auto compiled =
-      compiler.rules(fmt::format("root ::= call{}\n{}", options.parallel ? "+" : "", rules.value().text));
-  if (!compiled) return compiled.failure();
-  size_t bytes = compiled.value().bytes;
-  for (const auto& text : shared_plan.value()->texts) bytes += text->bytes();
-  return Parts{[structure = compiled.value().mask, plan = shared_plan.value()] {
-                 return std::make_unique<CallMask>(structure(), plan);
+  auto parts = rule_parts(rules.value(), "tools", {tokens.open, tokens.close, tokens.quote});
+  if (!parts || options.calls == Calls::required) return parts;
+  return Parts{[calls = parts.value().mask, open = tokens.open, stop_ids = shared_->stop_ids] {
+                 return std::make_unique<CallMask>(calls(), open, stop_ids);
                },
-               bytes};
+               parts.value().bytes};
 }
 
 Grammars::Made Grammars::regex(std::string_view pattern) {
@@ -162,7 +122,7 @@ Grammars::Made Grammars::regex(std::string_view pattern) {
 Result<Grammars::Parts> Grammars::make_regex(std::string_view text) {
   auto pattern = parse_regex(text);
   if (!pattern) return Failure{"pattern", fmt::format("{}: {}", pattern.failure().field, pattern.failure().reason)};
-  return rule_parts({{{"root", std::move(pattern).value()}}, 0}, "pattern", {});
+  return rule_parts({{{"root", std::move(pattern).value(), false}}, 0}, "pattern", {});
 }
 
 Grammars::Made Grammars::ebnf(std::string_view rules, Tokens tokens) {

@@ -27,9 +27,6 @@
 
 namespace gemma {
 
-/** Whether this build makes masks (xgrammar was there); else every schema is refused with one line that says so. */
-bool has_grammars();
-
 struct RuleSet;
 
 /** Whether the JSON stands alone or in a Markdown fence (```json ... ```). */

@@ -54,6 +54,17 @@ const std::vector<Case> kCases{
     {"a string", R"({"type":"string"})", [](const json::value& v) { return v.is_string(); }},
     {"a short string", R"({"type":"string","maxLength":5})",
      [](const json::value& v) { return v.is_string() && characters(v) <= 5; }},
+    {"one character", R"({"type":"string","minLength":1,"maxLength":1})",
+     [](const json::value& v) { return v.is_string() && characters(v) == 1; }},
+    {"many characters", R"({"type":"string","minLength":3,"maxLength":200})",
+     [](const json::value& v) { return v.is_string() && characters(v) >= 3 && characters(v) <= 200; }},
+    {"letters beyond ASCII", R"({"type":"string","pattern":"^é.$"})",
+     [](const json::value& v) { return v.is_string() && characters(v) == 2 && v.as_string().starts_with("é"); }},
+    {"a counted pattern", R"({"type":"string","pattern":"^[^a\"]{2,100}$"})",
+     [](const json::value& v) {
+       return v.is_string() && characters(v) >= 2 && characters(v) <= 100 &&
+              v.as_string().find_first_of("a\"") == json::string::npos;
+     }},
     {"a number", R"({"type":"number"})", [](const json::value& v) { return v.is_number(); }},
     {"a choice", R"({"enum":["a","b\"",1,null,true]})",
      [](const json::value& v) { return v == "a" || v == "b\"" || v == 1 || v.is_null() || v == true; }},
@@ -140,6 +151,17 @@ INSTANTIATE_TEST_SUITE_P(Grammar, EveryCase, ::testing::ValuesIn(kCases), [](con
   std::replace_if(name.begin(), name.end(), [](char c) { return c == ' ' || c == ','; }, '_');
   return name;
 });
+
+TEST(Grammar, NestsNoDeeperThanAnyParserReads) {
+  Walker walker;
+  const auto mask = walker.grammar("{}")->mask();
+  const int32_t open = *walker.tokenizer->find("["), zero = *walker.tokenizer->find("0");
+  int depth = 0;
+  while (mask->accept(open)) ASSERT_LT(++depth, 200);
+  EXPECT_GT(depth, 90);
+  EXPECT_LE(depth, 110);
+  EXPECT_TRUE(mask->accept(zero));
+}
 
 TEST(Grammar, StopIdsComeWhereTheJsonMayEnd) {
   Walker walker;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grammar/regex.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -298,6 +299,13 @@ Pattern of_set(CharacterSet set) { return {Pattern::Kind::set, std::move(set), {
 Pattern in_sequence(std::vector<Pattern> parts) { return {Pattern::Kind::sequence, {}, std::move(parts)}; }
 Pattern one_of(std::vector<Pattern> parts) { return {Pattern::Kind::choice, {}, std::move(parts)}; }
 Pattern of_rule(size_t id) { return {Pattern::Kind::rule, {}, {}, 0, 0, static_cast<int32_t>(id)}; }
+
+Pattern of_token(int32_t id) { return {Pattern::Kind::token, {}, {}, 0, 0, id}; }
+
+bool has_anchors(const Pattern& pattern) {
+  return pattern.kind == Pattern::Kind::begin || pattern.kind == Pattern::Kind::end ||
+         std::any_of(pattern.parts.begin(), pattern.parts.end(), has_anchors);
+}
 
 Pattern times(Pattern part, int least, int most) {
   Pattern out{Pattern::Kind::repeat, {}, {}, least, most};

@@ -45,8 +45,11 @@ Pattern in_sequence(std::vector<Pattern> parts);
 Pattern one_of(std::vector<Pattern> parts);
 Pattern times(Pattern part, int least, int most);
 Pattern of_rule(size_t id);
+Pattern of_token(int32_t id);
 /** Just this text. */
 Pattern exactly(std::string_view text);
+/** Whether it says where a text begins or ends. */
+bool has_anchors(const Pattern& pattern);
 /** Any character. */
 Pattern any_character();
 

@@ -98,7 +98,7 @@ int RuleMask::after(int set, int32_t token) const {
     return after_bytes(set, Automaton::bytes_of_token(token));
   }
   const std::string_view text = plan_->texts->text(token);
-  if (text.empty() || static_cast<uint8_t>(text[0]) == Automaton::kTokenByte) return RuleStates::kDead;
+  if (text.empty()) return RuleStates::kDead;
   return after_bytes(set, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 

@@ -17,12 +17,14 @@ int RuleStates::push(int then, int below) {
   table_.each_call(then, [&](const RuleTable::Call&) { calls = true; });
   if (!calls && table_.is_end(then) && !table_.leads_on(then)) return below;
   const auto [found, is_new] = frame_numbers_.emplace(std::make_pair(then, below), static_cast<int>(frames_.size()));
-  if (is_new) frames_.push_back({then, below, distance_of({then, below})});
+  if (is_new) frames_.push_back({then, below, distance_of({then, below}), depth(below) + 1});
   return found->second;
 }
 
 /** With the beginnings of what is called, and what comes behind rules that are over. */
-int RuleStates::close(std::vector<Place> open) {
+int RuleStates::close(const std::vector<Place>& from, bool deeper) {
+  std::vector<Place> open = from;
+  bool left_out = false;
   Set out{{}, false};
   std::unordered_set<uint64_t> seen;
   while (!open.empty() && seen.size() < kMostPlaces) {
@@ -32,8 +34,11 @@ int RuleStates::close(std::vector<Place> open) {
       continue;
     }
     if (table_.leads_on(at.state)) out.places.push_back(at);
-    table_.each_call(at.state,
-                     [&](const RuleTable::Call& call) { open.push_back({call.start, push(call.then, at.frame)}); });
+    table_.each_call(at.state, [&](const RuleTable::Call& call) {
+      const bool too_deep = call.nests && !deeper && depth(at.frame) >= kDeepest;
+      left_out = left_out || too_deep;
+      if (!too_deep) open.push_back({call.start, push(call.then, at.frame)});
+    });
     if (!table_.is_end(at.state)) continue;
     if (at.frame == kNoFrame) {
       out.done = true;
@@ -42,7 +47,7 @@ int RuleStates::close(std::vector<Place> open) {
       open.push_back({frame.then, frame.below});
     }
   }
-  if (out.places.empty() && !out.done) return kDead;
+  if (out.places.empty() && !out.done) return left_out ? close(from, true) : kDead;
   std::sort(out.places.begin(), out.places.end());
   return number(std::move(out));
 }
@@ -67,7 +72,7 @@ int RuleStates::find_step(int set, uint8_t byte) {
     const int next = table_.next(each.state, byte);
     if (next != Automaton::kDead) open.push_back({next, each.frame});
   }
-  const int found = open.empty() ? kDead : close(std::move(open));
+  const int found = open.empty() ? kDead : close(open);
   return next_[static_cast<size_t>(set) * 256 + byte] = found;
 }
 

@@ -19,6 +19,9 @@ class RuleStates {
  public:
   static constexpr int kDead = -1;
   static constexpr int kNoFrame = -1;
+  /** What is gone back to, from which on lists and objects are opened only where nothing else may come. Parsers end at
+   *  128 levels. */
+  static constexpr int kDeepest = 100;
   static constexpr size_t kMostPlaces = 4'000;  // of a set; rules that call more at once get fewer answers
 
   struct Place {
@@ -56,6 +59,7 @@ class RuleStates {
   struct Frame {
     int then, below;
     int64_t distance;  // from `then` to the end of all
+    int depth;
   };
   struct Set {
     std::vector<Place> places;
@@ -64,8 +68,9 @@ class RuleStates {
   };
 
   int64_t distance_of(const Place& place) const;
+  int depth(int frame) const { return frame == kNoFrame ? 0 : frames_[static_cast<size_t>(frame)].depth; }
   int push(int then, int below);
-  int close(std::vector<Place> open);
+  int close(const std::vector<Place>& from, bool deeper = false);
   int number(Set set);
   int find_step(int set, uint8_t byte);
 

@@ -11,6 +11,7 @@ Result<RuleTable> RuleTable::of(const RuleSet& rules) {
   if (!table) return table.failure();
   const int start = table.value().start(rules.root);
   RuleTable out(std::move(table).value(), std::move(counted), start);
+  for (const Rule& rule : rules.rules) out.nests_.push_back(rule.nests);
   int64_t first = out.table_.states();
   for (const Counted& each : out.counted_) {
     out.firsts_.push_back(static_cast<int>(first));

@@ -29,17 +29,18 @@ class RuleTable {
   /** Where a called rule begins, and where it goes on behind it. */
   struct Call {
     int start, then;
+    bool nests;  // Rule::nests
   };
   template <class Fn>
   void each_call(int state, const Fn& fn) const {
     if (state >= table_.states()) return;
-    for (const Automaton::Call& call : table_.calls(state)) fn(Call{start_of(call.rule), call.then});
+    for (const Automaton::Call& call : table_.calls(state)) fn(Call{start_of(call.rule), call.then, nests(call.rule)});
   }
 
   /** Each repetition with each state behind it. */
   template <class Fn>
   void each_counted_call(const Fn& fn) const {
-    for (const auto& [rule, then] : calls_of_counted_) fn(Call{start_of(rule), then});
+    for (const auto& [rule, then] : calls_of_counted_) fn(Call{start_of(rule), then, nests(rule)});
   }
 
   /** A state of a repetition: how many times the part has come, and how far the next one has. */
@@ -58,6 +59,7 @@ class RuleTable {
       : table_(std::move(table)), counted_(std::move(counted)), start_(start) {}
 
   int start_of(int rule) const;
+  bool nests(int rule) const { return static_cast<size_t>(rule) < nests_.size() && nests_[static_cast<size_t>(rule)]; }
   /** More times make no difference. */
   static int64_t most_of(const Counted& counted) { return counted.most >= 0 ? counted.most : counted.least; }
   int state_of(const Place& place) const;
@@ -67,6 +69,7 @@ class RuleTable {
   std::vector<Counted> counted_;
   std::vector<int> firsts_;  // the first state of each
   std::set<std::pair<int, int>> calls_of_counted_;
+  std::vector<bool> nests_;  // of each rule
   int start_;
 };
 

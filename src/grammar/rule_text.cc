@@ -96,7 +96,7 @@ class RuleParser {
 
   size_t id_of(std::string_view name, size_t at, bool defines) {
     const auto [found, is_new] = ids_.emplace(std::string(name), Place{out_.rules.size(), false, at});
-    if (is_new) out_.rules.push_back({std::string(name), {}});
+    if (is_new) out_.rules.push_back({std::string(name), {}, false});
     if (defines && found->second.defined) refuse(fmt::format("there is a rule '{}' already", name), at);
     found->second.defined = found->second.defined || defines;
     if (out_.rules.size() > kMostRules) refuse(fmt::format("expected at most {} rules", kMostRules), at);

@@ -19,6 +19,7 @@ constexpr size_t kMostRuleBytes = 65'536;
 struct Rule {
   std::string name;
   Pattern body;
+  bool nests = false;  // lists and objects, which lie in one another
 };
 
 struct RuleSet {

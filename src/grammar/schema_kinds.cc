@@ -19,11 +19,6 @@ constexpr std::array<std::string_view, 14> kFormats{
 /** Bounds of numbers are compared as decimals of six places. */
 bool is_decimal(double value) { return std::abs(value) <= 1e9 && std::round(value * 1e6) / 1e6 == value; }
 
-/** Whether a name is written in one way, but for escapes of its letters. */
-bool is_plain(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; });
-}
-
 }  // namespace
 
 json::object SchemaWalk::kind(const json::object& schema, std::string_view type, Where where) {
@@ -194,19 +189,12 @@ json::object SchemaWalk::record(const json::object& schema, Where where) {
   } else {
     out["additionalProperties"] = properties.empty() && !schema.contains("properties");
   }
-  const auto odd =
-      std::find_if(properties.begin(), properties.end(), [](const auto& each) { return !is_plain(each.key()); });
-  if (odd != properties.end() && !is_false(out.if_contains("additionalProperties"))) {
-    return refuse(below(where, "additionalProperties"),
-                  fmt::format("a mask cannot tell others from {}: only names of ASCII, without quotes and backslashes",
-                              write_json(json::value(odd->key()))));
-  }
   if (!properties.empty()) {
     out["properties"] = std::move(properties);
     if (const json::value* required = schema.if_contains("required")) out["required"] = *required;
   }
   count_properties(out, schema, where);
-  return numbered(std::move(out));
+  return out;
 }
 
 json::object SchemaWalk::named_properties(const json::object& schema, Where where) {

@@ -81,8 +81,6 @@ class Arms {
     for (const auto& [pointer, each] : targets) by_ref_[each.ref] = &each.kept;
   }
   bool disjoint(const json::value& a, const json::value& b, int depth = 0) const;
-  /** Arms that are strings of a length, those of choices in the choice too. */
-  int lengths(const json::value& value, int depth = 0) const;
 
  private:
   using Kinds = std::bitset<6>;
@@ -130,16 +128,6 @@ Arms::Kinds Arms::kinds(const json::value& value, int depth) const {
   }
   if (!node.contains("type") || node.contains(kImplied)) return all.set();
   return kinds_of(node.at("type").get_string());
-}
-
-int Arms::lengths(const json::value& value, int depth) const {
-  if (depth > kDeepest) return 2;  // not seen at once
-  const json::object& node = behind_refs(value).get_object();
-  int sum = node.contains("minLength") || node.contains("maxLength") ? 1 : 0;
-  if (const json::array* arms = arms_of(node)) {
-    for (const json::value& each : *arms) sum += lengths(each, depth + 1);
-  }
-  return sum;
 }
 
 /** Whether no value fits both. False where that is not seen at once. */
@@ -193,10 +181,6 @@ std::vector<json::value*> parts_of(json::object& node) {
 std::optional<Failure> choices_exclude(json::object& node, const Arms& all) {
   for (json::value* part : parts_of(node)) {
     if (auto failure = choices_exclude(part->get_object(), all)) return failure;
-  }
-  // The compiler ends such a string at its first quote.
-  if (node.contains(kPlace) && all.lengths(node) > 1) {
-    return Failure{std::string(node.at(kPlace).get_string()), "a mask keeps to the lengths of one arm only"};
   }
   const json::value* one_of = node.if_contains("oneOf");
   if (one_of == nullptr) return std::nullopt;

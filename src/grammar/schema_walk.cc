@@ -252,10 +252,7 @@ json::object SchemaWalk::values(const json::object& schema, Where where) {
     if (of_type && in_bounds) kept.push_back(value);
   }
   if (kept.empty()) return refuse(at, "no value fits the keywords beside it");
-  const bool objects = std::any_of(kept.begin(), kept.end(),
-                                   [](const json::value& each) { return each.is_object() || each.is_array(); });
-  json::object out{{"enum", std::move(kept)}};
-  return objects ? numbered(std::move(out)) : out;
+  return {{"enum", std::move(kept)}};
 }
 
 /** Empty where none is written. */

@@ -17,10 +17,10 @@
 namespace gemma {
 
 /** A key of a kept node that says: its type was not written but follows from its keywords, so values of other types fit
- *  the schema as well. The compiler passes it over. */
+ *  the schema as well. */
 constexpr std::string_view kImplied = "implied";
 
-/** A key of a kept anyOf or oneOf: where it stands. Passed over as well. */
+/** A key of a kept anyOf or oneOf: where it stands. */
 constexpr std::string_view kPlace = "place";
 
 /** A schema that a $ref names. */
@@ -72,18 +72,12 @@ class SchemaWalk {
   /** The first failure stays; what is returned afterwards is not looked at. */
   json::object refuse(std::string where, std::string reason);
   void count(size_t parts, Where where);
-  /** The compiler takes nodes for the same that differ in a property called "title" and the like. A number tells them
-   *  apart. */
-  json::object numbered(json::object node) {
-    node["number"] = static_cast<int64_t>(numbered_++);
-    return node;
-  }
 
   const json::value& root_;
   SchemaTargets targets_;
   std::vector<std::string> waiting_;  // targets that have not been read
   std::optional<Failure> failure_;
-  size_t parts_ = 0, numbered_ = 0;
+  size_t parts_ = 0;
 };
 
 inline std::string below(const std::string& where, std::string_view key) { return fmt::format("{}.{}", where, key); }

@@ -36,7 +36,6 @@ CATCHERS = {
 }  # one bad line of many is answered in its place
 CATCHING_WRAPPERS = {
     "src/base/thread_pool.cc",  # carries an exception from a worker to its caller
-    "src/grammar/xgrammar_mask.cc",
 }
 MACRO_FILES = {"src/base/error.h"}
 CONDITIONAL_FILES = re.compile(r"src/base/platform\w*\.(cc|h)|src/cpu/kernels/select\.cc|src/gpu/device\w*\.(cc|h)")

@@ -145,26 +145,6 @@ class BootstrapTest(ScriptTest):
         self.assertEqual([], list((self.root / "models").iterdir()))
         self.assertFalse(wheels.exists(), "the next run fetches anew")
 
-    def test_sources_of_xgrammar_are_fetched_by_hash(self):
-        (self.root / MODEL).touch()
-        archive = "third_party/download-xgrammar/xgrammar-0.2.8"
-        self.stand_in(
-            "bin/python3",
-            f'if [ "$2" = pip ]; then mkdir -p {archive}; cat {archive}/../requirements.txt >>{self.calls}\n'
-            f"cd {archive} && mkdir -p include cpp 3rdparty/picojson 3rdparty/dlpack/include\n"
-            "touch LICENSE NOTICE 3rdparty/dlpack/LICENSE && cd .. && tar -czf xgrammar-0.2.8.tar.gz xgrammar-0.2.8\n"
-            "rm -r xgrammar-0.2.8; fi",
-        )
-        said = self.bootstrap()
-        self.assertEqual(0, said.returncode, said.stderr)
-        self.assertRegex(self.calls.read_text(), r"^xgrammar==0\.2\.8 --hash=sha256:8305646f[0-9a-f]{56}$")
-        self.assertTrue((self.root / "third_party/xgrammar/cpp").is_dir())
-        self.assertFalse((self.root / "third_party/download-xgrammar").exists())
-        self.stand_in("bin/python3", "[ $2 != pip ]")
-        shutil.rmtree(self.root / "third_party/xgrammar")
-        self.assertIn("--minimal does without", self.bootstrap().stderr)
-        self.assertFalse((self.root / "third_party/xgrammar").exists())
-
     def test_packages_of_the_page_come_by_the_lock(self):
         (self.root / "web").mkdir()
         for name in ("package.json", "package-lock.json"):

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "grammar/json_rules.h"
+#include "grammar/number_rules.h"
 
 namespace gemma {
 namespace {
