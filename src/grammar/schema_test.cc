@@ -287,5 +287,21 @@ TEST(KeptSchema, ASchemaTooLargeIsRefused) {
   EXPECT_LT(seconds_since(start), 2.0);
 }
 
+TEST(KeptSchema, PatternsTooLargeTogetherAreRefusedSoon) {
+  Walker walker;
+  std::string pattern = "(ab?|b)*a";
+  for (int i = 0; i < 12; ++i) pattern += "(a|b)";
+  json::object properties;
+  for (int i = 0; i < 40; ++i) {
+    properties[fmt::format("p{}", i)] = {{"type", "string"}, {"pattern", fmt::format("{}{}", pattern, i)}};
+  }
+  const auto start = Clock::now();
+  const auto made = walker.grammars.json(json::object{{"properties", properties}}, Fence::none);
+  ASSERT_FALSE(made.ok());
+  EXPECT_THAT(made.failure().message(),
+              HasSubstr("and the patterns before it take a table of more than 100000 states"));
+  EXPECT_LT(seconds_since(start), 10.0);
+}
+
 }  // namespace
 }  // namespace gemma

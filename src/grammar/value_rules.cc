@@ -174,8 +174,12 @@ Pattern ValueRules::text_of(std::string_view pattern, Where where) {
   }
   RuleSet alone{{{"", without_ends(std::move(parsed).value()), false}}, 0};
   std::vector<Counted> counted;
-  if (const auto table = Automaton::of(alone, counted); !table) {
-    return refuse(where, fmt::format("'{}' {}", pattern, table.failure().reason));
+  const auto table = Automaton::of(alone, counted);
+  if (!table) return refuse(where, fmt::format("'{}' {}", pattern, table.failure().reason));
+  states_ += table.value().states();
+  if (states_ > Automaton::kMostStatesOfRules) {
+    return refuse(where, fmt::format("'{}' and the patterns before it take a table of more than {} states", pattern,
+                                     Automaton::kMostStatesOfRules));
   }
   const Pattern& inner = alone.rules[0].body;
   return shared(name, [&] { return string_of(inner); });

@@ -89,6 +89,7 @@ class ValueRules {
 
   std::map<std::string, size_t, std::less<>> shared_, targets_;
   std::vector<std::string> waiting_;  // $refs whose rules are not yet made
+  int states_ = 0;                    // of the tables of all patterns
 };
 
 }  // namespace gemma
