@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
@@ -27,6 +29,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 serve model.gguf
   gemma4 serve model-folder --port 9000 --parallel 8 --memory 12GB
   gemma4 serve --keys keys.txt --new-key alice
+  gemma4 serve model.gguf --alias gpt-4o --alias hello=hello.ebnf
   gemma4 serve model.gguf --host 0.0.0.0 --keys keys.txt --certificate cert.pem --private-key key.pem
   curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
 
@@ -45,6 +48,12 @@ struct ServeOptions {
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+std::string url_of(const serve::HttpOptions& http, int port) {
+  const bool six = http.address.find(':') != std::string::npos;
+  const char* scheme = http.certificate.empty() ? "http" : "https";
+  return fmt::format("{}://{}{}{}:{}", scheme, six ? "[" : "", http.address, six ? "]" : "", port);
 }
 
 void log_line(const std::string& line) {
@@ -84,6 +93,23 @@ Sampling sampling_of(const Session& session, const Settings& settings) {
   return s;
 }
 
+/** Of the aliases those that say what they answer: NAME=GRAMMAR.ebnf,... */
+void take_forced_aliases(serve::ServiceOptions& about, Grammars& grammars) {
+  std::erase_if(about.aliases, [&](const std::string& alias) {
+    const size_t sign = alias.find('=');
+    if (sign == std::string::npos) return false;
+    auto& answers = about.forced[alias.substr(0, sign)];
+    std::istringstream paths(alias.substr(sign + 1));
+    for (std::string path; std::getline(paths, path, ',');) {
+      auto grammar = grammars.ebnf(read_file(path), Grammars::Tokens::by_name);
+      if (!grammar) fail(path, "{}", grammar.failure().reason);
+      answers.push_back(grammar.value());
+    }
+    if (answers.empty()) fail_usage("--alias", "expected NAME=GRAMMAR.ebnf, found '{}'", alias);
+    return true;
+  });
+}
+
 void serve_model(const ServeOptions& options) {
   const Settings settings = load_settings();
   SessionOptions wanted = options.session;
@@ -120,16 +146,14 @@ void serve_model(const ServeOptions& options) {
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
                                                     sampling_of(*session, settings), session->tokenizer, session);
   model->file = serve::facts_of(*session->file);
+  take_forced_aliases(about, model->grammars);
   about.connections = [&server] { return server.open_connections(); };
   service = std::make_shared<serve::Service>(model, std::move(keys), std::move(about));
   for (const std::string& note : {session->memory_note, session->template_note}) {
     if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
   }
-  const bool tls = !options.http.certificate.empty();
-  const bool six = options.http.address.find(':') != std::string::npos;
-  fmt::print(stderr, "gemma4: {} is served at {}://{}{}{}:{} (context {}, {} at a time)\n", model->name,
-             tls ? "https" : "http", six ? "[" : "", options.http.address, six ? "]" : "", server.port(),
-             session->engine->context(), wanted.max_sequences);
+  fmt::print(stderr, "gemma4: {} is served at {} (context {}, {} at a time)\n", model->name,
+             url_of(options.http, server.port()), session->engine->context(), wanted.max_sequences);
   server.stop_on_signals(std::chrono::seconds(options.grace), [grace = options.grace] {
     fmt::print(stderr, "gemma4: stopping; answers on their way have {} s\n", grace);
   });
@@ -138,13 +162,24 @@ void serve_model(const ServeOptions& options) {
   model.reset();
 }
 
-void add_key_options(CLI::App& command, ServeOptions& options) {
+/** Where it listens, and to whom. */
+void add_access_options(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option("--host", options.http.address, "Address to listen at; others than this machine's own need --keys")
+      ->capture_default_str();
+  command.add_option("--port", options.http.port, "Port; 0: any that is free")
+      ->capture_default_str()
+      ->check(whole(0, 65535));
   command.add_option("--keys", options.keys, "Who may ask: a file of keys, each a name and a SHA-256")
       ->check(not_empty())
       ->type_name("FILE");
   command.add_option("--new-key", options.new_key, "Make a key, print it once, add it to the file of --keys, and end")
       ->type_name("NAME");
   command.add_flag("--share-cache", options.service.share_cache, "Let keys find the prompts that others have cached");
+  command
+      .add_option("--certificate", options.http.certificate, "Speak TLS with this certificate (PEM, with its chain)")
+      ->type_name("FILE");
+  command.add_option("--private-key", options.http.private_key, "The certificate's key (PEM)")->type_name("FILE");
 }
 
 }  // namespace
@@ -156,21 +191,19 @@ void add_serve(CLI::App& app) {
       app.add_subcommand("serve", "Serve a model to clients of the APIs of OpenAI, Anthropic and Ollama");
   command->footer(kExamples);
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
-  command
-      ->add_option("--host", options->http.address, "Address to listen at; others than this machine's own need --keys")
-      ->capture_default_str();
-  command->add_option("--port", options->http.port, "Port; 0: any that is free")
-      ->capture_default_str()
-      ->check(whole(0, 65535));
-  add_key_options(*command, *options);
+  add_access_options(*command, *options);
   command->add_option("--state", options->state, "File of the responses that are kept (default: in memory)")
       ->check(not_empty())
       ->type_name("FILE");
   command->add_option("--log", options->log, "A line about each request on stderr")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "none"}));
-  command->add_option("--alias", options->service.aliases, "Another name of the model; may be repeated")
+  command
+      ->add_option("--alias", options->service.aliases,
+                   "Another name of the model; a testing aid: NAME=GRAMMAR.ebnf,... answers by these rules (with "
+                   "several files the n-th answer since the user spoke by the n-th)")
       ->check(not_empty())
+      ->type_name("NAME[=FILES]")
       ->allow_extra_args(false);
   command->add_option("--parallel", options->session.max_sequences, "Answers that are made at the same time")
       ->capture_default_str()
@@ -187,10 +220,6 @@ void add_serve(CLI::App& app) {
   command->add_option("--kv", options->kv, "Type of the cache")->check(not_empty());
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
-  command
-      ->add_option("--certificate", options->http.certificate, "Speak TLS with this certificate (PEM, with its chain)")
-      ->type_name("FILE");
-  command->add_option("--private-key", options->http.private_key, "The certificate's key (PEM)")->type_name("FILE");
   command
       ->add_option("--grace", options->grace, "Seconds that answers on their way have when the server is told to stop")
       ->capture_default_str()

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -28,7 +29,13 @@ struct JsonSchema {
   std::string where;  // the field it came in
 };
 struct AnyJsonObject {};
-using Constraint = std::variant<AnyJsonObject, JsonSchema>;
+struct TextPattern {
+  std::string regex, where;
+};
+struct TextRules {
+  std::string ebnf, where;
+};
+using Constraint = std::variant<AnyJsonObject, JsonSchema, TextPattern, TextRules>;
 
 /** A prompt without a conversation: text, or tokens as they are. */
 struct PlainPrompt {
@@ -54,7 +61,8 @@ struct Ask {
   AnswerOptions answer;
   int choices = 1;  // of each prompt: number p * choices + i is the i-th of prompt p
   std::optional<Constraint> constraint;
-  CallOptions calls;  // of answer.tools, where there are any; not beside a constraint
+  std::shared_ptr<const Grammar> forced;  // what all of the answer is, whatever is asked for: an alias for tests
+  CallOptions calls;                      // of answer.tools, where there are any; not beside a constraint
 };
 
 }  // namespace gemma::serve

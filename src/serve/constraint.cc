@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "engine/thought_budget.h"
 #include "grammar/answer_mask.h"
 #include "serve/generation.h"
 
 namespace gemma::serve {
 namespace {
 
+/** With the request's name for what is wrong. */
+Grammars::Made named(Grammars::Made made, const std::string& where) {
+  if (made) return made;
+  return Failure{where, made.failure().reason};
+}
+
 Grammars::Made grammar_of(const Ask& ask, ServedModel& model) {
+  if (ask.forced) return ask.forced;
   if (!ask.constraint) return model.grammars.tool_calls(ask.answer.tools, ask.calls);
+  if (const auto* pattern = std::get_if<TextPattern>(&*ask.constraint)) {
+    return named(model.grammars.regex(pattern->regex), pattern->where);
+  }
+  if (const auto* rules = std::get_if<TextRules>(&*ask.constraint)) {
+    return named(model.grammars.ebnf(rules->ebnf), rules->where);
+  }
   const auto* schema = std::get_if<JsonSchema>(&*ask.constraint);
   if (schema == nullptr) return model.grammars.json(json::object{{"type", "object"}}, Fence::none);
   auto grammar = model.grammars.json(schema->schema, Fence::none);
@@ -19,16 +33,19 @@ Grammars::Made grammar_of(const Ask& ask, ServedModel& model) {
 }  // namespace
 
 std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model) {
-  if (!ask.constraint && ask.answer.tools.empty()) return std::nullopt;
+  if (!ask.forced && !ask.constraint && ask.answer.tools.empty()) return std::nullopt;
   auto grammar = grammar_of(ask, model);
   if (!grammar) return grammar.failure();
-  ask.answer.mask = [grammar = grammar.value(),
-                     place = thought_place(*model.tokenizer, model.speaker.config.special.eos, ask.answer.think),
-                     ends = model.ends](std::unique_ptr<TokenMask> budget, int room, bool thinks) {
-    ThoughtPlace here = place;
-    here.begins_open = thinks;
-    return answer_mask(*grammar, here, std::move(budget), ends, 0, room);
-  };
+  const bool forced = ask.forced != nullptr;  // its thought, too: one that the prompt has opened is closed at once
+  ask.answer.mask =
+      [grammar = grammar.value(), ends = model.ends, forced,
+       place = thought_place(*model.tokenizer, model.speaker.config.special.eos, ask.answer.think && !forced)](
+          std::unique_ptr<TokenMask> budget, int room, bool thinks) {
+        ThoughtPlace here = place;
+        here.begins_open = thinks;
+        if (forced) budget = thinks ? std::make_unique<ThoughtBudget>(0, here.open, here.close, true) : nullptr;
+        return answer_mask(*grammar, here, std::move(budget), ends, 0, room);
+      };
   return std::nullopt;
 }
 

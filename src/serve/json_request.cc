@@ -18,10 +18,14 @@ Result<json::object> object_of(const std::string& body) {
 }
 
 /** As Ollama's clients say it, too. */
-std::shared_ptr<ServedModel> find(const Service& service, std::string_view name) {
+std::shared_ptr<ServedModel> find(Call& call, std::string_view name) {
   constexpr std::string_view kTag = ":latest";
-  auto model = service.find(name);
-  if (!model && name.ends_with(kTag)) model = service.find(name.substr(0, name.size() - kTag.size()));
+  auto model = call.service.find(name);
+  if (!model && name.ends_with(kTag)) {
+    name.remove_suffix(kTag.size());
+    model = call.service.find(name);
+  }
+  call.model = name;
   return model;
 }
 
@@ -42,7 +46,7 @@ std::optional<JsonRequest> read_json_request(Call& call, HttpResponse (*error)(c
   }
   if (name == nullptr && !other.empty()) name = request.body.if_contains(other);
   if (name != nullptr && name->is_string()) request.name = name->get_string();
-  request.model = find(call.service, request.name);
+  request.model = find(call, request.name);
   if (!request.model) return refuse({404, {"model", fmt::format("there is no model '{}' here", request.name)}});
   if (request.name.empty()) request.name = request.model->name;
   return request;

@@ -108,10 +108,6 @@ void version(Call& call) { respond(call, {{"version", kVersion}}); }
 
 void embed(Call& call) { call.responder->respond(ollama_error(Failure{"", "this model makes text, no embeddings"})); }
 
-void nothing(Call& call) {
-  call.responder->respond(ollama_error({404, {"", fmt::format("there is no {} here", call.request.path)}}));
-}
-
 }  // namespace
 
 std::vector<Route> ollama_routes() {
@@ -122,9 +118,7 @@ std::vector<Route> ollama_routes() {
           {"GET", "/api/ps", running, ollama_error, Scope::models},
           {"GET", "/api/version", version, ollama_error, std::nullopt},
           {"POST", "/api/embed", embed, ollama_error},
-          {"POST", "/api/embeddings", embed, ollama_error},
-          {"POST", "/api/", nothing, ollama_error},
-          {"DELETE", "/api/", nothing, ollama_error}};
+          {"POST", "/api/embeddings", embed, ollama_error}};
 }
 
 }  // namespace gemma::serve

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "serve/forms.h"
 #include "serve/messages.h"
 #include "serve/openai_chat.h"
 #include "serve/sampling_fields.h"
@@ -38,7 +39,7 @@ std::optional<Constraint> read_format(Fields& fields) {
 
 /** Words for how long to think, as budgets of tokens; 0: no limit. */
 void read_thinking(Fields& fields, AnswerOptions& answer) {
-  const auto effort = fields.word("reasoning_effort", {"none", "minimal", "low", "medium", "high", "xhigh"});
+  const auto effort = fields.word("reasoning_effort", {"none", "minimal", "low", "medium", "high", "xhigh", "max"});
   if (effort && *effort != "none") {
     answer.think = true;
     answer.think_budget = *effort == "minimal" ? 256 : *effort == "low" ? 1024 : *effort == "medium" ? 4096 : 0;
@@ -78,12 +79,14 @@ void read_tool_choice(Fields& fields, Ask& ask) {
   } else if (const json::object* named = choice->if_object()) {
     Fields inside(*named, fields.name_of("tool_choice"));
     inside.word("type", {"function"});
-    const json::object* function = inside.object("function");
-    const json::value* name = function != nullptr ? function->if_contains("name") : nullptr;
-    if (name == nullptr || !name->is_string()) {
-      inside.fail("function", "expected an object with the \"name\" of a function");
+    if (const json::object* function = inside.object("function")) {
+      Fields called(*function, inside.name_of("function"));
+      const auto name = called.text("name");
+      if (!name) called.fail("name", "is missing");
+      ask.calls = {Calls::required, name.value_or(""), true};
+      if (auto failure = called.failure()) inside.fail(std::move(*failure));
     } else {
-      ask.calls = {Calls::required, std::string(name->get_string()), true};
+      inside.fail("function", "is missing");
     }
     if (auto failure = inside.failure()) fields.fail(std::move(*failure));
   } else {
@@ -105,6 +108,22 @@ void read_tool_fields(Fields& fields, Ask& ask, const ModelFacts& model) {
     fields.fail("tools", "this model's chat template has no place for them");
   read_tool_choice(fields, ask);
   ask.calls.parallel = fields.flag("parallel_tool_calls").value_or(true);
+}
+
+void read_form(Fields& fields, Ask& ask) {
+  std::string_view key = "response_format";
+  ask.constraint = read_format(fields);
+  if (auto form = read_structured_outputs(fields)) {
+    if (ask.constraint) fields.fail(key, "is a second form: expected one of them");
+    key = "structured_outputs";
+    ask.constraint = std::move(form);
+  }
+  if (ask.constraint && !ask.answer.tools.empty()) {
+    fields.fail(key, "is not supported beside tools: an answer either keeps to a form or may be calls");
+  }
+  if (ask.constraint && !ask.answer.stop.empty()) {
+    fields.fail("stop", "an answer that keeps to a form ends where the form does");
+  }
 }
 
 }  // namespace
@@ -138,12 +157,7 @@ Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts
   }
   read_thinking(fields, ask.answer);
   read_tool_fields(fields, ask, model);
-  ask.constraint = read_format(fields);
-  if (ask.constraint && !ask.answer.tools.empty()) {
-    fields.fail("response_format", "is not supported beside tools: an answer is either JSON or may be calls");
-  }
-  if (ask.constraint && !ask.answer.stop.empty())
-    fields.fail("stop", "an answer that is JSON ends where the JSON does");
+  read_form(fields, ask);
   pass_over(fields);
   const json::array* messages = fields.list("messages");
   if (messages == nullptr) fields.fail("messages", "is missing");

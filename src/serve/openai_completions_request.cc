@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "chat/template_value.h"
+#include "serve/forms.h"
 #include "serve/openai_completions.h"
 #include "serve/sampling_fields.h"
 
@@ -90,6 +91,10 @@ Result<CompletionRequest> read_completion_request(const json::object& body, cons
   read_sampling(fields, ask.answer.sampling, vocab);
   ask.answer.stop = read_stops(fields);
   read_counts(fields, request, model.context);
+  ask.constraint = read_structured_outputs(fields);
+  if (ask.constraint && !ask.answer.stop.empty()) {
+    fields.fail("stop", "an answer that keeps to a form ends where the form does");
+  }
   request.stream = fields.flag("stream").value_or(false);
   if (const json::object* options = fields.object("stream_options")) {
     Fields inside(*options, "stream_options");

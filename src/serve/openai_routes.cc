@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "chat/template_value.h"
-#include "serve/fields.h"
+#include "serve/json_request.h"
 #include "serve/openai_chat.h"
 #include "serve/openai_completions.h"
 #include "serve/openai_wire.h"
@@ -11,61 +10,22 @@
 namespace gemma::serve {
 namespace {
 
-constexpr int kDepth = 128;
-
-/** The body as an object; what is wrong with it has been said where there is none. */
-std::optional<json::object> body_of(Call& call) {
-  auto parsed = parse_json(call.request.body, kDepth);
-  if (!parsed) {
-    call.responder->respond(openai_error(Failure{"", fmt::format("the body is no JSON: {}", parsed.failure().reason)}));
-    return std::nullopt;
-  }
-  if (parsed.value().is_object()) return std::move(parsed.value().get_object());
-  call.responder->respond(
-      openai_error(Failure{"", fmt::format("the body: expected an object, found {}", kind_of(&parsed.value()))}));
-  return std::nullopt;
-}
-
-/** The model that the body names, else null, and that has been said. */
-std::shared_ptr<ServedModel> model_of(Call& call, const json::object& body) {
-  const json::value* name = body.if_contains("model");
-  if (name != nullptr && !name->is_string() && !name->is_null()) {
-    call.responder->respond(openai_error(Failure{"model", fmt::format("expected a string, found {}", kind_of(name))}));
-    return nullptr;
-  }
-  const std::string_view text = name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "";
-  auto model = call.service.find(text);
-  if (!model) {
-    call.responder->respond(openai_error({404, {"model", fmt::format("there is no model '{}' here", text)}}));
-  }
-  return model;
-}
-
-std::string name_given(const json::object& body, const ServedModel& model) {
-  const json::value* name = body.if_contains("model");
-  return name != nullptr && name->is_string() ? std::string(name->get_string()) : model.name;
-}
-
 void chat_completions(Call& call) {
-  const auto body = body_of(call);
-  if (!body) return;
-  const auto model = model_of(call, *body);
-  if (!model) return;
-  auto request = read_chat_request(*body, model->facts);
+  const auto given = read_json_request(call, openai_error);
+  if (!given) return;
+  auto request = read_chat_request(given->body, given->model->facts);
   if (!request) return call.responder->respond(openai_error(request.failure()));
-  auto reply = chat_reply(call.responder, request.value(), name_given(*body, *model), *model);
-  call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
+  auto reply = chat_reply(call.responder, request.value(), given->name, *given->model);
+  call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));
 }
 
 void completions(Call& call) {
-  const auto body = body_of(call);
-  if (!body) return;
-  const auto model = model_of(call, *body);
-  if (!model) return;
-  auto request = read_completion_request(*body, model->facts);
+  const auto given = read_json_request(call, openai_error);
+  if (!given) return;
+  auto request = read_completion_request(given->body, given->model->facts);
   if (!request) return call.responder->respond(openai_error(request.failure()));
-  auto reply = completion_reply(call.responder, request.value(), name_given(*body, *model), *model);
-  call.service.generate(call, model, std::move(request.value().ask), std::move(reply));
+  auto reply = completion_reply(call.responder, request.value(), given->name, *given->model);
+  call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));
 }
 
 /** Beside OpenAI's fields: how much it reads at once, and what beside text. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "serve/observed.h"
+#include "serve/ollama.h"
 #include "serve/openai_wire.h"
 
 namespace gemma::serve {
@@ -33,28 +34,31 @@ bool matches(const Route& route, std::string_view path) {
   return path == route.path;
 }
 
-const Route* route_of(const HttpRequest& request) {
-  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
-  for (const Route& route : routes()) {
-    if (route.method == method && matches(route, request.path)) return &route;
-  }
-  return nullptr;
-}
-
 /** What is said where no route has been found, whose way of saying it would count. */
 HttpResponse lost(const HttpRequest& request) {
   std::vector<std::string_view> methods;
-  auto error = openai_error;
+  auto error = request.path.starts_with("/api/") ? ollama_error : openai_error;
   for (const Route& route : routes()) {
     if (!matches(route, request.path)) continue;
     methods.push_back(route.method);
     error = route.error;
   }
-  if (methods.empty()) return openai_error({404, {"", fmt::format("there is no {} here", request.path)}});
+  if (methods.empty()) return error({404, {"", fmt::format("there is no {} here", request.path)}});
   HttpResponse response =
       error({405, {"", fmt::format("{} takes {}, found {}", request.path, fmt::join(methods, ", "), request.method)}});
   response.headers.emplace_back("allow", fmt::format("{}", fmt::join(methods, ", ")));
   return response;
+}
+
+/** How often the model has spoken since: with calls, of which it has the results. */
+size_t turns_since_user(const json::array& messages) {
+  size_t turns = 0;
+  for (const json::value& message : messages) {
+    const json::value& role = message.at("role");
+    if (role == "user") turns = 0;
+    if (role == "assistant") ++turns;
+  }
+  return turns;
 }
 
 /** "Bearer KEY", or the header that Anthropic's clients have. */
@@ -88,6 +92,13 @@ std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optio
 
 }  // namespace
 
+const Route* find_route(std::string_view method, std::string_view path) {
+  for (const Route& route : routes()) {
+    if (route.method == method && matches(route, path)) return &route;
+  }
+  return nullptr;
+}
+
 Service::Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options)
     : options_(std::move(options)), keys_(std::move(keys)), models_{std::move(model)}, workers_(options_.workers) {}
 Service::~Service() {
@@ -98,9 +109,8 @@ Service::~Service() {
 
 std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
   const auto& aliases = options_.aliases;
-  if (name.empty() || name == "default" || std::find(aliases.begin(), aliases.end(), name) != aliases.end()) {
-    return models_.front();
-  }
+  const bool alias = std::find(aliases.begin(), aliases.end(), name) != aliases.end() || options_.forced.contains(name);
+  if (name.empty() || name == "default" || alias) return models_.front();
   for (const auto& model : models_) {
     if (model->name == name) return model;
   }
@@ -116,6 +126,9 @@ std::shared_ptr<Generation> Service::generation(const Call& call, const std::sha
                                                 std::shared_ptr<Reply> reply) {
   if (call.key != nullptr) ask.answer.key = call.key->salt;
   if (call.key != nullptr && !options_.share_cache) ask.answer.salt = call.key->salt;
+  if (const auto forced = options_.forced.find(call.model); forced != options_.forced.end()) {
+    ask.forced = forced->second[std::min(turns_since_user(ask.messages), forced->second.size() - 1)];
+  }
   return std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
 }
 
@@ -143,13 +156,13 @@ std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::st
 
 void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder) {
   request.id = new_id("req_");
-  const Route* route = route_of(request);
+  const Route* route = find_route(request.method == "HEAD" ? "GET" : request.method, request.path);
   const Key* key = key_of(request);
   const std::string path(route != nullptr ? route->path : "(none)");
   responder = observed(request, path, key, std::move(responder));
   if (route == nullptr) return responder->respond(lost(request));
   if (const auto refusal = refusal_of(*route, key, keys_)) return responder->respond(route->error(*refusal));
-  Call call{*this, std::move(request), std::move(responder), {}, key};
+  Call call{*this, std::move(request), std::move(responder), {}, {}, key};
   call.rest = call.request.path.substr(std::min(route->path.size(), call.request.path.size()));
   try {
     route->handle(call);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +25,9 @@ class FileStore;
 class ResponseDesk;
 
 struct ServiceOptions {
-  std::vector<std::string> aliases;             // names beside the model's own and "default"
+  std::vector<std::string> aliases;  // names beside the model's own and "default"
+  /** More names, for tests: what each answers, first, second and so on since the user has spoken. */
+  std::map<std::string, std::vector<std::shared_ptr<const Grammar>>, std::less<>> forced;
   int workers = 4;                              // threads that read requests, decode media, compile grammars
   bool share_cache = false;                     // whether keys find what others have cached
   std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
@@ -51,6 +54,7 @@ class Service {
   const ServiceOptions& options() const { return options_; }
   const std::shared_ptr<ResponseDesk>& responses() const { return options_.responses; }
   const std::shared_ptr<FileStore>& files() const { return options_.files; }
+  bool has_keys() const { return keys_.has_value(); }
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
   void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
   /** The same, not begun, of a client that may leave: it goes on until it is cancelled. */
@@ -76,6 +80,7 @@ struct Call {
   HttpRequest request;
   std::shared_ptr<Responder> responder;
   std::string rest;          // of the path, behind a route that ends in "/"
+  std::string model;         // by which name the client has asked for it
   const Key* key = nullptr;  // whose it is, where there are keys
 
   /** Whose is what is kept of it: the key's name, "" where there are no keys. */
@@ -97,5 +102,8 @@ std::vector<Route> anthropic_routes();
 std::vector<Route> ollama_routes();
 std::vector<Route> plain_routes();  // health, metrics, tokens
 std::vector<Route> page_routes();   // the chat at "/", page.h
+
+/** Of all these. Null: no way leads there. */
+const Route* find_route(std::string_view method, std::string_view path);
 
 }  // namespace gemma::serve

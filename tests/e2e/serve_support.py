@@ -99,7 +99,8 @@ class ServerTest(ProgramTest):
         super().setUp()
         cls = type(self)
         if cls.server is None:
-            cls.server = Server(self, *cls.ARGS, model=cls.model(self))
+            model = cls.model(self)  # which may add to ARGS
+            cls.server = Server(self, *cls.ARGS, model=model)
 
     @classmethod
     def model(cls, test):
