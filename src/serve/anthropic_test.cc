@@ -67,7 +67,8 @@ TEST(AnthropicMessages, WhatIsWrongIsNamed) {
             "messages[0].content[0].type: expected one of text, image, tool_result, found 'audio'");
   EXPECT_EQ(block(R"({"type": "document", "source": {}})"),
             "messages[0].content[0].type: documents are not read: expected their text, or pictures of their pages");
-  EXPECT_EQ(block(R"({"type": "text", "text": "x", "colour": 1})"), "messages[0].content[0].colour: is not known here");
+  EXPECT_EQ(block(R"({"type": "text", "text": "x", "colour": 1})"),
+            "messages[0].content[0].colour: is not known here: expected one of type, text, cache_control, citations");
   EXPECT_EQ(block(R"({"type": "text", "text": "x", "cache_control": {"type": "long"}})"),
             "messages[0].content[0].cache_control.type: expected one of ephemeral, found 'long'");
   EXPECT_EQ(

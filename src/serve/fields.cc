@@ -21,7 +21,7 @@ void Fields::fail(Failure failure) {
 void Fields::fail(std::string_view key, std::string reason) { fail(Failure{name_of(key), std::move(reason)}); }
 
 const json::value* Fields::any(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   const json::value* value = object_.if_contains(key);
   return value == nullptr || value->is_null() ? nullptr : value;
 }
@@ -102,7 +102,7 @@ std::optional<Failure> Fields::failure() const {
   for (const auto& pair : object_) {
     const std::string_view key = pair.key();
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    return Failure{name_of(key), "is not known here"};
+    return Failure{name_of(key), fmt::format("is not known here: expected one of {}", fmt::join(known_, ", "))};
   }
   return std::nullopt;
 }

@@ -28,7 +28,7 @@ TEST(Fields, NamesWhatNobodyAskedFor) {
   const json::object object = object_of(R"({"a": 1, "temprature": 1})");
   Fields fields(object, "x[0]");
   fields.any("a");
-  EXPECT_EQ(message(fields), "x[0].temprature: is not known here");
+  EXPECT_EQ(message(fields), "x[0].temprature: is not known here: expected one of a");
 }
 
 TEST(Fields, SaysWhatWasExpectedAndFound) {

@@ -64,7 +64,8 @@ TEST(Messages, WhatIsWrongIsNamed) {
   EXPECT_EQ(fault(R"([{"role": "user"}])"), "messages[0].content: is missing");
   EXPECT_EQ(fault(R"([{"role": "user", "content": 1}])"),
             "messages[0].content: expected a string or an array of parts, found a number");
-  EXPECT_EQ(fault(R"([{"role": "user", "content": "x", "colour": 1}])"), "messages[0].colour: is not known here");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": "x", "colour": 1}])"),
+            "messages[0].colour: is not known here: expected one of role, name, content");
   EXPECT_EQ(fault(R"([{"role": "system", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
             "messages[0].content[0].type: pictures, sound and film are for turns of the user and of tools");
   EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b.png"}}]}])"),

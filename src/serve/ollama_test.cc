@@ -47,7 +47,8 @@ TEST(OllamaMessages, WhatIsWrongIsNamed) {
   EXPECT_EQ(written("[1]"), "messages[0]: expected an object, found a number");
   EXPECT_EQ(written(R"([{"role": "bot"}])"),
             "messages[0].role: expected one of system, user, assistant, tool, found 'bot'");
-  EXPECT_EQ(written(R"([{"role": "user", "content": "x", "colour": 1}])"), "messages[0].colour: is not known here");
+  EXPECT_EQ(written(R"([{"role": "user", "content": "x", "colour": 1}])"),
+            "messages[0].colour: is not known here: expected one of role, thinking, images, content, tool_calls");
   EXPECT_EQ(written(R"([{"role": "user", "images": ["!"]}])"),
             "messages[0].images[0]: expected the file itself, in base64");
   EXPECT_EQ(written(R"([{"role": "system", "content": "x", "images": ["AAAA"]}])"),

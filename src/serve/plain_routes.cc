@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "serve/fields.h"
 #include "serve/openai_wire.h"
+#include "serve/openapi.h"
 #include "serve/service.h"
 
 namespace gemma::serve {
@@ -28,6 +29,10 @@ void metrics(Call& call) {
         response.body = service.metrics().text(engine.stats(), engine.cache().bytes_used(), open);
         responder->respond(std::move(response));
       });
+}
+
+void openapi(Call& call) {
+  respond(call, openapi_document(call.service.models().front()->facts, call.service.has_keys()));
 }
 
 void health(Call& call) { respond(call, {{"status", "ok"}}); }
@@ -92,6 +97,7 @@ std::vector<Route> plain_routes() {
   return {{"GET", "/health", health, openai_error, std::nullopt},
           {"GET", "/health/live", health, openai_error, std::nullopt},
           {"GET", "/health/ready", health, openai_error, std::nullopt},
+          {"GET", "/openapi.json", openapi, openai_error, std::nullopt},
           {"GET", "/metrics", metrics, openai_error, Scope::metrics},
           {"POST", "/tokenize", tokenize, openai_error, Scope::models},
           {"POST", "/detokenize", detokenize, openai_error, Scope::models}};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/sampling_fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 
@@ -46,6 +47,7 @@ void read_sampling(Fields& fields, Sampling& sampling, int vocab) {
   };
   take("temperature", sampling.temperature, 0, 2);
   take("top_p", sampling.top_p, 0, 1);
+  sampling.top_p = std::max(sampling.top_p, 1e-6F);  // 0 is for the likeliest alone
   take("min_p", sampling.min_p, 0, 1);
   take("frequency_penalty", sampling.frequency_penalty, -2, 2);
   take("presence_penalty", sampling.presence_penalty, -2, 2);

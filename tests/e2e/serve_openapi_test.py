@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 serve: what /openapi.json says of requests is what the server reads, field by field and level by level.
+
+A request with one field that nobody knows is refused with the names of those that are; they must be the document's."""
+
+import json
+import re
+import unittest
+
+from serve_support import TinyServerTest
+
+UNKNOWN = "no_such_field"
+CALL = {"id": "c", "type": "function", "function": {"name": "x", "arguments": "{}"}}
+TOOL = {"type": "function", "function": {"name": "x"}}
+USE = {"type": "tool_use", "id": "x", "name": "x", "input": {}}
+# What a field needs beside it; any, where it has no name.
+WITH = {
+    "/tokenize": {"": {"text": "x"}},
+    "/v1/chat/completions": {"stream_options": {"stream": True}, "tool_choice": {"tools": [TOOL]}},
+    "/v1/completions": {"stream_options": {"stream": True}},
+    "/v1/messages": {"tool_choice": {"tools": [{"name": "x", "input_schema": {"type": "object"}}]}},
+    "/v1/messages/count_tokens": {"tool_choice": {"tools": [{"name": "x", "input_schema": {"type": "object"}}]}},
+}
+# What turns need before them.
+BEFORE = {
+    "/v1/chat/completions": {"tool": [{"role": "assistant", "tool_calls": [CALL]}]},
+    "/v1/messages": {"user": [{"role": "assistant", "content": [USE]}]},
+    "/v1/messages/count_tokens": {"user": [{"role": "assistant", "content": [USE]}]},
+    "/api/chat": {"tool": [{"role": "assistant", "tool_calls": [{"function": {"name": "x"}}]}]},
+}
+PICTURE = "data:image/png;base64,aGk="
+LEAST = {"tool_call_id": "c", "url": PICTURE, "image_url": PICTURE, "video_url": PICTURE, "data": "aGk="}
+
+
+class Document:
+    def __init__(self, document):
+        self.schemas = document["components"]["schemas"]
+        self.requests = {
+            path: ways["post"]["requestBody"]["content"]["application/json"]["schema"]
+            for path, ways in document["paths"].items()
+            if "requestBody" in ways.get("post", {}) and "application/json" in ways["post"]["requestBody"]["content"]
+        }
+
+    def arms(self, schema):
+        """The schemas that one stands for."""
+        while "$ref" in schema:
+            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]]
+        for key in ("anyOf", "oneOf"):
+            if key in schema:
+                return [arm for each in schema[key] for arm in self.arms(each)]
+        return [schema]
+
+    def least(self, schema, name=""):
+        """The smallest value of a schema."""
+        schema = self.arms(schema)[0]
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return next(each for each in schema["enum"] if each is not None)
+        kind = schema.get("type", "string")
+        kind = kind if isinstance(kind, str) else kind[0]
+        if kind == "object":
+            properties = schema.get("properties", {})
+            names = list(schema.get("required", [])) or list(properties)[: schema.get("minProperties", 0)]
+            if properties.get("role", {}).get("const") == "assistant":
+                names.append("content")  # or something else to say
+            return {name: self.least(properties[name], name) for name in names}
+        if kind == "array":
+            return [self.least(schema["items"], name)] if schema.get("minItems", 0) else []
+        return {
+            "string": LEAST.get(name, "x"),
+            "integer": 100 if name == "max_tokens" else 1,
+            "number": 1,
+            "boolean": True,
+        }[kind]
+
+    def objects(self, schema, build, trail):
+        """(trail, names, body with an unknown field) of each object in a schema; build makes a body of its value."""
+        for arm in self.arms(schema):
+            if "properties" in arm:
+                least = self.least(arm)
+                yield trail, set(arm["properties"]), build({**least, UNKNOWN: 1})
+                for name, inner in arm["properties"].items():
+                    place = lambda value, least=least, name=name: build({**least, name: value})
+                    yield from self.objects(inner, place, f"{trail}.{name}")
+            elif "items" in arm:
+                yield from self.objects(arm["items"], lambda value: build([value]), trail + "[]")
+
+
+def complete(path, body):
+    """With what the fields of a body need."""
+    body = dict(body)
+    for name, more in WITH.get(path, {}).items():
+        if not name or name in body:
+            body = {**more, **body}
+    turns = body.get("messages")
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict):
+        answers = "tool_result" in json.dumps(turns) or turns[0].get("role") == "tool"
+        body["messages"] = (BEFORE.get(path, {}).get(turns[0].get("role"), []) if answers else []) + turns
+    return body
+
+
+class OpenApiTest(TinyServerTest):
+    def document(self):
+        status, _, text = self.server.ask("GET", "/openapi.json")
+        self.assertEqual(status, 200)
+        return json.loads(text)
+
+    def test_each_object_has_the_fields_that_are_read(self):
+        document = Document(self.document())
+        self.assertIn("/v1/chat/completions", document.requests)
+        count = 0
+        for path, schema in document.requests.items():
+            for trail, names, body in document.objects(schema, lambda value: value, path):
+                status, _, text = self.server.ask("POST", path, complete(path, body))
+                found = re.search(UNKNOWN + r": is not known here: expected one of ([\w, ]+)", text)
+                with self.subTest(trail):
+                    self.assertEqual(status, 400, text)
+                    self.assertTrue(found, (text, body))
+                    self.assertEqual(set(found[1].split(", ")), names)
+                count += 1
+        self.assertGreater(count, 100)
+
+    def test_each_way_is_there(self):
+        for path, ways in self.document()["paths"].items():
+            for method in ways:
+                status, _, text = self.server.ask(method.upper(), path.replace("{model}", "tiny"), b"")
+                with self.subTest(path):
+                    self.assertIn(str(status), ways[method]["responses"], text)
+                    self.assertNotIn(status, (404, 405))
+
+
+if __name__ == "__main__":
+    unittest.main()
