@@ -119,8 +119,8 @@ json::object content_of(std::string_view type, json::object schema) {
 /** What may go wrong, by its status. */
 json::object errors_of(const Route& route, const json::object& part, bool named, bool keys) {
   std::map<std::string, std::string_view> errors{{"500", "The server failed"}};
+  if (route.method == "POST" || part.contains("query")) errors["400"] = "A field is wrong, or not known";
   if (route.method == "POST") {
-    errors["400"] = "A field is wrong, or not known";
     errors["413"] = "The body is too large";
     errors["429"] = "Too many requests are waiting";
   }
@@ -155,12 +155,19 @@ json::object operation(std::string_view method, const std::string& path, const j
   json::object out{{"summary", part.at("summary")}};
   const size_t open = path.find('{'), close = path.find('}');
   const bool named = open != std::string::npos;
+  json::array parameters;
   if (named) {
-    out["parameters"] = json::array{json::object{{"name", path.substr(open + 1, close - open - 1)},
-                                                 {"in", "path"},
-                                                 {"required", true},
-                                                 {"schema", json::object{{"type", "string"}, {"minLength", 1}}}}};
+    parameters.push_back({{"name", path.substr(open + 1, close - open - 1)},
+                          {"in", "path"},
+                          {"required", true},
+                          {"schema", json::object{{"type", "string"}, {"minLength", 1}}}});
   }
+  if (const json::value* query = part.if_contains("query")) {
+    for (const auto& pair : query->as_object()) {
+      parameters.push_back({{"name", pair.key()}, {"in", "query"}, {"schema", pair.value()}});
+    }
+  }
+  if (!parameters.empty()) out["parameters"] = std::move(parameters);
   if (const json::value* name = part.if_contains("request")) {
     out["requestBody"] =
         json::object{{"required", true}, {"content", content_of("application/json", ref(name->as_string()))}};

@@ -176,9 +176,10 @@ void cancel(Call& call) {
 std::vector<Route> responses_routes() {
   return {{"POST", "/v1/responses", create, openai_error},
           {"POST", "/v1/responses/input_tokens", count, openai_error},
-          {"GET", "/v1/responses/", retrieve, openai_error},
-          {"DELETE", "/v1/responses/", forget, openai_error},
-          {"POST", "/v1/responses/", cancel, openai_error}};
+          {"GET", "/v1/responses/{}", retrieve, openai_error},
+          {"GET", "/v1/responses/{}/input_items", retrieve, openai_error},
+          {"DELETE", "/v1/responses/{}", forget, openai_error},
+          {"POST", "/v1/responses/{}/cancel", cancel, openai_error}};
 }
 
 }  // namespace gemma::serve

@@ -69,7 +69,8 @@ TEST(ResponsesInput, WhatIsWrongIsNamed) {
   EXPECT_EQ(written(R"([{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}])"),
             "input[0].content[0].type: expected one of input_text, output_text, input_image, input_audio, found "
             "'input_file'");
-  EXPECT_EQ(written(R"([{"role": "user", "content": "x", "colour": 1}])"), "input[0].colour: is not known here");
+  EXPECT_EQ(written(R"([{"role": "user", "content": "x", "colour": 1}])"),
+            "input[0].colour: is not known here: expected one of id, status, type, role, phase, content");
   EXPECT_EQ(written(R"([{"type": "function_call_output", "call_id": "1", "output": "x"}])"),
             "input[0]: no tool call before it that waits has the id '1'");
   EXPECT_EQ(written(R"([{"type": "function_call", "call_id": "1", "name": "f", "arguments": "1"}])"),

@@ -15,33 +15,38 @@
 namespace gemma::serve {
 namespace {
 
-const std::vector<Route>& routes() {
-  static const std::vector<Route> all = [] {
-    std::vector<Route> out;
-    for (const auto& some :
-         {openai_routes(), responses_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
-      out.insert(out.end(), some.begin(), some.end());
-    }
-    return out;
-  }();
-  return all;
+/** The path of a route, up to where there is a name. */
+std::string_view head_of(const Route& route) { return route.path.substr(0, route.path.find("{}")); }
+
+/** Whether there is a name in the path where the route has room for one. */
+bool matches(const Route& route, std::string_view path) {
+  const std::string_view head = head_of(route);
+  if (!path.starts_with(head)) return false;
+  std::string_view name = path.substr(head.size());
+  if (head.size() == route.path.size()) return head.size() > 1 && head.ends_with('/') && !name.empty();
+  const std::string_view tail = route.path.substr(head.size() + 2);
+  if (!name.ends_with(tail)) return false;
+  name.remove_suffix(tail.size());
+  return !name.empty() && name.find('/') == std::string_view::npos;
 }
 
-bool matches(const Route& route, std::string_view path) {
-  if (route.path.ends_with('/') && route.path.size() > 1) {
-    return path.starts_with(route.path) && path.size() > route.path.size();
+/** All that lead there: of that path, else with a name in it. */
+std::vector<const Route*> routes_to(std::string_view path) {
+  std::vector<const Route*> own, named;
+  for (const Route& route : all_routes()) {
+    if (route.path == path) own.push_back(&route);
+    if (matches(route, path)) named.push_back(&route);
   }
-  return path == route.path;
+  return own.empty() ? named : own;
 }
 
 /** What is said where no route has been found, whose way of saying it would count. */
 HttpResponse lost(const HttpRequest& request) {
   std::vector<std::string_view> methods;
   auto error = request.path.starts_with("/api/") ? ollama_error : openai_error;
-  for (const Route& route : routes()) {
-    if (!matches(route, request.path)) continue;
-    methods.push_back(route.method);
-    error = route.error;
+  for (const Route* route : routes_to(request.path)) {
+    methods.push_back(route->method);
+    error = route->error;
   }
   if (methods.empty()) return error({404, {"", fmt::format("there is no {} here", request.path)}});
   HttpResponse response =
@@ -92,9 +97,21 @@ std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optio
 
 }  // namespace
 
+const std::vector<Route>& all_routes() {
+  static const std::vector<Route> all = [] {
+    std::vector<Route> out;
+    for (const auto& some :
+         {openai_routes(), responses_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
+      out.insert(out.end(), some.begin(), some.end());
+    }
+    return out;
+  }();
+  return all;
+}
+
 const Route* find_route(std::string_view method, std::string_view path) {
-  for (const Route& route : routes()) {
-    if (route.method == method && matches(route, path)) return &route;
+  for (const Route* route : routes_to(path)) {
+    if (route->method == method) return route;
   }
   return nullptr;
 }
@@ -163,7 +180,7 @@ void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder
   if (route == nullptr) return responder->respond(lost(request));
   if (const auto refusal = refusal_of(*route, key, keys_)) return responder->respond(route->error(*refusal));
   Call call{*this, std::move(request), std::move(responder), {}, {}, key};
-  call.rest = call.request.path.substr(std::min(route->path.size(), call.request.path.size()));
+  call.rest = call.request.path.substr(std::min(head_of(*route).size(), call.request.path.size()));
   try {
     route->handle(call);
   } catch (const std::exception& error) {

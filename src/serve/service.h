@@ -79,7 +79,7 @@ struct Call {
   Service& service;
   HttpRequest request;
   std::shared_ptr<Responder> responder;
-  std::string rest;          // of the path, behind a route that ends in "/"
+  std::string rest;          // of the path, from where the route has a name on
   std::string model;         // by which name the client has asked for it
   const Key* key = nullptr;  // whose it is, where there are keys
 
@@ -87,7 +87,7 @@ struct Call {
   std::string owner() const { return key != nullptr ? key->name : ""; }
 };
 
-/** One way in. A path that ends in "/" takes everything below it. */
+/** One way in. A path may have a "{}" for a name, or take everything below it, where it ends in "/". */
 struct Route {
   std::string_view method, path;
   void (*handle)(Call& call);
@@ -103,7 +103,9 @@ std::vector<Route> ollama_routes();
 std::vector<Route> plain_routes();  // health, metrics, tokens
 std::vector<Route> page_routes();   // the chat at "/", page.h
 
-/** Of all these. Null: no way leads there. */
+/** All these. */
+const std::vector<Route>& all_routes();
+/** Null: no way leads there. */
 const Route* find_route(std::string_view method, std::string_view path);
 
 }  // namespace gemma::serve

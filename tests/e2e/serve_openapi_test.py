@@ -14,7 +14,10 @@ CALL = {"id": "c", "type": "function", "function": {"name": "x", "arguments": "{
 TOOL = {"type": "function", "function": {"name": "x"}}
 USE = {"type": "tool_use", "id": "x", "name": "x", "input": {}}
 # What a field needs beside it; any, where it has no name.
+FUNCTION = {"type": "function", "name": "x"}
 WITH = {
+    "/v1/responses": {"tool_choice": {"tools": [FUNCTION]}},
+    "/v1/responses/input_tokens": {"tool_choice": {"tools": [FUNCTION]}},
     "/tokenize": {"": {"text": "x"}},
     "/v1/chat/completions": {"stream_options": {"stream": True}, "tool_choice": {"tools": [TOOL]}},
     "/v1/completions": {"stream_options": {"stream": True}},
@@ -93,6 +96,9 @@ def complete(path, body):
     for name, more in WITH.get(path, {}).items():
         if not name or name in body:
             body = {**more, **body}
+    items = body.get("input")
+    if isinstance(items, list) and items and items[0].get("type") == "function_call_output":
+        body["input"] = [{"type": "function_call", "call_id": "x", "name": "x"}] + items
     turns = body.get("messages")
     if isinstance(turns, list) and turns and isinstance(turns[0], dict):
         answers = "tool_result" in json.dumps(turns) or turns[0].get("role") == "tool"
@@ -124,10 +130,12 @@ class OpenApiTest(TinyServerTest):
     def test_each_way_is_there(self):
         for path, ways in self.document()["paths"].items():
             for method in ways:
-                status, _, text = self.server.ask(method.upper(), path.replace("{model}", "tiny"), b"")
+                status, _, text = self.server.ask(
+                    method.upper(), path.replace("{model}", "tiny").replace("{response}", "x"), b""
+                )
                 with self.subTest(path):
                     self.assertIn(str(status), ways[method]["responses"], text)
-                    self.assertNotIn(status, (404, 405))
+                    self.assertNotEqual(status, 405)
 
 
 if __name__ == "__main__":
