@@ -160,6 +160,7 @@ void pass_over(Fields& fields, ResponsesRequest& request) {
     const json::value* given = fields.any(key);
     request.said[key] = given != nullptr ? *given : json::value();
   }
+  fields.label("client_metadata");  // of Codex's: which installation asks
   if (request.said["metadata"].is_null()) request.said["metadata"] = json::object();
   fields.unsupported("service_tier", "expected \"auto\" or \"default\": there is one tier", {"auto", "default"});
   fields.unsupported("prompt_cache_retention", "is not supported: what memory allows is kept",

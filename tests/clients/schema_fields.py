@@ -2,9 +2,9 @@
 """Sends a server every field of the schemas that OpenAI and Anthropic publish, and says which are honoured and which
 are refused. The fields are those of the types in their PyPI packages, `openai` and `anthropic`, which must be there.
 
-    python3 schema_fields.py http://127.0.0.1:8080 [chat|responses|messages|count_tokens ...]
+    python3 schema_fields.py http://127.0.0.1:8080 [chat|completions|responses|messages|count_tokens ...]
 
-A field passes when the answer is 200, or 400 with its name; exit status 1 when one does neither. Not run by ./test."""
+A field passes when the answer is 200, or 400 with its name; exit status 1 when one does neither."""
 
 import json
 import sys
@@ -135,6 +135,7 @@ class Way:
 def ways():
     from anthropic.types import message_count_tokens_params, message_create_params
     from anthropic.types.beta import message_create_params as beta_create_params
+    from openai.types import completion_create_params as completion_create
     from openai.types.chat import completion_create_params
     from openai.types.responses import response_create_params
 
@@ -147,6 +148,12 @@ def ways():
             "/v1/chat/completions",
             [completion_create_params.CompletionCreateParamsNonStreaming],
             {"messages": user, "max_completion_tokens": 1},
+            openai,
+        ),
+        "completions": Way(
+            "/v1/completions",
+            [completion_create.CompletionCreateParamsNonStreaming],
+            {"prompt": "x", "max_tokens": 1},
             openai,
         ),
         "responses": Way(
