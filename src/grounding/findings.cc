@@ -146,7 +146,7 @@ std::string schema(std::string_view key, int count, int most) {
                          {"minItems", count},
                          {"maxItems", count},
                          {"items", {{"type", "integer"}, {"minimum", 0}, {"maximum", static_cast<int>(kScale)}}}}},
-                       {"label", {{"type", "string"}}}}},
+                       {"label", {{"type", "string"}, {"minLength", 1}}}}},
                      {"required", json::array{key, "label"}},
                      {"additionalProperties", false}}}});
 }

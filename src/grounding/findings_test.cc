@@ -107,6 +107,7 @@ TEST(Findings, SchemasAreJson) {
   EXPECT_EQ(9, boxes.at("maxItems"));
   EXPECT_EQ(4, boxes.at("items").at("properties").at("box_2d").at("maxItems"));
   EXPECT_EQ(2, points.at("items").at("properties").at("point").at("maxItems"));
+  EXPECT_EQ(1, points.at("items").at("properties").at("label").at("minLength"));
 }
 
 }  // namespace
