@@ -3,21 +3,25 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/local_model.h"
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
+#include "serve/file_store.h"
 #include "serve/http/server.h"
 #include "serve/response_desk.h"
 #include "serve/service.h"
@@ -36,13 +40,15 @@ constexpr const char* kExamples = R"(Examples:
 Clients of OpenAI's API are pointed at http://127.0.0.1:8080/v1 with any key. Ctrl-C lets answers on their way end;
 a second one stops at once.)";
 
-constexpr int64_t kKeptInMemory = int64_t{256} << 20, kKeptInFile = int64_t{4} << 30;  // bytes of responses
+constexpr int64_t kKeptInMemory = int64_t{256} << 20, kKeptInFile = int64_t{4} << 30;  // bytes of responses, of files
+constexpr int64_t kMostBody = 1'000'000'000;                                           // that SQLite keeps as one
 
 struct ServeOptions {
   SessionOptions session;
   serve::HttpOptions http;
   serve::ServiceOptions service;
   std::string kv, keys, new_key, state, log = "text";
+  std::string files_limit, body_limit = "64MB";
   int64_t grace = 30;
 };
 
@@ -67,6 +73,8 @@ serve::ServiceOptions service_of(const ServeOptions& options) {
   if (options.log == "text") service.log = log_line;
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
   const auto state = std::make_shared<serve::StateFile>(options.state);
+  const int64_t files = options.files_limit.empty() ? most : *parse_bytes(options.files_limit);
+  service.files = std::make_shared<serve::FileStore>(state, files);
   service.responses = std::make_shared<serve::ResponseDesk>(state, most, log_line);
   return service;
 }
@@ -110,6 +118,14 @@ void take_forced_aliases(serve::ServiceOptions& about, Grammars& grammars) {
   });
 }
 
+/** How connections are served. */
+serve::HttpOptions http_of(const ServeOptions& options) {
+  serve::HttpOptions http = options.http;
+  http.body_bytes = *parse_bytes(options.body_limit);
+  http.all_bodies_bytes = std::max(http.all_bodies_bytes, 2 * http.body_bytes);
+  return http;
+}
+
 void serve_model(const ServeOptions& options) {
   const Settings settings = load_settings();
   SessionOptions wanted = options.session;
@@ -133,7 +149,7 @@ void serve_model(const ServeOptions& options) {
   serve::ServiceOptions about = service_of(options);
   // The port first: that it is taken is said before a model is loaded.
   std::shared_ptr<serve::Service> service;
-  serve::HttpServer server(options.http,
+  serve::HttpServer server(http_of(options),
                            [&service](serve::HttpRequest request, std::shared_ptr<serve::Responder> responder) {
                              service->handler()(std::move(request), std::move(responder));
                            });
@@ -182,6 +198,30 @@ void add_access_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--private-key", options.http.private_key, "The certificate's key (PEM)")->type_name("FILE");
 }
 
+std::string fault_in_size(const std::string& text, int64_t most) {
+  const auto bytes = parse_bytes(text);
+  if (bytes && *bytes <= most && !text.ends_with('%')) return "";
+  return fmt::format("expected a size such as 64MB, at most {} bytes, found '{}'", most, text);
+}
+
+void add_state_options(CLI::App& command, ServeOptions& options) {
+  command.add_option("--state", options.state, "File of the responses and files that are kept (default: in memory)")
+      ->check(not_empty())
+      ->type_name("FILE");
+  const auto size = [](int64_t most) {
+    return CLI::Validator([most](const std::string& text) { return fault_in_size(text, most); }, "");
+  };
+  command
+      .add_option("--files-limit", options.files_limit,
+                  "Room for the files that clients leave (default: 256MiB in memory, 4GiB with --state)")
+      ->check(size(std::numeric_limits<int64_t>::max()))
+      ->type_name("SIZE");
+  command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
+      ->capture_default_str()
+      ->check(size(kMostBody))
+      ->type_name("SIZE");
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app) {
@@ -192,9 +232,7 @@ void add_serve(CLI::App& app) {
   command->footer(kExamples);
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
   add_access_options(*command, *options);
-  command->add_option("--state", options->state, "File of the responses that are kept (default: in memory)")
-      ->check(not_empty())
-      ->type_name("FILE");
+  add_state_options(*command, *options);
   command->add_option("--log", options->log, "A line about each request on stderr")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "none"}));

@@ -14,9 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "exchange/media_facts.h"
-#include "exchange/seam.h"
-#include "exchange/speech.h"
+#include "exchange/speech_run.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/progress.h"
@@ -38,10 +36,6 @@ Sound longer than 30 seconds is cut where it is quietest; the model is told the 
 pauses pieces overlap by a second, and words that both have stand once. Subtitles begin and end with what can be heard
 of a piece; times within it are reckoned from the letters. Ctrl-C ends it and keeps what is there.)";
 
-// Tokens of an answer about a second of sound, and about nothing: more is nonsense that goes on and on.
-constexpr double kTokensASecond = 16;
-constexpr int kTokensBeside = 80;
-constexpr double kLongestPiece = 60;  // seconds, and more than one has
 constexpr int kMostThought = 1'000'000;
 
 struct TranscribeOptions {
@@ -55,38 +49,28 @@ struct TranscribeOptions {
   const char* ending() const { return srt ? ".srt" : vtt ? ".vtt" : task.json ? ".json" : ".txt"; }
 };
 
+int64_t whole_seconds(double seconds) { return static_cast<int64_t>(std::ceil(seconds)); }
+
 std::string minutes(double seconds) {
   const auto whole = static_cast<int64_t>(seconds);
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-/** What a segment says in the language that is asked for. */
-const std::string& words_of_segment(const SpeechSegment& segment) {
-  return segment.said.translation.empty() ? segment.said.text : segment.said.translation;
-}
-
 /** A file on its way to text. */
 class Transcription {
  public:
-  Transcription(Task& task, const TranscribeOptions& options, const MediaFile& file, std::shared_ptr<const Media> media)
-      : task_(task), options_(options), file_(file), media_(std::move(media)) {}
+  Transcription(Task& task, const TranscribeOptions& options, const MediaFile& file,
+                const std::shared_ptr<const Media>& media)
+      : task_(task), options_(options), file_(file), media_(media), run_(options.speech, media, "", options.alone) {}
 
   void run(bool live) {
     const auto start = Clock::now();
-    const MediaList clips = clips_of(*media_);
-    const Facts facts(file_.path, media_->facts);
-    const std::vector<Facts> pieces = facts.list("clips");
-    GEMMA_CHECK(pieces.size() == clips.size(), "a clip for each of the facts");
-    const auto total = static_cast<int64_t>(std::ceil(facts.seconds("seconds")));
-    Progress progress("transcribing", total, Progress::Unit::seconds);
+    Progress progress("transcribing", whole_seconds(run_.seconds()), Progress::Unit::seconds);
     int64_t done = 0;
-    const auto said = [&] { return transcript_.segments().size(); };
-    for (size_t i = 0; i < clips.size() && !InterruptGuard::interrupted(); ++i) {
-      const Facts& clip = pieces[i];
-      SpeechSegment segment{clip.seconds("begin"),     clip.seconds("end"),   clip.seconds("heard_begin"),
-                            clip.seconds("heard_end"), clip.flag("overlaps"), {}};
-      const auto end = static_cast<int64_t>(std::ceil(segment.end));
-      if (!clip.flag("silent")) hear(clips[i], std::move(segment), progress);
+    const auto said = [&] { return run_.transcript().segments().size(); };
+    while (!InterruptGuard::interrupted() && run_.next()) {
+      hear(progress);
+      const int64_t end = whole_seconds(run_.segment().end);
       progress.add(end - std::exchange(done, end));
       if (live && said() > 0) print_settled(progress, said() - 1);
     }
@@ -104,49 +88,34 @@ class Transcription {
 
   /** All of it in the form that is asked for. */
   std::string result() const {
-    if (options_.srt) return as_srt(transcript_.cues());
-    if (options_.vtt) return as_vtt(transcript_.cues());
+    if (options_.srt) return as_srt(run_.transcript().cues());
+    if (options_.vtt) return as_vtt(run_.transcript().cues());
     if (options_.task.json) return write_json(as_json()) + "\n";
     return text() + "\n";
   }
 
  private:
-  void hear(const std::shared_ptr<const Media>& clip, SpeechSegment segment, Progress& progress) {
+  void hear(Progress& progress) {
     AnswerOptions answer = task_.answer_options();
-    if (answer.max_tokens == 0) answer.max_tokens = most_tokens(segment.end - segment.begin);
-    const std::string before = options_.alone ? "" : transcript_.tail();
-    const Answer heard = task_.try_to_ask({clip}, speech_question(options_.speech, before), answer,
-                                          [&](const ChatEvent&) { progress.add(0); });
-    segment.said = speech_answer(options_.speech, heard.text);
+    if (answer.max_tokens == 0) answer.max_tokens = most_tokens();
+    const Answer heard =
+        task_.try_to_ask({run_.clip()}, run_.question(), answer, [&](const ChatEvent&) { progress.add(0); });
     finishes_.push_back(heard.finish.value_or(Finish::error));
     prompt_tokens_ += heard.prompt_tokens;
     tokens_ += heard.tokens;
-    const std::string wrong = fault_in(heard, segment.said);
-    if (!wrong.empty()) {
-      progress.finish();
-      fmt::print(stderr, "gemma4: {}: {} to {}: {}\n", file_.path, minutes(segment.begin), minutes(segment.end), wrong);
-    }
-    transcript_.add(std::move(segment));
+    std::string wrong = run_.hear(heard);
+    if (wrong.starts_with(named_)) wrong.erase(0, named_.size());
+    if (wrong.empty()) return;
+    progress.finish();
+    const SpeechSegment& segment = run_.segment();
+    fmt::print(stderr, "gemma4: {}: {} to {}: {}\n", file_.path, minutes(segment.begin), minutes(segment.end), wrong);
   }
 
-  /** Of an answer about so many seconds; 0: no limit, where thoughts have none. */
-  int most_tokens(double seconds) const {
+  /** Of an answer about the piece; 0: no limit, where thoughts have none. */
+  int most_tokens() const {
     const AnswerOptions& answer = task_.answer_options();
     if (answer.think && answer.think_budget == 0) return 0;
-    int most = kTokensBeside + static_cast<int>(kTokensASecond * std::min(seconds, kLongestPiece));
-    if (!options_.speech.to.empty()) most *= 2;
-    return most + std::min(answer.think_budget, kMostThought);
-  }
-
-  /** What a person should be told of an answer; "" for nothing. */
-  std::string fault_in(const Answer& answer, const SpeechText& said) const {
-    if (answer.finish == Finish::error)
-      return answer.error.substr(answer.error.starts_with(named_) ? named_.size() : 0);
-    if (answer.finish == Finish::loop) return "the answer repeats itself";
-    if (answer.finish == Finish::length) return "the answer does not end";
-    if (answer.finish == Finish::context) return "the context is full";
-    if (answer.finish == Finish::cancelled) return "stopped";
-    return !options_.speech.to.empty() && said.translation.empty() ? "no translation came" : "";
+    return run_.most_tokens() + std::min(answer.think_budget, kMostThought);
   }
 
   /** Prints what the first `count` segments add to what is printed; on a terminal, which also shows the progress, each
@@ -154,25 +123,18 @@ class Transcription {
   void print_settled(Progress& progress, size_t count) {
     if (settled_ < count) progress.finish();
     for (; lines_ && settled_ < count; ++settled_) {
-      const SpeechSegment& segment = transcript_.segments()[settled_];
-      fmt::print("{} {}\n", dim(fmt::format("{:>5}", minutes(segment.heard_begin)), STDOUT_FILENO),
-                 words_of_segment(segment));
+      const SpeechSegment& segment = run_.transcript().segments()[settled_];
+      fmt::print("{} {}\n", dim(fmt::format("{:>5}", minutes(segment.heard_begin)), STDOUT_FILENO), segment.words());
     }
-    const std::string before = printed_;
-    for (; settled_ < count; ++settled_) {
-      printed_ = joined(printed_, words_of_segment(transcript_.segments()[settled_]), {printed_.size(), 0});
-    }
-    fmt::print("{}", printed_.substr(before.size()));
+    if (lines_) return static_cast<void>(std::fflush(stdout));
+    settled_ = count;
+    const std::string words = run_.transcript().words(count);
+    fmt::print("{}", words.substr(printed_));
+    printed_ = words.size();
     std::fflush(stdout);
   }
 
-  std::string text() const {
-    std::string text;
-    for (const SpeechSegment& segment : transcript_.segments()) {
-      text = joined(text, words_of_segment(segment), {text.size(), 0});
-    }
-    return text;
-  }
+  std::string text() const { return run_.transcript().words(run_.transcript().segments().size()); }
 
   /** Of the whole: why the first piece that is cut short ended. */
   Finish finish() const {
@@ -183,15 +145,15 @@ class Transcription {
 
   json::object as_json() const {
     json::array segments;
-    for (const SpeechSegment& segment : transcript_.segments()) {
+    for (const SpeechSegment& segment : run_.transcript().segments()) {
       // The times of the subtitles.
       json::object row{{"begin", segment.heard_begin}, {"end", segment.heard_end}, {"text", segment.said.text}};
       if (!options_.speech.to.empty()) row["translation"] = segment.said.translation;
       row["finish"] = name_of(finishes_[segments.size()]);
       segments.push_back(std::move(row));
     }
-    json::object out{{"file", file_.path}, {"text", transcript_.text()}};
-    if (!options_.speech.to.empty()) out["translation"] = transcript_.translation();
+    json::object out{{"file", file_.path}, {"text", run_.transcript().text()}};
+    if (!options_.speech.to.empty()) out["translation"] = run_.transcript().translation();
     if (!options_.speech.language.empty()) out["language"] = options_.speech.language;
     if (!options_.speech.to.empty()) out["to"] = options_.speech.to;
     out["segments"] = std::move(segments);
@@ -211,10 +173,10 @@ class Transcription {
   std::shared_ptr<const Media> media_;
   const std::string named_ = file_.path + ": ";  // what messages begin with
   const bool lines_ = is_terminal(STDOUT_FILENO);
-  Transcript transcript_;
+  SpeechRun run_;
   std::vector<Finish> finishes_;  // of its segments
-  std::string printed_;
-  size_t settled_ = 0;
+  size_t printed_ = 0;            // bytes of the words
+  size_t settled_ = 0;            // segments
   int64_t prompt_tokens_ = 0, tokens_ = 0;
   double seconds_ = 0;
 };

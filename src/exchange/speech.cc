@@ -62,6 +62,13 @@ std::string speech_question(const SpeechTask& task, std::string_view before) {
                             task.to.empty() ? "* " : "", before);
 }
 
+std::string spoken_tail(std::string_view text, size_t words) {
+  const std::string line = one_line(text);
+  std::string tail(tail_of(line, words));
+  std::replace(tail.begin(), tail.end(), '"', '\'');
+  return tail;
+}
+
 SpeechText speech_answer(const SpeechTask& task, std::string_view answer) {
   if (task.to.empty()) return {one_line(answer), ""};
   const std::string name = task.to + ":";
@@ -99,20 +106,23 @@ std::string Transcript::whole(std::string SpeechText::* part) const {
   return text;
 }
 
+std::string Transcript::words(size_t count) const {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text = joined(text, segments_[i].words(), {text.size(), 0});
+  return text;
+}
+
 std::string Transcript::tail() const {
   if (segments_.empty()) return "";
   std::string text = segments_.back().said.text;
   if (segments_.size() > 1) text = joined(segments_[segments_.size() - 2].said.text, text, {std::string::npos, 0});
-  std::string tail(tail_of(text, kTailWords));
-  std::replace(tail.begin(), tail.end(), '"', '\'');
-  return tail;
+  return spoken_tail(text, kTailWords);
 }
 
 std::vector<Cue> Transcript::cues() const {
   std::vector<Cue> cues;
   for (const SpeechSegment& segment : segments_) {
-    const std::string& text = segment.said.translation.empty() ? segment.said.text : segment.said.translation;
-    const std::vector<Cue> more = cues_of(text, segment.heard_begin, segment.heard_end);
+    const std::vector<Cue> more = cues_of(segment.words(), segment.heard_begin, segment.heard_end);
     cues.insert(cues.end(), more.begin(), more.end());
   }
   return cues;

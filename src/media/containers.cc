@@ -23,10 +23,24 @@ bool begins_pictures_in_ogg(std::span<const std::byte> bytes) {
   return false;
 }
 
+/** Frames of MPEG audio begin with eleven ones; layer 0 is AAC's. */
+bool is_mp3(std::span<const std::byte> bytes) {
+  if (text_at(bytes, 0, 3) == "ID3") return true;
+  return bytes.size() > 2 && bytes[0] == std::byte{0xff} && (bytes[1] & std::byte{0xe0}) == std::byte{0xe0} &&
+         (bytes[1] & std::byte{0x06}) != std::byte{0};
+}
+
 }  // namespace
 
 bool is_sound_in_ogg(std::span<const std::byte> bytes) {
   return text_at(bytes, 0, 4) == "OggS" && !begins_pictures_in_ogg(bytes);
+}
+
+bool is_plain_sound(std::span<const std::byte> bytes) {
+  const std::string_view first = text_at(bytes, 0, 4), kind = text_at(bytes, 8, 4);
+  if ((first == "RIFF" || first == "RIFX" || first == "RF64") && kind == "WAVE") return true;
+  if (first == "FORM" && (kind == "AIFF" || kind == "AIFC")) return true;
+  return first == "fLaC" || is_sound_in_ogg(bytes) || is_mp3(bytes);
 }
 
 bool is_film(std::span<const std::byte> bytes) {

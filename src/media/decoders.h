@@ -45,6 +45,8 @@ RawImage decode_heif(const ImageFile& file);
 bool is_film(std::span<const std::byte> bytes);
 /** Whether they are those of an Ogg file without pictures; one with pictures is a film. */
 bool is_sound_in_ogg(std::span<const std::byte> bytes);
+/** Whether they are those of a file of sound alone. */
+bool is_plain_sound(std::span<const std::byte> bytes);
 /** The sound of a film. */
 Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions& options);
 

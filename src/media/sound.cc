@@ -88,26 +88,12 @@ Sound decode_by_libsndfile(const FileBytes& file, const SoundOptions& options) {
   return builder.finish(format_name(info.format));
 }
 
-/** Frames of MPEG audio begin with eleven ones; layer 0 is AAC's. */
-bool is_mp3(std::span<const std::byte> bytes) {
-  if (text_at(bytes, 0, 3) == "ID3") return true;
-  return bytes.size() > 2 && bytes[0] == std::byte{0xff} && (bytes[1] & std::byte{0xe0}) == std::byte{0xe0} &&
-         (bytes[1] & std::byte{0x06}) != std::byte{0};
-}
-
-bool is_for_libsndfile(std::span<const std::byte> bytes) {
-  const std::string_view first = text_at(bytes, 0, 4), kind = text_at(bytes, 8, 4);
-  if ((first == "RIFF" || first == "RIFX" || first == "RF64") && kind == "WAVE") return true;
-  if (first == "FORM" && (kind == "AIFF" || kind == "AIFC")) return true;
-  return first == "fLaC" || is_sound_in_ogg(bytes) || is_mp3(bytes);
-}
-
 }  // namespace
 
 Sound decode_sound(const ByteSource& source, const SoundOptions& options) {
   const FileBytes file(source, "a sound file", options.max_bytes);
   std::optional<Sound> sound;
-  if (is_for_libsndfile(file.bytes())) {
+  if (is_plain_sound(file.bytes())) {
     sound = decode_by_libsndfile(file, options);
   } else if (is_film(file.bytes())) {
     sound = decode_sound_by_ffmpeg(file, options);

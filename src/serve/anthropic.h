@@ -7,6 +7,7 @@
 
 #include "serve/ask.h"
 #include "serve/fields.h"
+#include "serve/file_part.h"
 #include "serve/http/message.h"
 #include "serve/refusal.h"
 #include "serve/reply.h"
@@ -24,7 +25,8 @@ enum class Purpose : uint8_t { answer, count };
 
 /** Every field is honoured or refused by its name; beside Anthropic's there are those of read_sampling and a picture's
  *  "budget". */
-Result<MessagesRequest> read_messages_request(const json::object& body, const ModelFacts& model, Purpose purpose);
+Result<MessagesRequest> read_messages_request(const json::object& body, const ModelFacts& model, Purpose purpose,
+                                              const FileFinder& files);
 
 /** `model`: the name that the client gave. */
 std::shared_ptr<Reply> messages_reply(std::shared_ptr<Responder> responder, const MessagesRequest& request,
@@ -36,8 +38,9 @@ struct AnthropicConversation {
   std::string begun;  // of the answer, by a last message of the model's
 };
 
-/** `system`: may be null. */
-Result<AnthropicConversation> read_anthropic_messages(const json::array& messages, const json::value* system);
+/** `system`: may be null. `files`: that pictures may name by their ids. */
+Result<AnthropicConversation> read_anthropic_messages(const json::array& messages, const json::value* system,
+                                                      const FileFinder& files = {});
 
 /** {name, description, input_schema} each, as the templates take them; tools that run at Anthropic's are refused. */
 Result<json::array> read_anthropic_tools(const json::array& tools, const std::string& field);

@@ -17,6 +17,8 @@ constexpr std::string_view kBillingHead = "x-anthropic-billing-header:";
 
 class Reader {
  public:
+  explicit Reader(const FileFinder& files) : files_(files) {}
+
   Result<AnthropicConversation> run(const json::array& messages, const json::value* system) {
     if (messages.empty()) return Failure{"messages", "expected at least one message, found none"};
     if (system != nullptr) system_prompt(*system, "system");
@@ -187,19 +189,23 @@ class Reader {
       bytes = bytes_of_data_url(inside.text("url").value_or(""), place + ".source.url");
       if (!bytes) inside.fail(bytes.failure());
     } else if (type == "file") {
-      inside.fail("type", "files are not kept here: expected base64");
+      auto kept = read_file_id(inside, files_);
+      if (!kept && !inside.failure()) inside.fail("file_id", "is missing");
+      bytes = std::move(kept).value_or("");
     }
     settle(inside);
     if (!turns_.failed()) turns_.media({media::Kind::image, place, std::move(bytes).value(), budget});
   }
 
+  const FileFinder& files_;
   Turns turns_;
 };
 
 }  // namespace
 
-Result<AnthropicConversation> read_anthropic_messages(const json::array& messages, const json::value* system) {
-  return Reader().run(messages, system);
+Result<AnthropicConversation> read_anthropic_messages(const json::array& messages, const json::value* system,
+                                                      const FileFinder& files) {
+  return Reader(files).run(messages, system);
 }
 
 void read_cache_control(Fields& fields) {

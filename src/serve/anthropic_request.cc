@@ -162,7 +162,8 @@ void read_answer_fields(Fields& fields, MessagesRequest& request, const ModelFac
 
 }  // namespace
 
-Result<MessagesRequest> read_messages_request(const json::object& body, const ModelFacts& model, Purpose purpose) {
+Result<MessagesRequest> read_messages_request(const json::object& body, const ModelFacts& model, Purpose purpose,
+                                              const FileFinder& files) {
   Fields fields(body);
   MessagesRequest request;
   Ask& ask = request.ask;
@@ -182,7 +183,7 @@ Result<MessagesRequest> read_messages_request(const json::object& body, const Mo
   if (messages == nullptr) fields.fail("messages", "is missing");
   const json::value* system = fields.any("system");
   if (auto failure = fields.failure()) return *failure;
-  auto conversation = read_anthropic_messages(*messages, system);
+  auto conversation = read_anthropic_messages(*messages, system, files);
   if (!conversation) return conversation.failure();
   ask.messages = std::move(conversation.value().messages);
   ask.media = std::move(conversation.value().media);

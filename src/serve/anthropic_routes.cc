@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "serve/anthropic.h"
+#include "serve/files.h"
 #include "serve/json_request.h"
 
 namespace gemma::serve {
@@ -10,7 +11,7 @@ namespace {
 void messages(Call& call) {
   auto given = read_json_request(call, anthropic_error);
   if (!given) return;
-  auto request = read_messages_request(given->body, given->model->facts, Purpose::answer);
+  auto request = read_messages_request(given->body, given->model->facts, Purpose::answer, files_of(call));
   if (!request) return call.responder->respond(anthropic_error(request.failure()));
   auto reply = messages_reply(call.responder, request.value(), given->name);
   call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));
@@ -19,7 +20,7 @@ void messages(Call& call) {
 void count_tokens(Call& call) {
   auto given = read_json_request(call, anthropic_error);
   if (!given) return;
-  auto request = read_messages_request(given->body, given->model->facts, Purpose::count);
+  auto request = read_messages_request(given->body, given->model->facts, Purpose::count, files_of(call));
   if (!request) return call.responder->respond(anthropic_error(request.failure()));
   const auto tokens = count_prompt(*given->model, std::move(request.value().ask));
   if (!tokens) return call.responder->respond(anthropic_error(tokens.failure()));

@@ -33,36 +33,38 @@ File file_of(const MediaSource& source) {
   return File::adopt(fd, source.name);
 }
 
-/** Decodes a source and adds it; a failure of the field that it came in. */
-std::optional<Failure> take(const ServedModel& model, const MediaSource& source, MediaList& media) {
+}  // namespace
+
+Result<std::shared_ptr<const Media>> decoded(const ServedModel& model, const MediaSource& source,
+                                             media::PrepareOptions how) {
   if (!model.media.takes(source.kind)) {
     return Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model.name,
                                             source.kind == media::Kind::audio ? "sound" : "pictures")};
   }
+  how.kind = source.kind;
+  how.budget = source.budget;
   try {
-    media.push_back(read_media(model, source));
+    model.media.set(how);
+    const media::Prepared prepared = media::prepare_apart(file_of(source), how, {});
+    return std::make_shared<const Media>(media_of(source.name, source.kind, prepared, model.media.encoders));
   } catch (const Error& error) {  // begins with the file's name, which is the field's
     const std::string named = source.name + ": ", what = error.what();
     return Failure{source.name, what.starts_with(named) ? what.substr(named.size()) : what};
   }
-  return std::nullopt;
 }
 
-}  // namespace
-
-std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source) {
-  media::PrepareOptions options;
-  options.kind = source.kind;
-  options.budget = source.budget;
-  model.media.set(options);
-  const media::Prepared prepared = media::prepare_apart(file_of(source), options, {});
-  return std::make_shared<const Media>(media_of(source.name, source.kind, prepared, model.media.encoders));
+Refusal queue_is_full() {
+  Refusal full(429, {"", "the queue is full: too many requests are waiting"});
+  full.retry_after = 1;
+  return full;
 }
 
 Result<int64_t> count_prompt(const ServedModel& model, Ask ask) {
   MediaList media;
   for (const MediaSource& source : ask.media) {
-    if (auto failure = take(model, source, media)) return *failure;
+    auto one = decoded(model, source);
+    if (!one) return one.failure();
+    media.push_back(std::move(one).value());
   }
   return Exchange::count(model.speaker, ask.messages, std::move(media), ask.answer);
 }
@@ -76,7 +78,9 @@ void Generation::begin() {
 std::optional<Refusal> Generation::prepare() {
   for (MediaSource& source : ask_.media) {
     if (cancelled_.load()) return std::nullopt;
-    if (auto failure = take(*model_, source, media_)) return Refusal(std::move(*failure));
+    auto one = decoded(*model_, source);
+    if (!one) return Refusal(one.failure());
+    media_.push_back(std::move(one).value());
     source.bytes = {};
   }
   if (auto failure = hold_to_form(ask_, *model_)) return Refusal(std::move(*failure));
@@ -114,9 +118,7 @@ void Generation::start() {
   for (int choice = 0; choice < running_; ++choice) {
     if (submit(choice)) continue;
     exchanges_.clear();
-    Refusal full(429, {"", "the queue is full: too many requests are waiting"});
-    full.retry_after = 1;
-    return reply_->refused(full);
+    return reply_->refused(queue_is_full());
   }
   reply_->started(exchanges_[0]->answer());
 }

@@ -47,8 +47,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
   int running_ = 0;
 };
 
-/** Decodes a source in a process of its own and makes it what the model takes; fails with the source's name. */
-std::shared_ptr<const Media> read_media(const ServedModel& model, const MediaSource& source);
+/** A source decoded in a process of its own and made what the model takes; `how`: what is otherwise than usual. The
+ *  failure names the field that it came in. */
+Result<std::shared_ptr<const Media>> decoded(const ServedModel& model, const MediaSource& source,
+                                             media::PrepareOptions how = {});
+
+/** What is said when nobody can be served. */
+Refusal queue_is_full();
 
 /** How many tokens the prompt of a chat has, media included. */
 Result<int64_t> count_prompt(const ServedModel& model, Ask ask);

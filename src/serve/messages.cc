@@ -24,7 +24,7 @@ int budget_of(Fields& part, Fields& picture) {
 
 class Reader {
  public:
-  explicit Reader(std::string field) : field_(std::move(field)) {}
+  Reader(std::string field, const FileFinder& files) : field_(std::move(field)), files_(files) {}
 
   Result<Conversation> run(const json::array& messages) {
     if (messages.empty()) return Failure{field_, "expected at least one message, found none"};
@@ -152,7 +152,7 @@ class Reader {
     const json::object* object = value.if_object();
     if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(&value))}), nullptr;
     Fields fields(*object, where);
-    const auto type = fields.word("type", {"text", "image_url", "input_audio", "video_url"});
+    const auto type = fields.word("type", {"text", "image_url", "input_audio", "video_url", "file"});
     if (!type && !object->contains("type")) fields.fail("type", "is missing");
     json::object out;
     if (type == "text") {
@@ -164,6 +164,8 @@ class Reader {
       fields.fail("type", "pictures, sound and film are for turns of the user and of tools");
     } else if (type == "input_audio") {
       out = sound(fields, where);
+    } else if (type == "file") {
+      out = file(fields, where);
     } else if (type) {
       out = seen(fields, *type, where);
     }
@@ -198,6 +200,16 @@ class Reader {
     return add({film ? media::Kind::video : media::Kind::image, where, std::move(bytes).value(), budget});
   }
 
+  json::object file(Fields& fields, const std::string& where) {
+    const json::object* given = fields.object("file");
+    if (given == nullptr) return fields.fail("file", "expected an object with \"file_id\""), json::object();
+    Fields inside(*given, where + ".file");
+    auto source = read_file_part(inside, where, files_);
+    if (source && source->kind == media::Kind::image) source->budget = read_picture_budget(fields);
+    settle(inside);
+    return source && !failure_ ? add(std::move(*source)) : json::object();
+  }
+
   json::object sound(Fields& fields, const std::string& where) {
     const json::object* given = fields.object("input_audio");
     if (given == nullptr) return fields.fail("input_audio", "expected an object with \"data\""), json::object();
@@ -213,6 +225,7 @@ class Reader {
   }
 
   const std::string field_;
+  const FileFinder& files_;
   Conversation out_;
   std::set<std::string> open_calls_;  // ids of calls that wait for an answer
   std::optional<Failure> failure_;
@@ -236,8 +249,8 @@ Medium medium_of(media::Kind kind) {
   return kind == media::Kind::audio ? Medium::audio : Medium::video;
 }
 
-Result<Conversation> read_messages(const json::array& messages, const std::string& field) {
-  return Reader(field).run(messages);
+Result<Conversation> read_messages(const json::array& messages, const std::string& field, const FileFinder& files) {
+  return Reader(field, files).run(messages);
 }
 
 Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field) {

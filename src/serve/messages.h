@@ -12,6 +12,7 @@
 #include "chat/media_places.h"
 #include "serve/ask.h"
 #include "serve/fields.h"
+#include "serve/file_part.h"
 
 namespace gemma::serve {
 
@@ -21,8 +22,8 @@ struct Conversation {
 };
 
 /** `field`: what the array is called in failures. A tool's answer must follow the call that it names, and every call
- *  must be answered before somebody else speaks. */
-Result<Conversation> read_messages(const json::array& messages, const std::string& field);
+ *  must be answered before somebody else speaks. `files`: that parts may name by their ids. */
+Result<Conversation> read_messages(const json::array& messages, const std::string& field, const FileFinder& files = {});
 
 Medium medium_of(media::Kind kind);
 

@@ -128,7 +128,7 @@ void read_form(Fields& fields, Ask& ask) {
 
 }  // namespace
 
-Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts& model) {
+Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts& model, const FileFinder& files) {
   Fields fields(body);
   ChatRequest request;
   Ask& ask = request.ask;
@@ -162,7 +162,7 @@ Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts
   const json::array* messages = fields.list("messages");
   if (messages == nullptr) fields.fail("messages", "is missing");
   if (auto failure = fields.failure()) return *failure;
-  auto conversation = read_messages(*messages, "messages");
+  auto conversation = read_messages(*messages, "messages", files);
   if (!conversation) return conversation.failure();
   ask.messages = std::move(conversation.value().messages);
   ask.media = std::move(conversation.value().media);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "serve/files.h"
 #include "serve/json_request.h"
 #include "serve/openai_chat.h"
 #include "serve/openai_completions.h"
@@ -13,7 +14,7 @@ namespace {
 void chat_completions(Call& call) {
   const auto given = read_json_request(call, openai_error);
   if (!given) return;
-  auto request = read_chat_request(given->body, given->model->facts);
+  auto request = read_chat_request(given->body, given->model->facts, files_of(call));
   if (!request) return call.responder->respond(openai_error(request.failure()));
   auto reply = chat_reply(call.responder, request.value(), given->name, *given->model);
   call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));

@@ -9,6 +9,7 @@
 
 #include "serve/ask.h"
 #include "serve/fields.h"
+#include "serve/file_part.h"
 #include "serve/http/message.h"
 #include "serve/reply.h"
 #include "serve/response_desk.h"
@@ -38,8 +39,9 @@ enum class ResponsesPurpose : uint8_t { answer, count };
 Result<ResponsesRequest> read_responses_request(const json::object& body, const ModelFacts& model,
                                                 ResponsesPurpose purpose);
 
-/** The messages of `request`, behind `instructions` and the items before. */
-std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before);
+/** The messages of `request`, behind `instructions` and the items before. `files`: that items may name by their ids. */
+std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before,
+                                            const FileFinder& files = {});
 
 /** Items of input as they are kept: a text as a message, and each with an id. */
 Result<json::array> items_of_input(const json::value& input);

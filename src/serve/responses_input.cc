@@ -22,7 +22,7 @@ std::string_view prefix_of(std::string_view type) {
 /** Items as turns. */
 class Reader {
  public:
-  explicit Reader(Turns& turns) : turns_(turns) {}
+  Reader(Turns& turns, const FileFinder& files) : turns_(turns), files_(files) {}
 
   void item(const json::value& value, const std::string& where) {
     const json::object* object = value.if_object();
@@ -82,7 +82,7 @@ class Reader {
   }
 
   void content_part(Fields& part, const std::string& place, bool media) {
-    const auto type = part.word("type", {"input_text", "output_text", "input_image", "input_audio"});
+    const auto type = part.word("type", {"input_text", "output_text", "input_image", "input_audio", "input_file"});
     if (!type) return part.fail("type", "is missing");
     part.any("prompt_cache_breakpoint");  // what was read is found again wherever it ends
     if (*type == "input_text" || *type == "output_text") {
@@ -92,16 +92,34 @@ class Reader {
       return turns_.text(text.value_or(""));
     }
     if (!media) return part.fail("type", "pictures and sound are for turns of the user and results of tools");
-    *type == "input_image" ? image(part, place) : sound(part, place);
+    if (*type == "input_image") return image(part, place);
+    *type == "input_file" ? file(part, place) : sound(part, place);
+  }
+
+  static int budget_of(Fields& part) {
+    const auto detail = part.word("detail", {"auto", "low", "high"});
+    if (const int budget = read_picture_budget(part); budget != 0 || !detail) return budget;
+    return *detail == "low" ? 70 : *detail == "high" ? 1120 : media::kAutoBudget;
+  }
+
+  void file(Fields& part, const std::string& place) {
+    part.unsupported("file_url", "addresses are not fetched");
+    const int budget = budget_of(part);
+    auto source = read_file_part(part, place, files_);
+    if (!source || part.failure()) return;
+    if (source->kind == media::Kind::image) source->budget = budget;
+    turns_.media(std::move(*source));
   }
 
   void image(Fields& part, const std::string& place) {
-    part.unsupported("file_id", "files are not kept here: expected image_url");
-    const auto detail = part.word("detail", {"auto", "low", "high"});
-    int budget = read_picture_budget(part);
-    if (budget == 0 && detail) budget = *detail == "low" ? 70 : *detail == "high" ? 1120 : media::kAutoBudget;
+    const int budget = budget_of(part);
+    auto kept = read_file_id(part, files_);
     const auto url = part.text("image_url");
-    if (!url) return part.fail("image_url", "is missing");
+    if (part.failure()) return;
+    if (kept.has_value() == url.has_value()) {
+      return part.fail("image_url", kept ? "expected no file_id beside it" : "is missing");
+    }
+    if (kept) return turns_.media({media::Kind::image, place, std::move(*kept), budget});
     auto bytes = bytes_of_data_url(*url, place + ".image_url");
     if (!bytes) return part.fail(bytes.failure());
     turns_.media({media::Kind::image, place, std::move(bytes).value(), budget});
@@ -171,6 +189,7 @@ class Reader {
   }
 
   Turns& turns_;
+  const FileFinder& files_;
 };
 
 }  // namespace
@@ -197,9 +216,10 @@ Result<json::array> items_of_input(const json::value& input) {
   return items;
 }
 
-std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before) {
+std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before,
+                                            const FileFinder& files) {
   Turns turns;
-  Reader reader(turns);
+  Reader reader(turns, files);
   const json::value* instructions = request.said.if_contains("instructions");
   if (instructions != nullptr && instructions->is_string() && !instructions->get_string().empty()) {
     turns.speak("system", "instructions");

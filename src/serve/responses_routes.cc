@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "serve/files.h"
 #include "serve/json_request.h"
+#include "serve/openai_page.h"
 #include "serve/openai_wire.h"
 #include "serve/response_desk.h"
 #include "serve/responses.h"
@@ -35,7 +35,7 @@ std::optional<ResponsesRequest> read(Call& call, const JsonRequest& given, Respo
     if (!items) return refuse({"previous_response_id", items.failure().reason});
     before = std::move(items).value();
   }
-  if (auto failure = read_responses_input(request.value(), before)) return refuse(*failure);
+  if (auto failure = read_responses_input(request.value(), before, files_of(call))) return refuse(*failure);
   return std::move(request).value();
 }
 
@@ -103,35 +103,9 @@ json::object as_it_stands(Call& call, StoredResponse stored) {
 
 /** A page of the items that were asked with. */
 void list_items(Call& call, const StoredResponse& stored) {
-  const std::string& query = call.request.query;
-  const std::string after = query_value(query, "after"), order = query_value(query, "order"),
-                    wanted = query_value(query, "limit");
-  int limit = kUsualItems;
-  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
-  const bool number = wanted.empty() || (error == std::errc() && end == wanted.data() + wanted.size());
-  if (!number || limit < 1 || limit > kMostItems) {
-    return call.responder->respond(
-        openai_error(Failure{"limit", fmt::format("expected a number of 1 to {}, found '{}'", kMostItems, wanted)}));
-  }
-  if (!order.empty() && order != "asc" && order != "desc") {
-    return call.responder->respond(
-        openai_error(Failure{"order", fmt::format("expected asc or desc, found '{}'", order)}));
-  }
-  json::array items = stored.input;
-  if (order != "asc") std::reverse(items.begin(), items.end());
-  auto first = items.begin();
-  if (!after.empty()) {
-    first = std::find_if(items.begin(), items.end(),
-                         [&](const json::value& item) { return item.at("id") == json::value(after); });
-    if (first != items.end()) ++first;
-  }
-  const auto last = first + std::min<std::ptrdiff_t>(limit, items.end() - first);
-  const json::array data(first, last);
-  respond(call, {{"object", "list"},
-                 {"data", data},
-                 {"first_id", data.empty() ? json::value() : data.front().at("id")},
-                 {"last_id", data.empty() ? json::value() : data.back().at("id")},
-                 {"has_more", last != items.end()}});
+  auto page = openai_page(stored.input, call.request.query, kUsualItems, kMostItems);
+  if (!page) return call.responder->respond(openai_error(page.failure()));
+  respond(call, page.value());
 }
 
 void retrieve(Call& call) {

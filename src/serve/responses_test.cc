@@ -66,9 +66,13 @@ TEST(ResponsesInput, WhatIsWrongIsNamed) {
   EXPECT_EQ(written(R"([{"type": "item_reference", "id": "x"}])"),
             "input[0].type: expected one of message, function_call, function_call_output, reasoning, found "
             "'item_reference'");
+  EXPECT_EQ(written(R"([{"role": "user", "content": [{"type": "input_film", "file_id": "x"}]}])"),
+            "input[0].content[0].type: expected one of input_text, output_text, input_image, input_audio, input_file, "
+            "found 'input_film'");
   EXPECT_EQ(written(R"([{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}])"),
-            "input[0].content[0].type: expected one of input_text, output_text, input_image, input_audio, found "
-            "'input_file'");
+            "input[0].content[0].file_id: files are not kept here");
+  EXPECT_EQ(written(R"([{"role": "user", "content": [{"type": "input_image", "detail": "low"}]}])"),
+            "input[0].content[0].image_url: is missing");
   EXPECT_EQ(written(R"([{"role": "user", "content": "x", "colour": 1}])"),
             "input[0].colour: is not known here: expected one of id, status, type, role, phase, content");
   EXPECT_EQ(written(R"([{"type": "function_call_output", "call_id": "1", "output": "x"}])"),

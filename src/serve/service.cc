@@ -100,8 +100,8 @@ std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optio
 const std::vector<Route>& all_routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> out;
-    for (const auto& some :
-         {openai_routes(), responses_routes(), anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
+    for (const auto& some : {openai_routes(), responses_routes(), files_routes(), transcription_routes(),
+                             anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
       out.insert(out.end(), some.begin(), some.end());
     }
     return out;
@@ -139,10 +139,15 @@ const Key* Service::key_of(const HttpRequest& request) const {
   return keys_ && !secret.empty() ? keys_->find(secret) : nullptr;
 }
 
+void Service::own(const Call& call, AnswerOptions& answer) const {
+  if (call.key == nullptr) return;
+  answer.key = call.key->salt;
+  if (!options_.share_cache) answer.salt = call.key->salt;
+}
+
 std::shared_ptr<Generation> Service::generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
                                                 std::shared_ptr<Reply> reply) {
-  if (call.key != nullptr) ask.answer.key = call.key->salt;
-  if (call.key != nullptr && !options_.share_cache) ask.answer.salt = call.key->salt;
+  own(call, ask.answer);
   if (const auto forced = options_.forced.find(call.model); forced != options_.forced.end()) {
     ask.forced = forced->second[std::min(turns_since_user(ask.messages), forced->second.size() - 1)];
   }

@@ -55,6 +55,8 @@ class Service {
   const std::shared_ptr<ResponseDesk>& responses() const { return options_.responses; }
   const std::shared_ptr<FileStore>& files() const { return options_.files; }
   bool has_keys() const { return keys_.has_value(); }
+  /** Makes an answer the caller's: keys share the engine evenly and find what they have cached themselves. */
+  void own(const Call& call, AnswerOptions& answer) const;
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
   void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
   /** The same, not begun, of a client that may leave: it goes on until it is cancelled. */
@@ -98,6 +100,8 @@ struct Route {
 /** Of all protocols; each adds its own in its own file. */
 std::vector<Route> openai_routes();
 std::vector<Route> responses_routes();
+std::vector<Route> files_routes();
+std::vector<Route> transcription_routes();
 std::vector<Route> anthropic_routes();
 std::vector<Route> ollama_routes();
 std::vector<Route> plain_routes();  // health, metrics, tokens

@@ -1,36 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands about files: caption, watch, transcribe."""
 
-import array
 import json
-import math
 import re
 import signal
 import subprocess
 import unittest
-import wave
 
 import tiny_model
-from support import GOLDEN, PROGRAM, ProgramTest, Terminal
+from support import GOLDEN, PROGRAM, ProgramTest, Terminal, write_tone
 
 IMAGES = GOLDEN / "preprocess" / "images"
 WIDE, SQUARE = IMAGES / "wide_40x150.png", IMAGES / "square_96.png"
 FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
 SILENCE = GOLDEN / "preprocess" / "audio" / "silence_4000_14.wav"
-
-
-def write_tone(path, seconds, pauses=()):
-    """A tone with silence from begin to end for each of `pauses`."""
-    values = array.array("h")
-    for i in range(int(seconds * 16000)):
-        quiet = any(begin <= i / 16000 < end for begin, end in pauses)
-        values.append(0 if quiet else int(8000 * math.sin(0.1 * i)))
-    with wave.open(str(path), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16000)
-        out.writeframes(values.tobytes())
-    return path
 
 
 class Tasks(ProgramTest):

@@ -21,17 +21,10 @@ def text_of(response):
     return "".join(part["text"] for item in response["output"] if item["type"] == "message" for part in item["content"])
 
 
-def get(server, path, status=200, headers=None):
-    found, _, text = server.ask("GET", path, headers=headers)
-    if found != status:
-        raise AssertionError(f"{path}: {found} instead of {status}: {text}")
-    return json.loads(text)
-
-
 def until_over(server, name):
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        response = get(server, f"{RESPONSES}/{name}")
+        response = server.get(f"{RESPONSES}/{name}")
         if response["status"] not in ("queued", "in_progress"):
             return response
         time.sleep(0.1)
@@ -75,7 +68,7 @@ class ResponsesTest(ServerTest):
         last = events[-1][1]["response"]
         self.assertEqual(text_of(last), text)
         self.assertEqual(last["usage"]["output_tokens"], whole["usage"]["output_tokens"])
-        self.assertEqual(get(self.server, f"{RESPONSES}/{last['id']}"), last)
+        self.assertEqual(self.server.get(f"{RESPONSES}/{last['id']}"), last)
 
     def test_what_stopped_it(self):
         cut = self.server.json(RESPONSES, {**CAPITAL, "max_output_tokens": 1})
@@ -98,7 +91,7 @@ class ResponsesTest(ServerTest):
         self.assertGreater(second["usage"]["input_tokens"], first["usage"]["input_tokens"])
         self.assertEqual(second["previous_response_id"], first["id"])
         self.assertEqual(self.server.ask("DELETE", f"{RESPONSES}/{first['id']}")[0], 200)
-        get(self.server, f"{RESPONSES}/{first['id']}", status=404)
+        self.server.get(f"{RESPONSES}/{first['id']}", status=404)
         body = {"input": "x", "previous_response_id": second["id"]}
         error = self.server.json(RESPONSES, body, status=400)["error"]
         self.assertEqual(error["param"], "previous_response_id")
@@ -107,20 +100,20 @@ class ResponsesTest(ServerTest):
     def test_what_is_not_kept(self):
         response = self.server.json(RESPONSES, {**CAPITAL, "store": False})
         self.assertFalse(response["store"])
-        get(self.server, f"{RESPONSES}/{response['id']}", status=404)
+        self.server.get(f"{RESPONSES}/{response['id']}", status=404)
 
     def test_items_of_input(self):
         items = [{"role": "user", "content": str(i)} for i in range(5)]
         response = self.server.json(RESPONSES, {"input": items, "max_output_tokens": 1})
         path = f"{RESPONSES}/{response['id']}/input_items"
-        newest = get(self.server, path + "?limit=2")
+        newest = self.server.get(path + "?limit=2")
         self.assertEqual([item["content"] for item in newest["data"]], ["4", "3"])
         self.assertTrue(newest["has_more"])
-        rest = get(self.server, f"{path}?limit=2&order=asc&after={newest['last_id']}")
+        rest = self.server.get(f"{path}?limit=2&order=asc&after={newest['last_id']}")
         self.assertEqual([item["content"] for item in rest["data"]], ["4"])
         self.assertFalse(rest["has_more"])
-        get(self.server, path + "?limit=0", status=400)
-        get(self.server, path + "?order=up", status=400)
+        self.server.get(path + "?limit=0", status=400)
+        self.server.get(path + "?order=up", status=400)
 
     def test_in_the_background(self):
         asked = self.server.json(RESPONSES, {**CAPITAL, "background": True})
@@ -133,7 +126,7 @@ class ResponsesTest(ServerTest):
         cancelled = self.server.json(f"{RESPONSES}/{asked['id']}/cancel", {})
         self.assertEqual(cancelled["status"], "cancelled")
         time.sleep(0.5)
-        self.assertEqual(get(self.server, f"{RESPONSES}/{asked['id']}")["status"], "cancelled")
+        self.assertEqual(self.server.get(f"{RESPONSES}/{asked['id']}")["status"], "cancelled")
         events = self.server.events(RESPONSES, {**CAPITAL, "background": True, "stream": True})
         self.assertEqual(events[-1][0], "response.completed")
         whole = self.server.json(RESPONSES, CAPITAL)
@@ -257,7 +250,7 @@ class StateTest(ProgramTest):
         self.assertEqual(server.stop(), 0)
         self.assertEqual(state.stat().st_mode & 0o777, 0o600)
         server = self.serve()
-        self.assertEqual(get(server, f"{RESPONSES}/{first['id']}"), first)
+        self.assertEqual(server.get(f"{RESPONSES}/{first['id']}"), first)
         body = {"input": "And?", "max_output_tokens": 1, "previous_response_id": first["id"]}
         self.assertEqual(server.json(RESPONSES, body)["previous_response_id"], first["id"])
         server.stop()
@@ -271,13 +264,13 @@ class StateTest(ProgramTest):
         small, large = ({**CAPITAL, "max_output_tokens": 2, "metadata": {"a": "x" * n}} for n in (1, 400_000))
         response = server.json(RESPONSES, large)
         self.assertEqual((response["status"], response["store"]), ("completed", False))
-        get(server, f"{RESPONSES}/{response['id']}", status=404)
+        server.get(f"{RESPONSES}/{response['id']}", status=404)
         events = server.events(RESPONSES, {**large, "stream": True})
         self.assertEqual(events[-1][1]["response"]["store"], False)
         error = server.json(RESPONSES, {**large, "background": True}, status=500)["error"]
         self.assertIn("cannot be kept", error["message"])
         response = server.json(RESPONSES, small)
-        self.assertEqual(get(server, f"{RESPONSES}/{response['id']}"), response)
+        self.assertEqual(server.get(f"{RESPONSES}/{response['id']}"), response)
         server.stop()
         self.assertIn("is not kept", server.log)
 
@@ -301,12 +294,12 @@ class KeysTest(ProgramTest):
         server = Server(self, "--context", 1024, "--keys", keys)
         response = server.json(RESPONSES, {**CAPITAL, "max_output_tokens": 4}, headers=alice)
         path = f"{RESPONSES}/{response['id']}"
-        get(server, path, headers=alice)
-        get(server, path, headers=bob, status=404)
+        server.get(path, headers=alice)
+        server.get(path, headers=bob, status=404)
         self.assertEqual(server.ask("DELETE", path, headers=bob)[0], 404)
         body = {"input": "x", "previous_response_id": response["id"]}
         server.json(RESPONSES, body, headers=bob, status=400)
-        get(server, path, status=401)
+        server.get(path, status=401)
         server.stop()
 
 

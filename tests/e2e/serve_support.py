@@ -55,25 +55,31 @@ class Server:
         connection.close()
         return answer.status, dict(answer.getheaders()), text
 
+    def get(self, path, status=200, headers=None):
+        found, _, text = self.ask("GET", path, headers=headers)
+        if found != status:
+            raise AssertionError(f"{path}: {found} instead of {status}: {text}")
+        return json.loads(text)
+
     def json(self, path, body, status=200, headers=None):
         found, _, text = self.ask("POST", path, body, headers)
         if found != status:
             raise AssertionError(f"{path}: {found} instead of {status}: {text}")
         return json.loads(text)
 
+    def form(self, path, fields, status=200, headers=None):
+        """What comes back for a form as multipart() makes it."""
+        found, head, text = self.ask("POST", path, *multipart(fields, headers))
+        if found != status:
+            raise AssertionError(f"{path}: {found} instead of {status}: {text}")
+        return json.loads(text) if head["Content-Type"] == "application/json" else text
+
     def events(self, path, body, headers=None):
         """The (name, data) of a stream; data of OpenAI's last event is "[DONE]"."""
-        status, head, text = self.ask("POST", path, body, headers)
-        if status != 200 or not head["Content-Type"].startswith("text/event-stream"):
-            raise AssertionError(f"{path}: {status} {head}: {text}")
-        out = []
-        for block in text.strip().split("\n\n"):
-            lines = [line for line in block.split("\n") if not line.startswith(":")]
-            fields = dict(line.split(": ", 1) for line in lines)
-            if fields:
-                data = fields["data"]
-                out.append((fields.get("event"), data if data == "[DONE]" else json.loads(data)))
-        return out
+        return events_in(path, *self.ask("POST", path, body, headers))
+
+    def form_events(self, path, fields):
+        return events_in(path, *self.ask("POST", path, *multipart(fields)))
 
     def raw(self, data, patience=10):
         """What comes back for bytes sent as they are, until the other side closes or is quiet."""
@@ -129,6 +135,31 @@ class TinyServerTest(ServerTest):
     def tearDownClass(cls):
         super().tearDownClass()
         cls.kept.cleanup()
+
+
+def events_in(path, status, head, text):
+    if status != 200 or not head["Content-Type"].startswith("text/event-stream"):
+        raise AssertionError(f"{path}: {status} {head}: {text}")
+    out = []
+    for block in text.strip().split("\n\n"):
+        lines = [line for line in block.split("\n") if not line.startswith(":")]
+        fields = dict(line.split(": ", 1) for line in lines)
+        if fields:
+            data = fields["data"]
+            out.append((fields.get("event"), data if data == "[DONE]" else json.loads(data)))
+    return out
+
+
+def multipart(fields, headers=None):
+    """A form as a body and its headers; a value is text, (name, bytes) for a file, or a list of such."""
+    body = b""
+    for name, given in fields.items():
+        for value in given if isinstance(given, list) else [given]:
+            file = f'; filename="{value[0]}"' if isinstance(value, tuple) else ""
+            content = value[1] if isinstance(value, tuple) else str(value).encode()
+            head = f'--form\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+            body += head.encode() + content + b"\r\n"
+    return body + b"--form--\r\n", {"content-type": "multipart/form-data; boundary=form", **(headers or {})}
 
 
 def user(text):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the program as a person would: with a home of its own, in a pipe or in a terminal."""
 
+import array
 import fcntl
+import math
 import os
 import pathlib
 import pty
@@ -14,6 +16,7 @@ import tempfile
 import termios
 import time
 import unittest
+import wave
 
 PROGRAM = os.environ["GEMMA4_PROGRAM"]
 SOURCE = pathlib.Path(os.environ["GEMMA4_SOURCE"])
@@ -21,6 +24,20 @@ MODEL = str(SOURCE / "models" / "gemma-3-270m-q4_k_m.gguf")
 GOLDEN = SOURCE / "tests" / "golden"
 PATIENCE = float(os.environ.get("GEMMA4_PATIENCE", "1"))  # times as slow as a release build may be
 SANITIZED = PATIENCE > 1
+
+
+def write_tone(path, seconds, pauses=()):
+    """A tone with silence from begin to end for each of `pauses`."""
+    values = array.array("h")
+    for i in range(int(seconds * 16000)):
+        quiet = any(begin <= i / 16000 < end for begin, end in pauses)
+        values.append(0 if quiet else int(8000 * math.sin(0.1 * i)))
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16000)
+        out.writeframes(values.tobytes())
+    return path
 
 
 class ProgramTest(unittest.TestCase):

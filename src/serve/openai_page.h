@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace gemma::serve {
+
+/** {"object": "list", data, first_id, last_id, has_more}: a page of `items`, which have an "id" and stand oldest first,
+ *  as the query's "after", "order" (desc where it says nothing) and "limit" (`usual`, at most `most`) ask for it. */
+Result<json::object> openai_page(json::array items, std::string_view query, int usual, int most);
+
+}  // namespace gemma::serve

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <utility>
+
+#include "exchange/subtitles.h"
+#include "serve/openai_wire.h"
+#include "serve/transcription.h"
+
+namespace gemma::serve {
+namespace {
+
+constexpr double kSeekRate = 100;  // places a second, as OpenAI counts them
+
+json::array segments_of(const TranscriptionRequest& request, const Transcript& transcript,
+                        const std::vector<HeardPiece>& pieces) {
+  json::array segments;
+  for (const SpeechSegment& segment : transcript.segments()) {
+    const HeardPiece& piece = pieces[segments.size()];
+    segments.push_back({{"id", static_cast<int64_t>(segments.size())},
+                        {"seek", std::llround(segment.begin * kSeekRate)},
+                        {"start", segment.heard_begin},
+                        {"end", segment.heard_end},
+                        {"text", segment.words()},
+                        {"tokens", json::array(piece.tokens.begin(), piece.tokens.end())},
+                        {"temperature", request.answer.sampling.temperature},
+                        {"avg_logprob", piece.mean_logprob}});
+  }
+  return segments;
+}
+
+}  // namespace
+
+HttpResponse transcription_response(const TranscriptionRequest& request, const SpeechRun& run,
+                                    const std::vector<HeardPiece>& pieces, const Answer& answers,
+                                    int64_t audio_tokens) {
+  const Transcript& transcript = run.transcript();
+  const std::string text = transcript.words(transcript.segments().size());
+  HttpResponse response;
+  if (request.form == TranscriptForm::json) {
+    json::object out{{"text", text}, {"usage", transcription_usage(answers, audio_tokens)}};
+    response.body = write_json(out);
+  } else if (request.form == TranscriptForm::verbose_json) {
+    const std::string& language = request.task.to.empty() ? request.task.language : request.task.to;
+    json::object out{{"task", request.way == SpeechWay::transcribe ? "transcribe" : "translate"},
+                     {"language", language},
+                     {"duration", run.seconds()},
+                     {"text", text},
+                     {"segments", segments_of(request, transcript, pieces)}};
+    out["usage"] = json::object{{"type", "duration"}, {"seconds", std::llround(std::ceil(run.seconds()))}};
+    response.body = write_json(out);
+  } else {
+    const bool srt = request.form == TranscriptForm::srt, vtt = request.form == TranscriptForm::vtt;
+    response.type = vtt ? "text/vtt; charset=utf-8" : "text/plain; charset=utf-8";
+    response.body = srt ? as_srt(transcript.cues()) : vtt ? as_vtt(transcript.cues()) : text + "\n";
+  }
+  return response;
+}
+
+json::object transcription_usage(const Answer& answers, int64_t audio_tokens) {
+  return {{"type", "tokens"},
+          {"input_tokens", answers.prompt_tokens},
+          {"input_token_details",
+           json::object{{"audio_tokens", audio_tokens}, {"text_tokens", answers.prompt_tokens - audio_tokens}}},
+          {"output_tokens", answers.tokens},
+          {"total_tokens", answers.prompt_tokens + answers.tokens}};
+}
+
+}  // namespace gemma::serve
