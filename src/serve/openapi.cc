@@ -124,7 +124,8 @@ json::object errors_of(const Route& route, const json::object& part, bool named,
     errors["413"] = "The body is too large";
     errors["429"] = "Too many requests are waiting";
   }
-  if (named || part.contains("request") || part.contains("missing")) errors["404"] = "There is no such thing here";
+  if (named || part.contains("request") || part.contains("form") || part.contains("missing"))
+    errors["404"] = "There is no such thing here";
   if (keys && route.scope) {
     errors["401"] = "No key, or one that is not known";
     errors["403"] = "The key is not for that";
@@ -141,7 +142,7 @@ json::object errors_of(const Route& route, const json::object& part, bool named,
 json::object answer_of(const json::object& part) {
   json::object content;
   if (const auto* name = part.if_contains("answer")) content = content_of("application/json", ref(name->as_string()));
-  for (const char* key : {"stream", "text"}) {
+  for (const char* key : {"stream", "text", "subtitles"}) {
     const json::value* type = part.if_contains(key);
     if (type != nullptr) content[type->as_string()] = json::object{{"schema", json::object{{"type", "string"}}}};
   }
@@ -168,9 +169,10 @@ json::object operation(std::string_view method, const std::string& path, const j
     }
   }
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
-  if (const json::value* name = part.if_contains("request")) {
-    out["requestBody"] =
-        json::object{{"required", true}, {"content", content_of("application/json", ref(name->as_string()))}};
+  for (const auto& [key, type] : {std::pair{"request", "application/json"}, {"form", "multipart/form-data"}}) {
+    const json::value* name = part.if_contains(key);
+    if (name == nullptr) continue;
+    out["requestBody"] = json::object{{"required", true}, {"content", content_of(type, ref(name->as_string()))}};
   }
   json::object responses = errors_of(*route, part, named, keys);
   if (part.contains("answer") || part.contains("text")) responses["200"] = answer_of(part);

@@ -19,7 +19,8 @@
 
 namespace gemma::serve {
 
-/** {"paths", "requests", "answers"} each; made by cmake/openapi.cmake. */
+/** {"paths", "requests", "answers"} each. A way has "request" (JSON) or "form" (multipart), "answer", and the types of
+ * what else it may say: "stream", "text", "subtitles". Made by cmake/openapi.cmake. */
 const std::vector<std::string_view>& openapi_parts();
 
 /** keys: whether somebody without a key is refused. */

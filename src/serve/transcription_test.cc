@@ -45,7 +45,7 @@ TEST(TranscriptionRequest, WhatIsAskedFor) {
 TEST(TranscriptionRequest, WhatIsWrongIsNamed) {
   EXPECT_EQ(fault({{"language", "xx"}}), "language: expected a code (de) or a name (German), found 'xx'");
   EXPECT_EQ(fault({{"language", "x\" y"}}), "language: expected a code (de) or a name (German), found 'x\" y'");
-  EXPECT_EQ(fault({{"language", "de"}}, SpeechWay::translate), "language: is not known here");
+  EXPECT_TRUE(fault({{"language", "de"}}, SpeechWay::translate).starts_with("language: is not known here"));
   EXPECT_EQ(fault({{"response_format", "xml"}}),
             "response_format: expected one of json, text, srt, verbose_json, vtt, found 'xml'");
   EXPECT_EQ(fault({{"response_format", "verbose_json"}, {"timestamp_granularities", json::array{"segment", "word"}}}),

@@ -23,7 +23,7 @@ void check_chat(const Ask& ask, const ModelFacts& model) {
 
 void read_other_protocols(const json::object& body, const ModelFacts& model) {
   for (const Purpose purpose : {Purpose::answer, Purpose::count}) {
-    if (const auto messages = read_messages_request(body, model, purpose)) check_chat(messages.value().ask, model);
+    if (const auto messages = read_messages_request(body, model, purpose, {})) check_chat(messages.value().ask, model);
   }
   if (const auto chat = read_ollama_request(body, model, OllamaWay::chat)) check_chat(chat.value().ask, model);
   if (const auto prompt = read_ollama_request(body, model, OllamaWay::generate)) {
@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   model.thinks = model.tools = true;
   const auto body = gemma::parse_json(text, 128);
   if (!body || !body.value().is_object()) return 0;
-  const auto chat = gemma::serve::read_chat_request(body.value().get_object(), model);
+  const auto chat = gemma::serve::read_chat_request(body.value().get_object(), model, {});
   if (chat) gemma::serve::check_chat(chat.value().ask, model);
   gemma::serve::read_other_protocols(body.value().get_object(), model);
   const auto completion = gemma::serve::read_completion_request(body.value().get_object(), model);
