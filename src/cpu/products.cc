@@ -29,6 +29,8 @@ constexpr int64_t kPackedShare = 262144, kShare = 65536;
 constexpr int64_t kWideRows = 8 * kTileRows;
 // bf16 that is multiplied in f32: a block of rows and one of a panel's columns, which stays in the first-level cache.
 constexpr int64_t kBlockRows = 192, kBlockColumns = 128;
+// Numbers of widened rows that a thread holds: where rows are longer than 4096 the block has fewer.
+constexpr int64_t kBlockNumbers = kBlockRows * 4096;
 // Bytes of activations that are rounded at once by a thread.
 constexpr int64_t kSmallRows = 16384;
 
@@ -224,7 +226,8 @@ void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t coun
   static constexpr std::array<float, kBlockRows> kOnes = filled_with_ones();
   const int64_t n = (n_ + 1) / 2 * 2, stride = n + 16;  // one line more, as rows must not meet in the same cache sets
   const auto f32 = static_cast<size_t>(DType::f32);
-  for_tiles(group.rows, kBlockRows, [&](int64_t first, int64_t rows) {
+  const int64_t most = std::clamp<int64_t>(kBlockNumbers / n, kTileRows, kBlockRows);
+  for_tiles(group.rows, most, [&](int64_t first, int64_t rows) {
     float *x = of_rows.floats(rows * stride), *wide = of_panel.floats((kBlockColumns + kBlockRows) * kPanelRows);
     float* sums = wide + kBlockColumns * kPanelRows;
     for (int64_t r = 0; r < rows; ++r) widen_row(bf16_ + (group.first + first + r) * n, n, x + r * stride);

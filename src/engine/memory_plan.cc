@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "base/thread_pool.h"
 
 namespace gemma {
 namespace {
@@ -14,6 +15,8 @@ constexpr int kUnknownContext = 8192;  // of a model that does not say
 constexpr int kLeastRows = 32;         // of a step
 // Scratch of threads, copies of logits, and the like, which do not grow with anything.
 constexpr int64_t kSmallThings = 16'000'000;
+// Of each thread: rows that are widened for products (cpu/products.cc), of which the towers' are the longest.
+constexpr int64_t kWidenedRows = 192 * 4096 * 4;
 constexpr int64_t kClipFrames = 3000;  // of mel features, the longest clip that a tower hears
 
 int longest_context(const Config& config) { return config.context > 0 ? config.context : kUnknownContext; }
@@ -61,7 +64,7 @@ int64_t encoding_bytes(const MediaConfig& encoders, const EngineOptions& options
     const int64_t pixels = int64_t{3} * blocks->side * blocks->side;
     most = std::max(most, 4 * options.picture_tokens * (int64_t{3} * pixels + int64_t{4} * blocks->dim));
   }
-  return most + kSmallThings;
+  return most + physical_cores() * kWidenedRows + kSmallThings;
 }
 
 int64_t activation_bytes(const Config& config, const EngineOptions& options) {

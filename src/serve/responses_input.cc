@@ -168,24 +168,32 @@ class Reader {
 
   /** The thought itself where it is there, else its summary. */
   void reasoning(Fields& fields, const std::string& where) {
-    const auto joined = [&](std::string_view key) {
-      std::string all;
-      const json::array* parts = fields.list(key);
-      for (size_t i = 0; parts != nullptr && i < parts->size(); ++i) {
-        const json::object* part = (*parts)[i].if_object();
-        const json::value* text = part != nullptr ? part->if_contains("text") : nullptr;
-        if (text == nullptr || !text->is_string()) {
-          fields.fail(Failure{fmt::format("{}[{}].text", fields.name_of(key), i), "expected a string"});
-        } else {
-          all += (all.empty() ? "" : "\n") + std::string(text->get_string());
-        }
-      }
-      return all;
-    };
-    const std::string content = joined("content"), summary = joined("summary");
+    const std::string content = thoughts(fields, "content", "reasoning_text");
+    const std::string summary = thoughts(fields, "summary", "summary_text");
     const std::string hidden = thought_in(fields.text("encrypted_content").value_or(""));
     turns_.speak("assistant", where);
     turns_.thought(!content.empty() ? content : !hidden.empty() ? hidden : summary);
+  }
+
+  /** The texts of parts of this type, a line each. */
+  std::string thoughts(Fields& fields, std::string_view key, std::string_view type) {
+    std::string all;
+    const json::array* parts = fields.list(key);
+    for (size_t i = 0; parts != nullptr && i < parts->size(); ++i) {
+      const std::string place = fmt::format("{}[{}]", fields.name_of(key), i);
+      const json::object* object = (*parts)[i].if_object();
+      if (object == nullptr) {
+        fields.fail(Failure{place, fmt::format("expected an object, found {}", kind_of(&(*parts)[i]))});
+        return all;
+      }
+      Fields part(*object, place);
+      part.word("type", {type});
+      const auto text = part.text("text");
+      if (!text) part.fail("text", "is missing");
+      settle(part);
+      all += (all.empty() ? "" : "\n") + text.value_or("");
+    }
+    return all;
   }
 
   Turns& turns_;
