@@ -83,7 +83,7 @@ class ClientTest(TinyServerTest):
         folder = super().model(test)
         config = folder / "config.json"
         config.write_text(re.sub(r'("max_position_embeddings": )\d+', rf"\g<1>{cls.CONTEXT}", config.read_text()))
-        args = ["--context", cls.CONTEXT]
+        args = ["--context", cls.CONTEXT, "--log", "none"]  # lines would fill a pipe that nobody reads
         paths = {}
         for name, rules in {**RULES, **cls.RULES}.items():
             paths[name] = folder.parent / f"{name}.ebnf"

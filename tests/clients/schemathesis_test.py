@@ -31,7 +31,7 @@ class SchemathesisTest(ClientTest):
         )
         cls.KEY = made.stdout.strip()
         keys.write_text(keys.read_text().rstrip() + " scope=generate,models,metrics\n")
-        cls.ARGS += ("--keys", keys, "--log", "none")
+        cls.ARGS += ("--keys", keys)
         return folder
 
     def test_nothing_is_found(self):

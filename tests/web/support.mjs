@@ -111,6 +111,11 @@ export const chooser = 'input[type=file]:not([capture])';
 
 /** Fails on what axe-core finds wrong, by its own words. */
 export async function checkAccess(page, what) {
+  // What still slides or fades in has neither its place nor its colours.
+  await page.evaluate(() => {
+    const ending = document.getAnimations().filter((each) => each.effect.getTiming().iterations !== Infinity);
+    return Promise.allSettled(ending.map((each) => each.finished));
+  });
   await page.evaluate(readFileSync(modules.resolve('axe-core'), 'utf8'));
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   const said = found.violations.map(
