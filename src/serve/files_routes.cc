@@ -73,8 +73,9 @@ void upload(Call& call) {
 
 void list(Call& call) {
   json::array all;
-  const std::string purpose = query_value(call.request.query, "purpose");
-  for (const KeptFile& file : call.service.files()->list(call.owner(), purpose, seconds_now())) {
+  const auto purpose = query_once(call.request.query, "purpose");
+  if (!purpose) return refuse(call, purpose.failure());
+  for (const KeptFile& file : call.service.files()->list(call.owner(), purpose.value(), seconds_now())) {
     all.push_back(file_object(file));
   }
   auto page = openai_page(std::move(all), call.request.query, kMostListed, kMostListed);

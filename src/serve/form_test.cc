@@ -76,6 +76,8 @@ TEST(OpenAiPage, AfterOrderLimit) {
   EXPECT_EQ(page("after=1"), "");
   EXPECT_EQ(page("after=x"), "after: there is no 'x' here");
   EXPECT_EQ(page("limit=10"), "limit: expected a number of 1 to 9, found '10'");
+  EXPECT_EQ(page("order="), "order: expected a value");
+  EXPECT_EQ(page("order=asc&a=b&order=asc"), "order: is given twice");
   EXPECT_EQ(page("order=up"), "order: expected asc or desc, found 'up'");
 }
 

@@ -5,14 +5,33 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include "serve/http/message.h"
 
 namespace gemma::serve {
 
+Result<std::string> query_once(std::string_view query, std::string_view name) {
+  std::optional<std::string> found;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    if (percent_decoded(pair.substr(0, pair.find('=')), true) != name) continue;
+    if (found) return Failure{std::string(name), "is given twice"};
+    found = query_value(pair, name);
+    if (found->empty()) return Failure{std::string(name), "expected a value"};
+  }
+  return found.value_or("");
+}
+
 Result<json::object> openai_page(json::array items, std::string_view query, int usual, int most) {
-  const std::string after = query_value(query, "after"), order = query_value(query, "order"),
-                    wanted = query_value(query, "limit");
+  std::string after, order, wanted;
+  for (const auto& [name, value] : {std::pair{"after", &after}, {"order", &order}, {"limit", &wanted}}) {
+    auto found = query_once(query, name);
+    if (!found) return found.failure();
+    *value = std::move(found).value();
+  }
   int limit = usual;
   const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
   const bool number = wanted.empty() || (error == std::errc() && end == wanted.data() + wanted.size());

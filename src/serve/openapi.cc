@@ -142,10 +142,12 @@ json::object errors_of(const Route& route, const json::object& part, bool named,
 json::object answer_of(const json::object& part) {
   json::object content;
   if (const auto* name = part.if_contains("answer")) content = content_of("application/json", ref(name->as_string()));
-  for (const char* key : {"stream", "text", "subtitles"}) {
+  for (const char* key : {"text", "subtitles"}) {
     const json::value* type = part.if_contains(key);
     if (type != nullptr) content[type->as_string()] = json::object{{"schema", json::object{{"type", "string"}}}};
   }
+  const json::value* stream = part.if_contains("stream");  // of events: of each of them nothing is said here
+  if (stream != nullptr) content[stream->as_string()] = json::object{{"schema", json::object()}};
   return {{"description", "The answer"}, {"content", std::move(content)}};
 }
 
