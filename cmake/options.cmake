@@ -6,6 +6,8 @@ target_compile_options(gemma_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow
   -Werror -ffp-contract=off -fno-math-errno)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(gemma_options INTERFACE -Wno-psabi -Wno-restrict)  # GCC 12: false alarms on std::string
+else()
+  target_compile_options(gemma_options INTERFACE -Wno-deprecated-declarations)  # within libstdc++ 12's stable_sort
 endif()
 find_program(MOLD mold)
 if(MOLD AND NOT GEMMA4_FUZZ AND NOT CMAKE_CROSSCOMPILING)

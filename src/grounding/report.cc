@@ -73,7 +73,7 @@ json::object coco(const std::vector<Sighting>& sightings) {
       if (name == names.end()) {
         name = names.insert(names.end(), place.label);
         json::object category{{"id", names.size()}, {"name", place.label}, {"supercategory", ""}};
-        if (place.point) category["keypoints"] = {"point"};
+        if (place.point) category["keypoints"] = json::array{"point"};
         categories.push_back(std::move(category));
       }
       const double width = place.right - place.left, height = place.bottom - place.top;

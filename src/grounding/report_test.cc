@@ -90,6 +90,7 @@ TEST(Report, Coco) {
   EXPECT_EQ("[200, 200, 600, 400.5]", write_json(last.at("bbox")));
   EXPECT_EQ("240300", write_json(last.at("area")));
   EXPECT_EQ("[200, 200, 2]", write_json(set.at("annotations").at(1).at("keypoints")));
+  EXPECT_EQ(R"(["point"])", write_json(set.at("categories").at(1).at("keypoints")));
 }
 
 TEST(Letters, WideOnesTakeTwoColumns) {
