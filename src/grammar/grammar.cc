@@ -2,6 +2,8 @@
 // What each kind of grammar is made from: all become rules, and these a table (rule_table.h).
 #include "grammar/grammar.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
@@ -25,6 +27,19 @@ int32_t control(const Tokenizer& tokenizer, std::string_view piece) {
 void add_tokens(const Pattern& pattern, std::vector<int32_t>& out) {
   if (pattern.kind == Pattern::Kind::token) out.push_back(pattern.id);
   for (const Pattern& part : pattern.parts) add_tokens(part, out);
+}
+
+/** What a request had in it may be in what is said of it, but not its line ends and other control characters. */
+Failure in_a_line(const Failure& failure) {
+  const auto escaped = [](const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      out += byte < ' ' || byte == 127 ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+    }
+    return out;
+  };
+  return {escaped(failure.field), escaped(failure.reason)};
 }
 
 }  // namespace
@@ -65,7 +80,7 @@ Grammars::Made Grammars::kept(const std::string& key, const std::function<Result
   const auto timed = [&]() -> Made {
     const auto begin = Clock::now();
     Result<Parts> parts = make();
-    if (!parts) return parts.failure();
+    if (!parts) return in_a_line(parts.failure());
     return std::make_shared<const Grammar>(std::move(parts.value().mask), parts.value().bytes, seconds_since(begin));
   };
   return memo_.get(key, timed, [](const Grammar& grammar) { return grammar.bytes(); });
@@ -73,7 +88,7 @@ Grammars::Made Grammars::kept(const std::string& key, const std::function<Result
 
 Grammars::Made Grammars::json(const json::value& schema, Fence fence) {
   const Result<json::value> kept_part = kept_schema(schema);
-  if (!kept_part) return kept_part.failure();
+  if (!kept_part) return in_a_line(kept_part.failure());
   const std::string text = write_json(kept_part.value());
   return kept((fence == Fence::none ? "json " : "fenced json ") + text, [&]() -> Result<Parts> {
     const auto rules = json_rules(kept_part.value().get_object(), fence);

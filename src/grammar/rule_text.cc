@@ -252,6 +252,7 @@ class RuleParser {
   /** One character, escaped or not. */
   char32_t character() {
     const size_t begin = at_;
+    if (at_end()) return refuse("expected a character, found the end", at_), 0;
     const auto bytes = static_cast<size_t>(std::max(utf8::length(text_.substr(at_)), 1));
     const char32_t c = utf8::decode(text_.substr(at_, bytes));
     at_ += bytes;

@@ -148,6 +148,19 @@ TEST(RuleGrammar, ForcesAnAnswerWithThoughtAndCall) {
   EXPECT_FALSE(takes(walker, *nested, "<|tool_call>x<|tool_call>"));
 }
 
+TEST(RuleGrammar, WhatIsSaidOfABadTextIsALine) {
+  CallWalker walker;
+  const auto pattern = walker.grammars.regex("a{1,\n}");
+  ASSERT_FALSE(pattern.ok());
+  EXPECT_THAT(pattern.failure().message(), HasSubstr("found '\\x0a'"));
+  const auto cut = walker.grammars.ebnf("root ::= [0-");
+  ASSERT_FALSE(cut.ok());
+  EXPECT_THAT(cut.failure().message(), HasSubstr("expected a character, found the end"));
+  const auto rules = walker.grammars.ebnf("root ::= \x1b");
+  ASSERT_FALSE(rules.ok());
+  EXPECT_EQ(rules.failure().message().find('\x1b'), std::string::npos);
+}
+
 TEST(RuleGrammar, WhatIsNoneIsRefusedAtItsPlace) {
   CallWalker walker;
   const std::vector<std::pair<std::string, const char*>> cases{
