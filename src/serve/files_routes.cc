@@ -6,7 +6,7 @@
 #include "media/kind.h"
 #include "serve/file_store.h"
 #include "serve/files.h"
-#include "serve/form.h"
+#include "serve/multipart_form.h"
 #include "serve/openai_page.h"
 #include "serve/openai_wire.h"
 

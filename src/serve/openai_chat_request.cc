@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "serve/forms.h"
 #include "serve/messages.h"
 #include "serve/openai_chat.h"
 #include "serve/sampling_fields.h"
+#include "serve/structured_outputs.h"
 
 namespace gemma::serve {
 namespace {

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "chat/template_value.h"
-#include "serve/forms.h"
 #include "serve/openai_completions.h"
 #include "serve/sampling_fields.h"
+#include "serve/structured_outputs.h"
 
 namespace gemma::serve {
 namespace {

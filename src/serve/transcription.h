@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "exchange/speech_run.h"
-#include "serve/form.h"
 #include "serve/generation.h"
 #include "serve/http/message.h"
+#include "serve/multipart_form.h"
 
 namespace gemma::serve {
 

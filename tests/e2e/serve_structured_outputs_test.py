@@ -18,7 +18,7 @@ def text_of(answer):
     return choice["text"] if "text" in choice else choice["message"]["content"]
 
 
-class FormsTest(ServerTest):
+class StructuredOutputsTest(ServerTest):
     """Clients of vLLM name them so."""
 
     ARGS = ("--context", 2048)

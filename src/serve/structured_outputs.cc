@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "serve/forms.h"
+#include "serve/structured_outputs.h"
 
 #include <fmt/format.h>
 

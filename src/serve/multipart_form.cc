@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "serve/form.h"
+#include "serve/multipart_form.h"
 
 #include <fmt/format.h>
 
