@@ -8,6 +8,8 @@
 #include <limits>
 #include <string>
 
+#include "base/memory.h"
+
 namespace gemma::app {
 
 CLI::Validator whole(int64_t least, int64_t most) {
@@ -34,6 +36,15 @@ CLI::Validator in_range(double least, double most) {
     return fmt::format("expected a number {}, found '{}'", kind, text);
   };
   return {fault, kind};
+}
+
+CLI::Validator sizes(int64_t most) {
+  const auto fault = [most](const std::string& text) {
+    const auto bytes = parse_bytes(text);
+    if (bytes && *bytes <= most && !text.ends_with('%')) return std::string();
+    return fmt::format("expected a size such as 64MB, at most {} bytes, found '{}'", most, text);
+  };
+  return {fault, ""};
 }
 
 CLI::Validator not_empty() {

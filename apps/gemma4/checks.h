@@ -19,6 +19,8 @@ CLI::Validator seeds();
 
 /** A number from `least` to `most`, and never nan. */
 CLI::Validator in_range(double least, double most);
+/** Bytes as parse_bytes reads them, at most so many, and no share of the memory. */
+CLI::Validator sizes(int64_t most);
 /** Text that is not empty. */
 CLI::Validator not_empty();
 

@@ -15,6 +15,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/kept_cache.h"
 #include "gemma4/local_model.h"
 #include "gemma4/schema.h"
 #include "gemma4/settings.h"
@@ -36,6 +37,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 run model.gguf --mmproj encoders.gguf --audio talk.mp3 --image slide.png "Does the slide say the same?"
   gemma4 run model.gguf --schema '{"type":"array","items":{"type":"string"}}' "Name three colours."
   gemma4 run model.gguf --draft drafter.gguf "Write a bubble sort in C."
+  gemma4 run model.gguf --cache-dir prompts "$(cat report.txt) Who wrote this?"    asked again, it is not read again
 
 MODEL is a .gguf file, a .safetensors file or a Hugging Face folder; without it --model, the environment variable
 GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file may also set system, template,
@@ -50,6 +52,7 @@ struct Given {
   std::optional<double> temperature, top_p, min_p;
   std::optional<int64_t> top_k, seed, max_tokens, context;
   MachineOptions machine;
+  KeptCacheOptions kept_cache;
   std::optional<std::string> think;  // "": no limit
   std::vector<std::string> bias;
   bool greedy = false, no_loop_stop = false;
@@ -180,6 +183,7 @@ int run(const Given& given, RunOptions options) {
     fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
   }
   cache_types("--kv", options.session.kv);  // said before a model is loaded
+  options.session.cache_folder = open_cache_folder(given.kept_cache);
   const auto bias = parse_bias(given.bias);
   if (speculation_length(options.session.speculate) == 0 && !options.session.drafter.empty()) {
     fail_usage("--draft", "has nothing to do with --speculate off");
@@ -310,6 +314,7 @@ void add_run(CLI::App& app) {
   command->add_option("-c,--context", given->context, "Tokens of prompt and answer together (default: what fits)")
       ->check(tokens());
   command->add_option("--kv", given->kv, kCacheTypesHelp)->default_str(options->session.kv);
+  add_kept_cache_options(*command, given->kept_cache);
   command->add_option("--context-full", given->context_full, "drop: leave out the oldest turns; stop: end the answer")
       ->check(CLI::IsMember({"drop", "stop"}))
       ->capture_default_str();

@@ -18,6 +18,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/kept_cache.h"
 #include "gemma4/local_model.h"
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
@@ -32,6 +33,7 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   gemma4 serve model.gguf
   gemma4 serve model-folder --port 9000 --parallel 8 --memory 12GB
+  gemma4 serve model.gguf --cache-dir ~/.cache/gemma4/prompts --cache-dir-limit 8GB
   gemma4 serve --keys keys.txt --new-key alice
   gemma4 serve model.gguf --alias gpt-4o --alias hello=hello.ebnf
   gemma4 serve model.gguf --host 0.0.0.0 --keys keys.txt --certificate cert.pem --private-key key.pem
@@ -47,6 +49,7 @@ struct ServeOptions {
   SessionOptions session;
   serve::HttpOptions http;
   serve::ServiceOptions service;
+  KeptCacheOptions kept_cache;
   std::string kv, keys, new_key, state, log = "text";
   std::string files_limit, body_limit = "64MB";
   int64_t grace = 30;
@@ -144,6 +147,7 @@ void serve_model(const ServeOptions& options) {
                options.http.address);
   }
 
+  wanted.cache_folder = open_cache_folder(options.kept_cache);  // before keys: their salts are hashes
   std::optional<serve::Keys> keys;
   if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
   serve::ServiceOptions about = service_of(options);
@@ -198,27 +202,18 @@ void add_access_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--private-key", options.http.private_key, "The certificate's key (PEM)")->type_name("FILE");
 }
 
-std::string fault_in_size(const std::string& text, int64_t most) {
-  const auto bytes = parse_bytes(text);
-  if (bytes && *bytes <= most && !text.ends_with('%')) return "";
-  return fmt::format("expected a size such as 64MB, at most {} bytes, found '{}'", most, text);
-}
-
 void add_state_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--state", options.state, "File of the responses and files that are kept (default: in memory)")
       ->check(not_empty())
       ->type_name("FILE");
-  const auto size = [](int64_t most) {
-    return CLI::Validator([most](const std::string& text) { return fault_in_size(text, most); }, "");
-  };
   command
       .add_option("--files-limit", options.files_limit,
                   "Room for the files that clients leave (default: 256MiB in memory, 4GiB with --state)")
-      ->check(size(std::numeric_limits<int64_t>::max()))
+      ->check(sizes(std::numeric_limits<int64_t>::max()))
       ->type_name("SIZE");
   command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
       ->capture_default_str()
-      ->check(size(kMostBody))
+      ->check(sizes(kMostBody))
       ->type_name("SIZE");
 }
 
@@ -256,6 +251,7 @@ void add_serve(CLI::App& app) {
                    "Tokens of prompt and answer together (default: what fits)")
       ->check(tokens());
   command->add_option("--kv", options->kv, "Type of the cache")->check(not_empty());
+  add_kept_cache_options(*command, options->kept_cache);
   command->add_option("--template", options->session.chat_template, "Chat template instead of the model's own")
       ->check(CLI::IsMember({"edge", "large", "gemma3"}));
   command

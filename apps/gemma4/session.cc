@@ -12,6 +12,7 @@
 #include "engine/memory_plan.h"
 #include "file/mmproj_name.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/kept_cache.h"
 #include "gemma4/local_model.h"
 #include "gemma4/terminal.h"
 
@@ -157,6 +158,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   const WeightOptions weights = weight_options(options.machine, usual + later);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   if (usual + later <= available_memory()) engine.kept_free = later;
+  engine.kv.folder = options.cache_folder;
+  if (options.cache_folder != nullptr) engine.kv.origin = cache_origin(session->files);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
   const int context = session->engine->context(), most = session->model->config.context;
   if (!options.machine.memory.empty() && options.context == 0 && context < most) {

@@ -24,11 +24,12 @@ struct SessionOptions {
   int context = 0;     // 0: the model's, cut to what memory allows
   MachineOptions machine;
   int max_sequences = 1;
-  std::string chat_template;       // "": the model's own
-  std::string speculate = "auto";  // speculation_length
-  std::string drafter;             // a file, or ""
-  std::string kv = "bf16";         // types of keys and values
-  bool shows_later = false;        // encoders may be wanted that are not loaded at first
+  std::string chat_template;                  // "": the model's own
+  std::string speculate = "auto";             // speculation_length
+  std::string drafter;                        // a file, or ""
+  std::string kv = "bf16";                    // types of keys and values
+  std::shared_ptr<CacheFolder> cache_folder;  // where prompts are kept over restarts, or null
+  bool shows_later = false;                   // encoders may be wanted that are not loaded at first
 };
 
 /** "auto", "off" or a number, as Speculation::length. */

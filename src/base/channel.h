@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -36,6 +37,20 @@ class Channel {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return woken_ || !values_.empty(); });
     woken_ = false;
+  }
+
+  /** The same, for `most` at the longest; false when there was nothing. */
+  bool wait(std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    const bool there = ready_.wait_for(lock, most, [this] { return woken_ || !values_.empty(); });
+    woken_ = false;
+    return there;
+  }
+
+  /** Whether wait() would return at once. */
+  bool pending() {
+    const std::lock_guard lock(mutex_);
+    return woken_ || !values_.empty();
   }
 
   void wake() {

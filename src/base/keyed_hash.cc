@@ -37,10 +37,8 @@ struct SipState {
   uint64_t v0, v1, v2, v3;
 };
 
-}  // namespace
-
-const HashKey& process_hash_key() {
-  static const HashKey key = [] {
+HashKey& own_key() {
+  static HashKey key = [] {
     std::random_device device;
     const auto draw = [&device] { return uint64_t{device()} << 32 | device(); };
     const uint64_t first = draw();
@@ -48,6 +46,12 @@ const HashKey& process_hash_key() {
   }();
   return key;
 }
+
+}  // namespace
+
+const HashKey& process_hash_key() { return own_key(); }
+
+void use_hash_key(const HashKey& key) { own_key() = key; }
 
 uint64_t keyed_hash(std::span<const std::byte> bytes, const HashKey& key) {
   SipState state(key);

@@ -12,8 +12,11 @@ namespace gemma {
 
 using HashKey = std::array<uint64_t, 2>;
 
-/** One that this process has drawn, and nobody else knows. */
+/** One that this process has drawn, and nobody else knows; or what use_hash_key has put in its place. */
 const HashKey& process_hash_key();
+
+/** Another one, kept from before, so that hashes stay what they were. Before anything is hashed; one thread. */
+void use_hash_key(const HashKey& key);
 
 uint64_t keyed_hash(std::span<const std::byte> bytes, const HashKey& key);
 

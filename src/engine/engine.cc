@@ -59,7 +59,9 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,
                EngineOptions options)
     : state_(std::make_unique<State>(std::move(model), std::move(tokenizer), ops, options)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  save([] { return false; });
+}
 
 Ticket Engine::submit(Request request, std::function<void(const Event&)> on_event) {
   const EngineOptions& options = state_->options;
@@ -98,6 +100,9 @@ int64_t Engine::needed_beside(const MediaConfig& encoders) const {
   const int64_t context = KvCache::bytes_for(config, s.options.kv, s.options.context, s.options.batch_tokens);
   return working_bytes(config, s.options, &encoders) - held + std::max<int64_t>(0, context - s.cache.bytes_allocated());
 }
+
+bool Engine::unsaved() const { return state_->cache.unsaved(); }
+void Engine::save(FunctionRef<bool()> interrupted) { state_->cache.save(interrupted); }
 
 int Engine::context() const { return state_->options.context; }
 const EngineStats& Engine::stats() const { return state_->stats; }

@@ -13,66 +13,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
 
-#include "base/clock.h"
-#include "engine/sampler.h"
-#include "engine/token_mask.h"
+#include "base/function_ref.h"
+#include "engine/request.h"  // IWYU pragma: export
 #include "model/drafter.h"
 #include "model/encoding.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
 namespace gemma {
-
-enum class Finish : uint8_t {
-  stop,     // a stop id, a stop string, or a mask that is satisfied
-  length,   // max_tokens
-  context,  // the context is full
-  loop,     // the answer repeats itself (loop_detector.h)
-  late,     // it had not begun at its deadline
-  cancelled,
-  error,  // Event::error says what
-};
-std::string_view name_of(Finish);
-
-struct Request {
-  std::vector<int32_t> prompt;
-  std::vector<MediaRows> media;    // first_row counts in the prompt; rising
-  std::vector<MediaInput> inputs;  // of media[i] without an embedding inputs[i] is encoded; else may be fewer or empty
-  Sampling sampling;
-  int max_tokens = 0;  // 0: up to the context
-  /** Strings that end the answer, across token borders; not part of it. One that is the name of a control piece
-   *  ("<turn|>") means that token. */
-  std::vector<std::string> stop;
-  int top_logprobs = 0;
-  bool prompt_logprobs = false;
-  bool loop_stop = true;  // end with Finish::loop; never under a mask
-  std::unique_ptr<TokenMask> mask;
-  uint64_t salt = 0;  // requests share cached prefixes with those of the same salt only
-  /** Whose it is. Those of different keys share the machine evenly, however many requests each of them has. */
-  uint64_t key = 0;
-  std::optional<Clock::time_point> deadline;  // Finish::late when it has not begun to run by then
-};
-
-struct Event {
-  int32_t token = -1;  // -1: none in this event (the end of what was held back, or an error)
-  /** Whole characters; what may be the beginning of a stop string is held back. Comes before `token` where that is a
-   *  control piece. */
-  std::string text;
-  float logprob = 0;
-  std::vector<Alternative> top;
-  std::optional<Finish> finish;        // the last event of a request
-  std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
-  int64_t reused = 0;                  // in the first event: tokens of the prompt that were known from before
-  std::string error;                   // one line, with Finish::error
-  std::string stop;                    // with Finish::stop: the one of Request::stop that ended it, "" for none
-  /** With finish: guesses of the whole answer that were checked, and were right. These alone depend on the clock. */
-  int64_t drafted = 0, accepted = 0;
-};
 
 /** Tokens that are guessed and checked together with the last one: where they are right, a step makes several. The
  *  answer is the same with and without (docs/speculation.md). */
@@ -98,7 +47,8 @@ struct EngineOptions {
 };
 
 struct EngineStats {
-  int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, steps = 0, preemptions = 0;
+  int64_t prompt_tokens = 0, reused_tokens = 0, restored_tokens = 0;  // restored: reused, and were on disk
+  int64_t generated_tokens = 0, steps = 0, preemptions = 0;
   int64_t drafted_tokens = 0, accepted_tokens = 0;
   int64_t media_encoded = 0, media_found = 0;  // pictures, frames and clips; found: encoded before
   double prompt_seconds = 0, generate_seconds = 0, draft_seconds = 0;  // draft: making of a drafter's tokens
@@ -113,7 +63,8 @@ class Engine {
    *  events have no text, and only the config's own ids are kept from being sampled. */
   Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,
          EngineOptions options);
-  ~Engine();  // requests that are not finished get no further event
+  /** Requests that are not finished get no further event. What is remembered is written to KvOptions::folder. */
+  ~Engine();
 
   /** From any thread, also from a callback. The callback runs on the thread that calls step(). A request that cannot be
    *  served gets one event with Finish::error. */
@@ -124,6 +75,12 @@ class Engine {
   /** Blocks until step() would have work or `wake` is called. */
   void wait();
   void wake();  // any thread
+
+  /** With KvOptions::folder: whether something was remembered since what is remembered was written there. The thread of
+   *  step(). */
+  bool unsaved() const;
+  /** Writes it, until `interrupted`; the rest the next time. The thread of step(), between steps. */
+  void save(FunctionRef<bool()> interrupted);
 
   /** Other encoders of the same model, of inputs that come from here on. The thread of step(), while nothing runs. The
    *  cache's limit becomes what they leave. */

@@ -10,6 +10,7 @@ namespace gemma {
 void Engine::State::start(Task& task) {
   task.sequence = cache.create();
   if (task.request.prompt_logprobs) return;  // these need the rows themselves
+  stats.restored_tokens += cache.restore(task.text_so_far());
   const KvCache::Known known = cache.known_prefix(task.text_so_far());
   const int64_t reused = cache.match_prefix(task.text_so_far(), *task.sequence);
   stats.reused_tokens += reused;

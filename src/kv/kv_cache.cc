@@ -7,18 +7,35 @@
 
 namespace gemma {
 
-KvCache::State::State(const Config& model_config, KvOptions kv_options, Ops& ops)
-    : config(model_config),
-      options(kv_options),
-      groups(PageGroups::of(model_config)),
-      remembered(groups, kv_options.page_size, pools) {
+namespace {
+
+std::vector<PagePool> make_pools(const PageGroups& groups, const KvOptions& options, Ops& ops) {
   GEMMA_CHECK(options.page_size > 0, "a page has keys");
+  std::vector<PagePool> pools;
   for (const PageGroup& group : groups.groups) {
     const KvTypes types = options.types_of(group.window);
     GEMMA_CHECK(fits_page(types.keys, options.page_size) && fits_page(types.values, options.page_size),
                 "a page that coded keys and values can fill");
     pools.emplace_back(group, types, options.page_size, ops);
   }
+  return pools;
+}
+
+std::vector<CountedPages*> addresses(std::vector<PagePool>& pools) {
+  std::vector<CountedPages*> all;
+  for (PagePool& pool : pools) all.push_back(&pool);
+  return all;
+}
+
+}  // namespace
+
+KvCache::State::State(const Config& model_config, KvOptions kv_options, Ops& ops)
+    : config(model_config),
+      options(std::move(kv_options)),
+      groups(PageGroups::of(model_config)),
+      pools(make_pools(groups, options, ops)),
+      remembered(groups, options.page_size, addresses(pools)) {
+  if (options.folder != nullptr) store = std::make_unique<PrefixStore>(groups, form(), options.folder);
 }
 
 CachedSequence& KvCache::State::at(SeqId id) {

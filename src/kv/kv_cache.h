@@ -22,8 +22,11 @@
 #include <string>
 #include <vector>
 
+#include "base/fingerprint.h"
+#include "base/function_ref.h"
 #include "config/config.h"
 #include "kv/batch.h"
+#include "kv/cache_folder.h"
 #include "kv/prefix_key.h"
 #include "tensor/attention_plan.h"
 #include "tensor/ops.h"
@@ -37,6 +40,9 @@ struct KvOptions {
   int remembered = 64;         // places kept for prefix reuse; they give way when pages run out
   bool media_overlay = false;  // the other rule of spec/gemma4_unified.md section 8: blocks see all of themselves on
                                // every layer, windows do not cut them
+
+  std::shared_ptr<CacheFolder> folder;  // where what is remembered is kept over restarts; null: nowhere
+  Fingerprint origin;                   // of all else that decides what pages hold: weights, kernels, program
 
   /** Of the layers whose cache serves a window of so many keys, 0: all. */
   KvTypes types_of(int window) const { return window > 0 ? types.windowed : types.full; }
@@ -89,6 +95,14 @@ class KvCache {
    *  length. */
   int match_prefix(const PrefixView& text, SeqId sequence);
   void forget_remembered();
+
+  // ---- with KvOptions::folder ----
+  /** Brings from disk what is there of `text` and not remembered here, if it is a page or more; so many tokens. */
+  int restore(const PrefixView& text);
+  bool unsaved() const;
+  /** Writes what was used since the last time, until `interrupted`; what was begun is then written the next time. */
+  void save(FunctionRef<bool()> interrupted);
+  int64_t bytes_on_disk() const;
 
   /** Another byte limit, for what pools grow to from here on. */
   void limit(int64_t bytes);

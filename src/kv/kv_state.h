@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What KvCache is made of; for its own files only (kv_cache.cc: sequences, plan.cc: what rows see, prefix.cc: reuse,
-// room.cc: bytes).
+// stored_prefixes.cc: reuse from disk, room.cc: bytes).
 #pragma once
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "kv/kv_cache.h"
 #include "kv/page_pool.h"
+#include "kv/prefix_store.h"
 #include "kv/prefix_tree.h"
 
 namespace gemma {
@@ -32,11 +34,13 @@ struct KvCache::State {
   const KvOptions options;
   int64_t byte_limit = options.byte_limit;  // as it is now; 0: none
   const PageGroups groups;
-  std::vector<PagePool> pools;  // one a group
+  std::vector<PagePool> pools;  // one a group; they stay where they are
   std::map<SeqId, CachedSequence> sequences;
   SeqId next_id = 1;
   PrefixTree remembered;
-  std::vector<int64_t> needed;  // pages by group, of the step that is being reserved
+  std::unique_ptr<PrefixStore> store;  // null: none
+  int64_t saved = 0;                   // time of `remembered` up to which the store has what was used
+  std::vector<int64_t> needed;         // pages by group, of the step that is being reserved
 
   CachedSequence& at(SeqId id);
   const CachedSequence& at(SeqId id) const;
@@ -63,6 +67,10 @@ struct KvCache::State {
   /** Makes `needed[group]` pages free in every group; forgets what is remembered for it. */
   bool make_room();
   void resize(size_t group, int64_t capacity);
+
+  /** Of its pages, for the store. */
+  PageForm form() const;
+  void keep_to_most_places();
 };
 
 }  // namespace gemma

@@ -59,32 +59,14 @@ PageGroups PageGroups::of(const Config& config) {
 }
 
 PagePool::PagePool(const PageGroup& group, KvTypes types, int page_size, Ops& ops)
-    : ops_(ops),
+    : CountedPages(group.page_bytes(types, page_size)),
+      ops_(ops),
       types_(types),
       page_size_(page_size),
       kv_heads_(group.kv_heads),
       head_dim_(group.head_dim),
       tensor_page_bytes_(group.tensor_page_bytes(types, page_size)),
-      page_bytes_(group.page_bytes(types, page_size)),
       tensors_(2 * group.layers.size()) {}
-
-int32_t PagePool::take() {
-  GEMMA_CHECK(!free_.empty(), "a page is free");
-  const int32_t page = free_.back();
-  free_.pop_back();
-  refs_[static_cast<size_t>(page)] = 1;
-  return page;
-}
-
-void PagePool::share(int32_t page) {
-  GEMMA_CHECK(refs(page) > 0, "only a live page is shared");
-  ++refs_[static_cast<size_t>(page)];
-}
-
-void PagePool::drop(int32_t page) {
-  GEMMA_CHECK(refs(page) > 0, "only a live page is dropped");
-  if (--refs_[static_cast<size_t>(page)] == 0) free_.push_back(page);
-}
 
 int32_t PagePool::make_private(int32_t page) {
   if (refs(page) == 1) return page;
@@ -94,10 +76,31 @@ int32_t PagePool::make_private(int32_t page) {
   return copy;
 }
 
-Tensor PagePool::allocate(KvType type, int capacity) {
-  const DType stored = stored_dtype(type);
-  if (!is_coded(type)) return ops_.allocate(stored, {capacity, kv_heads_, page_size_, head_dim_});
-  return ops_.allocate(stored, {capacity, kv_heads_, kv_page_bytes(type, page_size_, head_dim_)});
+Shape PagePool::shape_of(KvType type, int capacity) const {
+  if (!is_coded(type)) return {capacity, kv_heads_, page_size_, head_dim_};
+  return {capacity, kv_heads_, kv_page_bytes(type, page_size_, head_dim_)};
+}
+
+void PagePool::read(int32_t page, std::span<std::byte> out) const {
+  GEMMA_CHECK(static_cast<int64_t>(out.size()) == page_bytes(), "room for a page");
+  const int32_t first = 0;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor part = ops_.allocate(stored_dtype(type_of(i)), shape_of(type_of(i), 1));
+    ops_.copy_pages(tensors_[i], std::span(&page, 1), part, std::span(&first, 1));
+    ops_.read(part, out.first(static_cast<size_t>(part.bytes())));
+    out = out.subspan(static_cast<size_t>(part.bytes()));
+  }
+}
+
+void PagePool::write(int32_t page, std::span<const std::byte> bytes) {
+  GEMMA_CHECK(static_cast<int64_t>(bytes.size()) == page_bytes(), "a page's bytes");
+  const int32_t first = 0;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const auto size = static_cast<size_t>(tensors_[i].bytes() / capacity());
+    const Tensor part = ops_.upload(stored_dtype(type_of(i)), shape_of(type_of(i), 1), bytes.first(size));
+    ops_.copy_pages(part, std::span(&first, 1), tensors_[i], std::span(&page, 1));
+    bytes = bytes.subspan(size);
+  }
 }
 
 std::vector<int32_t> PagePool::resize(int capacity) {
@@ -114,7 +117,7 @@ std::vector<int32_t> PagePool::resize(int capacity) {
     Tensor& tensor = tensors_[i];
     if (live.empty()) tensor = {};  // nothing to carry over: the old bytes go first
     if (capacity == 0) continue;
-    const Tensor fresh = allocate(i % 2 == 0 ? types_.keys : types_.values, capacity);
+    const Tensor fresh = ops_.allocate(stored_dtype(type_of(i)), shape_of(type_of(i), capacity));
     if (!live.empty()) ops_.copy_pages(tensor, live, fresh, places);
     tensor = fresh;
   }

@@ -7,10 +7,13 @@
 // more than one old tensor is alive beside the new ones; live pages may get new numbers then.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "config/config.h"
+#include "kv/counted_pages.h"
 #include "tensor/attention_plan.h"
 #include "tensor/kv_type.h"
 #include "tensor/ops.h"
@@ -41,22 +44,19 @@ struct PageGroups {
   static PageGroups of(const Config& config);
 };
 
-class PagePool {
+class PagePool final : public CountedPages {
  public:
   PagePool(const PageGroup& group, KvTypes types, int page_size, Ops& ops);
 
   KvTypes types() const { return types_; }
-  int64_t page_bytes() const { return page_bytes_; }
   int64_t tensor_page_bytes() const { return tensor_page_bytes_; }
-  int capacity() const { return static_cast<int>(refs_.size()); }
-  int used() const { return capacity() - static_cast<int>(free_.size()); }
-  int refs(int32_t page) const { return refs_[static_cast<size_t>(page)]; }
 
-  int32_t take();  // refs 1; a page must be free
-  void share(int32_t page);
-  void drop(int32_t page);  // free when nobody refers to it any more
   /** A page of its own with the same content, for the caller's reference to `page`. */
   int32_t make_private(int32_t page);
+
+  /** The page's bytes, K and V of each layer; good for every pool of the same device, types and page size. */
+  void read(int32_t page, std::span<std::byte> out) const;
+  void write(int32_t page, std::span<const std::byte> bytes);
 
   /** capacity >= used(). Returns the new number of each old page, -1 for free ones. */
   std::vector<int32_t> resize(int capacity);
@@ -65,15 +65,14 @@ class PagePool {
   const Tensor& values(int slot) const { return tensors_[static_cast<size_t>(2 * slot + 1)]; }
 
  private:
-  Tensor allocate(KvType type, int capacity);
+  KvType type_of(size_t tensor) const { return tensor % 2 == 0 ? types_.keys : types_.values; }
+  Shape shape_of(KvType type, int capacity) const;
 
   Ops& ops_;
   KvTypes types_;
   int page_size_, kv_heads_, head_dim_;
-  int64_t tensor_page_bytes_, page_bytes_;
+  int64_t tensor_page_bytes_;
   std::vector<Tensor> tensors_;  // K, V of each layer; undefined while the capacity is 0
-  std::vector<int32_t> refs_;
-  std::vector<int32_t> free_;  // taken from the back
 };
 
 }  // namespace gemma

@@ -6,13 +6,17 @@
 
 namespace gemma {
 
+void KvCache::State::keep_to_most_places() {
+  while (remembered.places() > options.remembered) remembered.forget_oldest();
+}
+
 void KvCache::remember(const PrefixView& text, SeqId id, std::span<const int64_t> places) {
   State& s = *state_;
   CachedSequence& sequence = s.at(id);
   if (s.options.remembered <= 0 || sequence.length == 0) return;
   GEMMA_CHECK(static_cast<int64_t>(text.tokens.size()) >= sequence.length, "a text for all that the sequence holds");
   s.remembered.remember(text, sequence, places);
-  while (s.remembered.places() > s.options.remembered) s.remembered.forget_oldest();
+  s.keep_to_most_places();
 }
 
 void KvCache::remember(const PrefixView& text, SeqId sequence) {

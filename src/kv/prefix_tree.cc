@@ -69,7 +69,7 @@ void PrefixTree::take(const Found& found, const PrefixView& text, CachedSequence
     held.first_page = first_seen(g, found.length);
     for_pages(found, g, [&](int32_t page) {
       GEMMA_CHECK(page >= 0, "the pages that a place needs");
-      pools_[g].share(page);
+      pools_[g]->share(page);
       held.pages.push_back(page);
     });
     std::ranges::reverse(held.pages);
@@ -110,6 +110,7 @@ PrefixNode& PrefixTree::root(uint64_t salt) {
     nodes_.emplace_front();
     root = &nodes_.front();
     root->self = nodes_.begin();
+    root->salt = salt;
   }
   return *root;
 }
@@ -142,7 +143,7 @@ PrefixNode& PrefixTree::add_child(PrefixNode& parent, const PrefixView& text, co
   for (size_t g = 0; g < groups_.size(); ++g) {
     if (groups_[g].window > 0) continue;
     node.groups[g].page = sequence.groups[g].pages[static_cast<size_t>(node.index)];
-    pools_[g].share(node.groups[g].page);
+    pools_[g]->share(node.groups[g].page);
   }
   parent.children.push_back(&node);
   replace_parts(node, text, sequence);
@@ -173,8 +174,8 @@ void PrefixTree::adopt(const PrefixNode& node, const PrefixView& text, CachedSeq
     if (page < 0 || node.index < held.first_page || node.index >= held.end_page()) continue;
     int32_t& own = held.pages[static_cast<size_t>(node.index - held.first_page)];
     if (own == page) continue;
-    pools_[g].share(page);
-    pools_[g].drop(own);
+    pools_[g]->share(page);
+    pools_[g]->drop(own);
     own = page;
   }
 }
@@ -208,7 +209,7 @@ void PrefixTree::make_place(PrefixNode& node, const CachedSequence& sequence) {
       ++kept.places;
       if (kept.page >= 0) continue;
       kept.page = page_of(*each, g, sequence);
-      pools_[g].share(kept.page);
+      pools_[g]->share(kept.page);
     }
   }
   node.place = true;
@@ -225,7 +226,7 @@ void PrefixTree::give_up_place(PrefixNode& node) {
     for (PrefixNode* each = &node; each->index >= first; each = each->parent) {
       PrefixNode::Kept& kept = each->groups[g];
       if (--kept.places > 0) continue;
-      pools_[g].drop(kept.page);
+      pools_[g]->drop(kept.page);
       kept.page = -1;
     }
   }
@@ -239,7 +240,7 @@ void PrefixTree::prune(PrefixNode* node) {
       std::erase_if(roots_, [node](const auto& each) { return each.second == node; });
     } else {
       for (size_t g = 0; g < groups_.size(); ++g) {
-        if (groups_[g].window == 0) pools_[g].drop(node->groups[g].page);
+        if (groups_[g].window == 0) pools_[g]->drop(node->groups[g].page);
       }
       std::erase(parent->children, node);
     }
@@ -254,10 +255,21 @@ bool PrefixTree::forget_oldest() {
   return true;
 }
 
+void PrefixTree::forget_users(size_t group, int32_t page) {
+  std::vector<PrefixNode*> users;
+  for (PrefixNode* place : by_age_) {
+    const int32_t first = first_seen(group, begin_of(*place));
+    const PrefixNode* each = place;
+    while (each->index >= first && each->groups[group].page != page) each = each->parent;
+    if (each->index >= first) users.push_back(place);
+  }
+  for (PrefixNode* place : users) give_up_place(*place);
+}
+
 int64_t PrefixTree::bytes() const {
   int64_t bytes = 0;
   for (const PrefixNode& node : nodes_) {
-    for (size_t g = 0; g < node.groups.size(); ++g) bytes += node.groups[g].page >= 0 ? pools_[g].page_bytes() : 0;
+    for (size_t g = 0; g < node.groups.size(); ++g) bytes += node.groups[g].page >= 0 ? pools_[g]->page_bytes() : 0;
   }
   return bytes;
 }

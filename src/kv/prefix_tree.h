@@ -16,15 +16,18 @@
 #include <map>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/function_ref.h"
+#include "kv/counted_pages.h"
 #include "kv/page_pool.h"
 #include "kv/prefix_key.h"
 
 namespace gemma {
 
 struct CachedSequence;
+struct StoredNode;
 
 struct PrefixNode {
   /** Its page in one group, and for how many places; without a window: -1 never. */
@@ -33,6 +36,7 @@ struct PrefixNode {
   };
 
   PrefixNode* parent = nullptr;    // null: a root, which stands for no tokens
+  uint64_t salt = 0;               // of a root
   int32_t index = -1;              // of its page in the text
   std::vector<int32_t> tokens;     // a page's worth; fewer where the text ended there, and then no node is behind it
   std::vector<PrefixMedia> media;  // the runs that have rows in it, whole
@@ -46,8 +50,8 @@ struct PrefixNode {
 class PrefixTree {
  public:
   /** All outlive it. */
-  PrefixTree(const PageGroups& groups, int page_size, std::vector<PagePool>& pools)
-      : groups_(groups.groups), page_size_(page_size), pools_(pools) {}
+  PrefixTree(const PageGroups& groups, int page_size, std::vector<CountedPages*> pools)
+      : groups_(groups.groups), page_size_(page_size), pools_(std::move(pools)) {}
 
   struct Found {
     PrefixNode* node = nullptr;  // on whose page `length` is; null: none
@@ -70,6 +74,25 @@ class PrefixTree {
   /** Gives up the place used longest ago; false when there is none. */
   bool forget_oldest();
   int places() const { return static_cast<int>(by_age_.size()); }
+  /** Gives up all places that need this page. */
+  void forget_users(size_t group, int32_t page);
+
+  // ---- from one tree to another of the same groups and page size (prefix_copy.cc) ----
+  /** Makes a place of what `node` of `from` is. copy(group, page): a page of this tree's that holds what that one does,
+   *  with a reference; -1: there is none, and then nothing changes and it is false. */
+  bool copy_place(const PrefixTree& from, const PrefixNode& node, FunctionRef<int32_t(size_t, int32_t)> copy);
+  /** How many pages of each group that would ask for. */
+  std::vector<int64_t> missing(const PrefixTree& from, const PrefixNode& node) const;
+  /** Up to the end of the node's page. */
+  PrefixKey text_of(const PrefixNode& node) const;
+  /** Places used after this time, the one used longest ago first. */
+  std::vector<const PrefixNode*> places_since(int64_t time) const;
+  int64_t time() const { return clock_; }  // of the last use
+  /** The nodes, each behind its parent, roots left out. */
+  std::vector<const PrefixNode*> nodes() const;
+  /** Makes places of those of `nodes` (as read_index gives them) that all pages are there for; how many. */
+  int64_t plant(std::span<const StoredNode> nodes);
+
   /** Bytes of the pages it refers to, whoever else does. */
   int64_t bytes() const;
 
@@ -90,6 +113,8 @@ class PrefixTree {
   /** Whether the keys that rows on its page see are kept. `missing`: by group the last page before it that is not. */
   bool usable(const PrefixNode& node, std::span<const int32_t> missing) const;
 
+  /** What it has of the pages that a text's last page as a place needs; -1: not that one. */
+  CachedSequence pages_of(const PrefixKey& text) const;
   PrefixNode& root(uint64_t salt);
   PrefixNode& child(PrefixNode& parent, const PrefixView& text, const CachedSequence& sequence);
   PrefixNode& add_child(PrefixNode& parent, const PrefixView& text, const CachedSequence& sequence);
@@ -106,7 +131,7 @@ class PrefixTree {
 
   const std::vector<PageGroup>& groups_;
   const int page_size_;
-  std::vector<PagePool>& pools_;
+  const std::vector<CountedPages*> pools_;
   std::list<PrefixNode> nodes_;
   std::map<uint64_t, PrefixNode*> roots_;  // by salt
   std::set<PrefixNode*, Older> by_age_;    // places

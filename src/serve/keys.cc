@@ -14,10 +14,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/keyed_hash.h"
 
 namespace gemma::serve {
 namespace {
@@ -31,12 +33,6 @@ std::array<unsigned char, 32> sha256(std::string_view text) {
   const int done = EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr);
   GEMMA_CHECK(done == 1 && size == out.size(), "SHA-256 is there");
   return out;
-}
-
-uint64_t random_salt() {
-  uint64_t salt = 0;
-  GEMMA_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(&salt), sizeof salt) == 1, "random bytes are there");
-  return salt;
 }
 
 std::string hex(const unsigned char* bytes, size_t count) {
@@ -90,7 +86,7 @@ Key key_of(const std::string& line, const std::string& where) {
   std::string hash;
   words >> key.name >> hash;
   key.hash = hash_of(hash, where);
-  key.salt = random_salt();
+  key.salt = std::max<uint64_t>(1, keyed_hash(std::as_bytes(std::span(key.hash)), process_hash_key()));
   for (std::string option; words >> option;) read_option(option, key, where);
   return key;
 }

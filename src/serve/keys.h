@@ -26,7 +26,7 @@ struct Key {
   std::array<unsigned char, 32> hash{};
   std::vector<Scope> scopes{Scope::generate, Scope::models};
   int per_minute = 0;  // requests; 0: no limit
-  uint64_t salt = 0;   // what one key has cached no other finds; drawn anew in each process
+  uint64_t salt = 0;   // what one key has cached no other finds; never 0. Follows from `hash` and the process' hash key
   bool may(Scope scope) const;
 };
 

@@ -50,7 +50,7 @@ void Metrics::answer(const Answer& answer) {
   if (answer.tokens > 1) token_seconds_.add((answer.seconds - answer.first_token_seconds) / (answer.tokens - 1));
 }
 
-std::string Metrics::text(const EngineStats& stats, int64_t cache_bytes, int connections) const {
+std::string Metrics::text(const EngineStats& stats, const KvCache& cache, int connections) const {
   const std::lock_guard lock(mutex_);
   std::string out;
   out +=
@@ -70,6 +70,8 @@ std::string Metrics::text(const EngineStats& stats, int64_t cache_bytes, int con
   write_one(out, "counter", "prompt_tokens_total", "Tokens of prompts that were read.", stats.prompt_tokens);
   write_one(out, "counter", "reused_tokens_total", "Tokens of prompts that were known from before.",
             stats.reused_tokens);
+  write_one(out, "counter", "restored_tokens_total", "Of these, those that were known from disk.",
+            stats.restored_tokens);
   write_one(out, "counter", "generated_tokens_total", "Tokens of answers.", stats.generated_tokens);
   write_one(out, "counter", "drafted_tokens_total", "Guessed tokens that were checked.", stats.drafted_tokens);
   write_one(out, "counter", "accepted_tokens_total", "Guessed tokens that were right.", stats.accepted_tokens);
@@ -82,7 +84,8 @@ std::string Metrics::text(const EngineStats& stats, int64_t cache_bytes, int con
             stats.media_found);
   write_one(out, "counter", "prompt_seconds_total", "Time in which prompts were read.", stats.prompt_seconds);
   write_one(out, "counter", "generate_seconds_total", "Time in which answers were made.", stats.generate_seconds);
-  write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache_bytes);
+  write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.bytes_used());
+  write_one(out, "gauge", "cache_disk_bytes", "Keys and values that are kept on disk.", cache.bytes_on_disk());
   write_one(out, "gauge", "connections", "Connections that are open.", connections);
   return out;
 }

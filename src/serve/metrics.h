@@ -21,7 +21,7 @@ class Metrics {
   void answer(const Answer& answer);
 
   /** With what the engine and the connections say of themselves. */
-  std::string text(const EngineStats& stats, int64_t cache_bytes, int connections) const;
+  std::string text(const EngineStats& stats, const KvCache& cache, int connections) const;
 
  private:
   struct Histogram {

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "engine/engine.h"
+#include "file/testing/files.h"
 #include "tiny_models.h"
 
 namespace gemma::testing_engine {
@@ -99,7 +100,7 @@ struct Edited {
   int tokens;
 };
 
-class Edits : public testing::TestWithParam<Edited> {};
+class Edits : public ::testing::TestWithParam<Edited> {};
 
 /** A long prompt, with and without pictures at its end, edited within its last hundred tokens. */
 TEST_P(Edits, AtTheEndReadLittleAgain) {
@@ -133,13 +134,56 @@ TEST_P(Edits, AtTheEndReadLittleAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Edits,
-                         testing::Values(Edited{"e_text", "bf16", 8000}, Edited{"e_text", "f32", 1500},
-                                         Edited{"dense_text", "kv8", 1500}, Edited{"gemma3_text", "tq4", 1500},
-                                         Edited{"unified_text", "tq4/bf16,kv8", 1500},
-                                         Edited{"moe_text", "tq2,tq4", 1500}),
+                         ::testing::Values(Edited{"e_text", "bf16", 8000}, Edited{"e_text", "f32", 1500},
+                                           Edited{"dense_text", "kv8", 1500}, Edited{"gemma3_text", "tq4", 1500},
+                                           Edited{"unified_text", "tq4/bf16,kv8", 1500},
+                                           Edited{"moe_text", "tq2,tq4", 1500}),
                          [](const auto& each) { return test_name(std::string(each.param.model) + each.param.cache); });
 
-class Reuse : public testing::Test {
+class Restarts : public ::testing::TestWithParam<Edited> {};
+
+/** A prompt that one engine has answered is gone on with by the next, pictures in it and all. */
+TEST_P(Restarts, NeverReadItAgain) {
+  const std::shared_ptr<const Model> model = wide_model(GetParam().model);
+  const gemma::testing::TempFolder temporary;
+  EngineOptions options = options_of(GetParam().cache), kept = options;
+  kept.kv.folder = CacheFolder::open(temporary.path(), 1 << 30, [](const std::string& line) { FAIL() << line; });
+  Dice dice(3);
+  Prompt prompt;
+  prompt.add(dice, GetParam().tokens / 2);
+  prompt.add_picture(dice, 70, model->config.dim);
+  prompt.add(dice, GetParam().tokens / 2);
+  for (int process = 0; process < 3; ++process) {
+    Engine engine(model, nullptr, ops_with(1), kept);
+    const auto known = static_cast<int64_t>(prompt.tokens.size());
+    if (process > 0) prompt.add(dice, 30);
+    Answer answer;
+    const int64_t rows = rows_for(engine, prompt.request(), answer);
+    EXPECT_EQ(rows, process > 0 ? 30 : known);
+    EXPECT_EQ(engine.stats().restored_tokens, process > 0 ? known : 0);
+    EXPECT_EQ(answer, fresh(model, options, prompt.request()));
+    if (process == 2) {
+      prompt.media[0].content ^= 1;
+      EXPECT_GE(rows_for(engine, prompt.request(), answer), GetParam().tokens / 2 + 100);
+    }
+    Request other = prompt.request();
+    other.salt = 1;
+    if (process < 2) {
+      other.prompt.resize(200);
+      other.media.clear();
+      EXPECT_EQ(rows_for(engine, std::move(other), answer), process == 0 ? 200 : 0);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Restarts,
+                         ::testing::Values(Edited{"e_text", "bf16", 3000}, Edited{"e_text", "f32", 700},
+                                           Edited{"dense_text", "kv8", 1000}, Edited{"gemma3_text", "tq4", 700},
+                                           Edited{"unified_text", "tq4/bf16,kv8", 700},
+                                           Edited{"moe_text", "tq2/tq3,tq4", 700}),
+                         [](const auto& each) { return test_name(std::string(each.param.model) + each.param.cache); });
+
+class Reuse : public ::testing::Test {
  protected:
   std::shared_ptr<const Model> model_ = wide_model("e_text");
   EngineOptions options_ = options_of("bf16");

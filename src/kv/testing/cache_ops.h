@@ -3,7 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -37,14 +37,18 @@ class CacheOps final : public Ops {
   Meter meter;
   Tensor allocate(DType dtype, const Shape& shape) override {
     Tensor t(std::make_shared<MeteredStorage>(bytes_of(dtype, shape.count()), meter), 0, dtype, shape);
-    for (float& value : t.data_mutable<float>()) value = std::numeric_limits<float>::quiet_NaN();
+    std::ranges::fill(t.raw_mutable(), std::byte{0xff});  // in floats: no numbers
     return t;
   }
-  Tensor upload(DType, const Shape&, std::span<const std::byte>) override { return none(); }
+  Tensor upload(DType dtype, const Shape& shape, std::span<const std::byte> bytes) override {
+    Tensor t = Tensor::host(dtype, shape);
+    std::ranges::copy(bytes, t.raw_mutable().begin());
+    return t;
+  }
+  void read(const Tensor& x, std::span<std::byte> out) override { std::ranges::copy(x.raw(), out.begin()); }
   Tensor load_rows(DType, const Shape&, const ReadRows&) override { return none(); }
   Tensor load_weight(DType, const Shape&, const ReadRows&) override { return none(); }
   int64_t weight_bytes(DType, const Shape&) const override { return 0; }
-  void read(const Tensor&, std::span<std::byte>) override { none(); }
   Tensor gather_rows(const Tensor&, std::span<const int32_t>) override { return none(); }
   Tensor scatter_rows(const Tensor&, const Tensor&, std::span<const int32_t>) override { return none(); }
   Tensor columns(const Tensor&, int64_t, int64_t) override { return none(); }
