@@ -2,7 +2,7 @@
 // Speed of the CPU backend against the roofs of this machine, measured in the same run: memory read in GB/s for one
 // row, fused multiply-adds in GFLOP/s for many.
 //
-//   kernels_bench [threads]      GEMMA4_ISA=avx2 kernels_bench 1
+//   kernels_bench [threads [types of weights]]      GEMMA4_ISA=avx2 kernels_bench 1; kernels_bench 2 q4_0 q8_0
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -88,8 +88,8 @@ void bench_reading(ThreadPool& threads) {
   fmt::print("memory read                 {:7.1f} GB/s\n", static_cast<double>(big.bytes()) / s * 1e-9);
 }
 
-void bench_linear(Ops& ops, int64_t rows, int64_t n, int64_t out) {
-  for (DType type : kTypes) {
+void bench_linear(Ops& ops, std::span<const DType> types, int64_t rows, int64_t n, int64_t out) {
+  for (DType type : types) {
     const Tensor w = ops.prepare_weight(random_tensor(type, {out, n})), x = random_tensor(DType::f32, {rows, n});
     const double s = seconds([&] { ops.linear(x, w); });
     fmt::print("linear {:4} x {:5} x {:6} {:6} {:7.1f} GB/s {:8.1f} GFLOP/s {:9.3f} ms\n", rows, n, out,
@@ -145,6 +145,24 @@ void bench_rows(Ops& ops, int64_t rows, int64_t n) {
   report("candidates", [&] { ops.candidates(x, {}, 64); });
 }
 
+void bench_products(Ops& ops, std::span<const DType> types) {
+  bench_linear(ops, types, 1, 2048, 65536);
+  for (const int64_t rows : {4, 8}) bench_linear(ops, types, rows, 2048, 16384);
+  bench_linear(ops, types, 512, 2048, 2048);
+}
+
+void bench_others(Ops& ops) {
+  for (int i = 0; i < kKvTypes; ++i) {
+    const auto type = static_cast<KvType>(i);
+    bench_attention(ops, type, 1, 8192, 8, 256);
+    bench_attention(ops, type, 1, 16384, 8, 512);
+    bench_attention(ops, type, 512, 4096, 8, 256);
+    bench_attention(ops, type, 512, 512, 8, 512);
+  }
+  bench_rows(ops, 1, 262144);
+  bench_rows(ops, 512, 2048);
+}
+
 }  // namespace
 }  // namespace gemma
 
@@ -154,17 +172,11 @@ int main(int argc, char** argv) {
   const std::unique_ptr<gemma::Ops> ops = gemma::make_cpu_ops(threads);
   fmt::print("{}, {} threads\n", gemma::cpu::kernels().name, threads.size());
   gemma::bench_reading(threads);
-  gemma::bench_linear(*ops, 1, 2048, 65536);
-  gemma::bench_linear(*ops, 512, 2048, 2048);
-  gemma::bench_linear(*ops, 4, 2048, 16384);
-  for (int i = 0; i < gemma::kKvTypes; ++i) {
-    const auto type = static_cast<gemma::KvType>(i);
-    gemma::bench_attention(*ops, type, 1, 8192, 8, 256);
-    gemma::bench_attention(*ops, type, 1, 16384, 8, 512);
-    gemma::bench_attention(*ops, type, 512, 4096, 8, 256);
-    gemma::bench_attention(*ops, type, 512, 512, 8, 512);
+  std::vector<gemma::DType> types;
+  for (gemma::DType type : gemma::kTypes) {
+    if (argc <= 2 || std::find(argv + 2, argv + argc, gemma::info(type).name) != argv + argc) types.push_back(type);
   }
-  gemma::bench_rows(*ops, 1, 262144);
-  gemma::bench_rows(*ops, 512, 2048);
+  gemma::bench_products(*ops, types);
+  if (argc <= 2) gemma::bench_others(*ops);
   return 0;
 }

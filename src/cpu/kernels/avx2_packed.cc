@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/kernels/column_tile.h"
 #include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_bf16.h"
@@ -18,15 +19,24 @@ namespace {
 struct Packed256 : PackedAvx2<Packed256> {
   static constexpr bool kSignedDot = true;  // unsigned codes above 127 would overflow the 16-bit sums of two products
 
-  static I dot(I sum, Codes c, const int8_t* q) { return add_pairs(sum, _mm256_maddubs_epi16(c, four(q))); }
+  static I dot(I sum, Codes c, const int8_t* q) { return widen_pairs(sum, pairs(c, q)); }
   static I dot_signed(I sum, Codes c, const int8_t* q) {
     const __m256i w = _mm256_xor_si256(c, _mm256_set1_epi8(-128));
-    return add_pairs(sum, _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four(q), w)));
+    return widen_pairs(sum, _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four(q), w)));
+  }
+
+  using Pairs = __m256i;
+  static Pairs pairs(Codes c, const int8_t* q) { return _mm256_maddubs_epi16(c, four(q)); }
+  static Pairs add_pairs(Pairs a, Pairs b) { return in_order(_mm256_add_epi16(a, b)); }
+  static I widen_pairs(I sum, Pairs pairs) {
+    return in_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
   }
 
  private:
-  static I add_pairs(I sum, __m256i pairs) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  /** Compilers would make trees of such sums and calculate all that is summed first: more than there are registers. */
+  static __m256i in_order(__m256i sum) {
+    asm("" : "+x"(sum));
+    return sum;
   }
 };
 
@@ -103,7 +113,7 @@ void widen_bf16(const std::byte* panel, int64_t pairs, float* wide) {
 }  // namespace
 
 void avx2_packed(Kernels& table) {
-  fill_packed<Packed256>(table);
+  fill_packed<Packed256, ColumnTile>(table);
   fill_cache<Packed256>(table);
   table.quantize = quantize;
   table.packed_product_bf16 = PackedProductBf16<Packed256>::run;

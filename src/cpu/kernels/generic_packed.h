@@ -55,6 +55,9 @@ struct WeightBlock {
   /** The rows from `row` on. */
   [[gnu::always_inline]] void read(const std::byte* block, int row, const UnitHeader<V, type>& header) {
     read_codes(block, row);
+    read_numbers(block, row, header);
+  }
+  [[gnu::always_inline]] void read_numbers(const std::byte* block, int row, const UnitHeader<V, type>& header) {
 #pragma GCC unroll 2
     for (int g = 0; g < kFormat.groups; ++g) {
       scales[g] = scale(block, row, g, header.d);
@@ -64,6 +67,9 @@ struct WeightBlock {
 
   [[gnu::always_inline]] void read_wide(const std::byte* block, int row) {
     load_bytes<V>(block + place(row), codes);
+    read_wide_numbers(block, row);
+  }
+  [[gnu::always_inline]] void read_wide_numbers(const std::byte* block, int row) {
     const auto* numbers = reinterpret_cast<const float*>(block + W::kScales) + row;
 #pragma GCC unroll 2
     for (int g = 0; g < kFormat.groups; ++g) {
@@ -82,12 +88,15 @@ struct WeightBlock {
     }
   }
 
- private:
-  using W = WideBlock<type>;
+  /** Of codes, within a block and within a wide one. */
+  static int place_of_codes(int row) { return row / 16 * B::kHalf + row % 16 * 4; }
   static int place(int row) { return row / 16 * 512 + row % 16 * 4; }
 
+ private:
+  using W = WideBlock<type>;
+
   [[gnu::always_inline]] void read_codes(const std::byte* block, int row) {
-    const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
+    const std::byte* at = block + place_of_codes(row);
     const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
     if constexpr (kFormat.bits == 8) return load_bytes<V>(at, codes);
     load_nibbles<V>(at, codes);
@@ -133,6 +142,7 @@ consteval int start_shift(PackedFormat format) {
 /** What kRows rows of activations and kLanes rows of weights sum up to, one row of activations after the other. */
 template <class V, DType type, int kRows>
 class RowTile {
+ protected:
   using Codes = typename V::Codes;
   using F = typename V::F;
   using I = typename V::I;
@@ -159,27 +169,32 @@ class RowTile {
     return V::template broadcast<start_shift(kFormat)>(eights);
   }
 
-  [[gnu::always_inline]] static F add_row(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
+  /** Adds what the integers of a block are worth: of each of its groups' `products` from their start on. */
+  [[gnu::always_inline]] static F join(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x,
+                                       const I* products) {
     const F s = V::set(x.scale);
+#pragma GCC unroll 2
+    for (int g = 0; g < kFormat.groups; ++g) sum = V::fma(V::to_float(products[g]), V::mul(w.scales[g], s), sum);
+    if constexpr (!kFormat.minimum) return sum;
+    if constexpr (kFormat.groups == 1) return V::fma(w.minima[0], V::set(x.scaled_sum), sum);
+    sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
+    return V::fma(w.minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start(x) / -8)), sum);
+  }
+  static int32_t second_start(const ActivationBlock& x) { return x.start - x.half_start; }
+
+  [[gnu::always_inline]] static F add_row(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
     if constexpr (kFormat.groups == 1) {
       const I products = dots(dots(start(&x.start), w.codes, x.q), w.codes + 4, x.q + 16);
-      sum = V::fma(V::to_float(products), V::mul(w.scales[0], s), sum);
-      if constexpr (kFormat.minimum) sum = V::fma(w.minima[0], V::set(x.scaled_sum), sum);
-      return sum;
+      return join(sum, w, x, &products);
     }
-    const int32_t second_start = x.start - x.half_start;
-    const I first = dots(start(&x.half_start), w.codes, x.q);
-    const I second = dots(start(&second_start), w.codes + 4, x.q + 16);
-    sum = V::fma(V::to_float(first), V::mul(w.scales[0], s), sum);
-    sum = V::fma(V::to_float(second), V::mul(w.scales[kFormat.groups - 1], s), sum);
-    if constexpr (kFormat.minimum) {
-      sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
-      sum = V::fma(w.minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start / -8)), sum);
-    }
-    return sum;
+    const int32_t second = second_start(x);
+    const I products[2] = {dots(start(&x.half_start), w.codes, x.q), dots(start(&second), w.codes + 4, x.q + 16)};
+    return join(sum, w, x, products);
   }
 
  public:
+  using Block = WeightBlock<V, type>;
+
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) sums_[r] = V::zero();
@@ -199,6 +214,21 @@ template <class V, DType type, template <class, DType, int> class Tile>
 class PackedProduct {
   using B = PackedBlock<type>;
 
+  /** What comes behind a block. Where a panel is gone over four times, a quarter each time and of the next panel, for
+   *  memory must not rest while the same codes come from the cache again. */
+  template <int kParts>
+  [[gnu::always_inline]] static void prefetch_weights(const std::byte* block, int first, int64_t blocks) {
+    if constexpr (kPanelRows / (kParts * V::kLanes) < 4) {
+      if (first > 0) return;
+#pragma GCC unroll 20
+      for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
+    } else {
+      const std::byte* quarter = block + blocks / B::kBlocks * B::kUnit + first / V::kLanes * (B::kBytes / 4);
+#pragma GCC unroll 5
+      for (int i = 0; i < B::kBytes / 4; i += 64) __builtin_prefetch(quarter + i);
+    }
+  }
+
   /** kParts vectors of weight rows from `first` on times kRows rows of a tile of `tile_rows`. */
   template <int kRows, int kParts>
   static void rows_of_panel(const std::byte* panel, int first, int64_t blocks, const ActivationBlock* x,
@@ -212,13 +242,10 @@ class PackedProduct {
       for (int p = 0; p < kParts; ++p) header[p].read(panel, first + p * V::kLanes);
       const std::byte* block = panel + B::kHeader;
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
-        if (prefetch) {
-#pragma GCC unroll 20
-          for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
-        }
+        if (prefetch) prefetch_weights<kParts>(block, first, blocks);
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
-          WeightBlock<V, type> w;
+          typename Tile<V, type, kRows>::Block w;
           w.read(block, first + p * V::kLanes, header[p]);
           tiles[p].add(w, x);
         }
@@ -234,7 +261,7 @@ class PackedProduct {
                           bool prefetch, float* y, int64_t y_stride) {
     constexpr int kParts = V::template kParts<kRows>;
     for (int first = 0; first < kPanelRows; first += kParts * V::kLanes) {
-      rows_of_panel<kRows, kParts>(panel, first, blocks, x, tile_rows, prefetch && first == 0, y, y_stride);
+      rows_of_panel<kRows, kParts>(panel, first, blocks, x, tile_rows, prefetch, y, y_stride);
     }
   }
 
@@ -244,7 +271,7 @@ class PackedProduct {
     Tile<V, type, kRows> tile;
     tile.clear();
     for (int64_t b = 0; b < blocks; ++b, wide += WideBlock<type>::kBytes, x += tile_rows) {
-      WeightBlock<V, type> w;
+      typename Tile<V, type, kRows>::Block w;
       w.read_wide(wide, first);
       tile.add(w, x);
     }

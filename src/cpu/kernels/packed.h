@@ -54,6 +54,8 @@ struct PackedFormat {
   bool minimum = false;
   int groups = 1;  // scales for 32 values: one, or one for each half
 
+  /** The largest number that a code stands for. */
+  consteval int most() const { return codebook ? 255 : (1 << bits) - 1; }
   consteval int halves_bytes() const { return bits == 8 ? 1024 : 512; }  // of codes
   consteval int high_bytes() const { return bits == 8 ? 0 : (bits - 4) * 128; }
   consteval int scale_bytes() const { return super ? 32 * groups : 64; }
@@ -128,7 +130,8 @@ consteval DType wide_type(DType type) {
   size_t i = 0;
   while (true) {
     const PackedFormat& f = kPackedFormats[i];
-    if (f.bits > 0 && f.zero == wanted.zero && f.minimum == wanted.minimum && f.groups == wanted.groups) break;
+    const bool alike = f.zero == wanted.zero && f.minimum == wanted.minimum && f.groups == wanted.groups;
+    if (f.bits > 0 && alike && f.most() == wanted.most()) break;
     ++i;
   }
   return static_cast<DType>(i);

@@ -22,7 +22,7 @@ struct PackedAvx2 {
   static constexpr int kLanes = 8;
   static constexpr int kMaxRows = 6;
   template <int rows>
-  static constexpr int kParts = rows == 1 ? 2 : 1;
+  static constexpr int kParts = rows == 1 ? 4 : 1;
 
   static Codes load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void store_codes(std::byte* p, Codes c) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), c); }

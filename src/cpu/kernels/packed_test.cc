@@ -14,6 +14,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/kernels/select.h"
@@ -44,6 +45,20 @@ std::vector<std::byte> random_rows(DType type, int64_t values, int seed) {
       if (type == DType::bf16) unpack(type, some, std::span(block).first(1));
     } while (!std::ranges::all_of(block, [](float v) { return std::abs(v) < 1e9f; }));
   }
+  return bytes;
+}
+
+/** Rows of one block whose codes are as large as they can be. */
+std::vector<std::byte> extreme_rows(DType type, int64_t values) {
+  std::vector<std::byte> bytes = random_rows(type, values, 5);
+  const std::span block(bytes.data(), static_cast<size_t>(info(type).bytes));
+  std::vector<float> meant(static_cast<size_t>(info(type).block));
+  for (std::byte& b : block) {
+    const std::byte before = std::exchange(b, std::byte{0xff});
+    unpack(type, block, meant);
+    if (!std::ranges::all_of(meant, [](float v) { return std::abs(v) < 1e9f; })) b = before;  // of a scale
+  }
+  for (size_t i = block.size(); i < bytes.size(); ++i) bytes[i] = bytes[i - block.size()];
   return bytes;
 }
 
@@ -120,6 +135,27 @@ TEST_P(PackedTable, ProductsWithWidenedPanelsAreTheSameToTheBit) {
       k_.wide_product[t](wide.data(), n / kBlock, tile.data(), rows, y.data(), stride);
       k_.packed_product[t](panel.data(), n / kBlock, tile.data(), rows, false, expected.data(), stride);
       for (size_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(y[i], expected[i])) << info(type).name << rows << ' ' << i;
+    }
+  }
+}
+
+TEST_P(PackedTable, SumsOfTheLargestCodesAndActivationsDoNotOverflow) {
+  for (DType type : kTypes) {
+    const auto t = static_cast<size_t>(type);
+    const int64_t n = 256, rows = 6, tile = rows * n / kBlock;
+    const auto panel = packed(type, extreme_rows(type, n * kPanelRows), kPanelRows, n);
+    std::vector<std::byte> wide(static_cast<size_t>(n / kBlock * kWideBytes));
+    k_.widen[t](panel.data(), n / kBlock, wide.data());
+    for (const float sign : {1.0f, -1.0f}) {
+      const auto x = quantized(scalar_, std::vector<float>(static_cast<size_t>(n * rows), sign), n);
+      ASSERT_EQ(x[static_cast<size_t>(tile - 1)].q[31], 127 * static_cast<int>(sign));
+      const auto mixed = arranged(k_, x, rows);
+      std::vector<float> expected(static_cast<size_t>(rows * kPanelRows)), y = expected, from_wide = expected;
+      scalar_.packed_product[t](panel.data(), n / kBlock, x.data(), rows, false, expected.data(), kPanelRows);
+      k_.packed_product[t](panel.data(), n / kBlock, mixed.data(), rows, false, y.data(), kPanelRows);
+      k_.wide_product[t](wide.data(), n / kBlock, mixed.data(), rows, from_wide.data(), kPanelRows);
+      EXPECT_EQ(y, expected) << info(type).name;
+      EXPECT_EQ(from_wide, expected) << info(type).name;
     }
   }
 }
