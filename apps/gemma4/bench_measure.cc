@@ -58,7 +58,7 @@ EngineOptions engine_options(const BenchOptions& o, std::shared_ptr<const Drafte
   e.batch_tokens = kBenchBatchTokens;
   e.kv = bench_kv_options(o);
   // Sequences answer already while the prompts of others are fed.
-  const int steps = o.batch * (o.prompt / kBenchBatchTokens + 2);
+  const int steps = o.batch * (o.prompt / kLeastPromptRows + 2);
   e.context = o.depth + o.prompt + o.gen + steps + 1;
   e.speculation = {speculation_length(o.speculate), std::move(drafter)};
   if (e.speculation.length != 0) e.context += Speculation::kMost * (steps + 1);

@@ -32,6 +32,9 @@ struct Speculation {
   std::shared_ptr<const Drafter> drafter;  // guesses beside prompt look-up
 };
 
+/** Rows of prompts that a step has at least beside answers: fewer would cost prompts too much. */
+inline constexpr int kLeastPromptRows = 64;
+
 struct EngineOptions {
   int context = 0;            // tokens a sequence may hold; 0: the model's, cut to what memory allows
   int max_sequences = 16;     // in a step

@@ -120,7 +120,7 @@ struct Engine::State {
   void plan_prompts(Work& work, int64_t rows) const;
   int64_t plan_prompts_of(Work& work, uint64_t key, int64_t budget) const;
   int64_t rows_to_feed(Task& task) const;
-  int64_t rows_beside_answers() const;
+  int64_t most_prompt_rows() const;
 
   // speculation.cc
   void guess();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of a step that are left for prompts, shared between keys: evenly, those with few requests first, and those
-// with many get no more than they. So an answer does not begin late because others have much to be read. Of each key
-// the oldest request comes first.
+// The rows of a step that are left for prompts, shared between keys: those with few requests first, and those with many
+// get no more than they. A key that comes anew has its prompt read at once, one with fewer requests than the rest gets
+// two thirds, others get as much as one another. So an answer does not begin late because others have much to be read.
+// Of each key the oldest request comes first.
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 #include "engine/engine_state.h"
@@ -13,8 +15,7 @@ namespace {
 
 constexpr int64_t kLeastShare = 16;     // rows that cost little more than one
 constexpr int64_t kLately = 8;          // steps
-constexpr double kSecondsOfAGap = 0.5;  // between two tokens of an answer while prompts are read
-constexpr int64_t kLeastBeside = 128;   // rows: fewer would cost prompts too much
+constexpr double kSecondsOfAGap = 0.5;  // between two tokens of an answer, or for who comes, while prompts are read
 
 /** What a key has to be read. */
 struct Demand {
@@ -29,6 +30,16 @@ struct Demand {
   }
 };
 
+/** What the first of the keys that are left may have of `rows`. */
+int64_t share_of_first(std::span<const Demand> keys, int64_t rows) {
+  const Demand& first = keys.front();
+  if (!first.fed_lately) return rows;
+  const auto few = [&](const Demand& other) { return other.requests > first.requests; };
+  if (keys.size() > 1 && std::ranges::all_of(keys.subspan(1), few)) return (2 * rows + 2) / 3;
+  const auto count = static_cast<int64_t>(keys.size());
+  return (rows + count - 1) / count;
+}
+
 }  // namespace
 
 /** Tokens of a task's prompt that can be fed; none of one that answers. */
@@ -38,11 +49,11 @@ int64_t Engine::State::rows_to_feed(Task& task) const {
   return std::max<int64_t>(0, ready(task) - begin);  // a known prefix may end inside a sound to be encoded again
 }
 
-/** Rows of prompts beside those of answers, which go on when the step is done. */
-int64_t Engine::State::rows_beside_answers() const {
+/** Rows of prompts beside those of answers, which go on when the step is done, and beside keys that may come. */
+int64_t Engine::State::most_prompt_rows() const {
   if (stats.prompt_seconds <= 0) return options.batch_tokens;
   const double rows = kSecondsOfAGap * static_cast<double>(stats.prompt_tokens) / stats.prompt_seconds;
-  return std::max(kLeastBeside, static_cast<int64_t>(rows));
+  return std::max<int64_t>(kLeastPromptRows, static_cast<int64_t>(rows));
 }
 
 void Engine::State::plan_prompts(Work& work, int64_t rows) const {
@@ -59,7 +70,8 @@ void Engine::State::plan_prompts(Work& work, int64_t rows) const {
     at->all += needed;
   }
   const auto answers = static_cast<int64_t>(work.batch.tokens.size());
-  if (answers > 0) rows = std::min(rows, answers + rows_beside_answers());
+  const bool keys = std::ranges::any_of(running, [](const auto& task) { return task->request.key != 0; });
+  const int64_t limit = answers > 0 || keys ? std::min(rows, answers + most_prompt_rows()) : rows;
   for (Demand& each : demands) {
     const auto of_key = [&](const auto& task) { return task->request.key == each.key; };
     each.requests = std::ranges::count_if(running, of_key) + std::ranges::count_if(waiting, of_key);
@@ -69,15 +81,21 @@ void Engine::State::plan_prompts(Work& work, int64_t rows) const {
     }
   }
   std::ranges::stable_sort(demands, [](const Demand& a, const Demand& b) { return a.before(b); });
-  int64_t most = rows;  // of a key, its answers' included
+  if (demands.empty()) return;
+  // Who comes anew to others has waited for a step already, so it may make this one twice as long.
+  const auto of_another = [&](const auto& task) { return task->request.key != demands.front().key; };
+  const bool anew = !demands.front().fed_lately && std::ranges::any_of(running, of_another);
+  const int64_t limit_of_first = anew ? std::min(rows, 2 * limit - answers) : limit;
+  int64_t most = limit_of_first;  // of a key, its answers' included
   int64_t others = std::accumulate(demands.begin(), demands.end(), int64_t{0},
                                    [](int64_t sum, const Demand& each) { return sum + each.all; });
   for (size_t i = 0; i < demands.size(); ++i) {
     const Demand& each = demands[i];
-    const auto keys = static_cast<int64_t>(demands.size() - i);
-    const int64_t left = rows - static_cast<int64_t>(work.batch.tokens.size());
+    const int64_t left = (i == 0 ? limit_of_first : limit) - static_cast<int64_t>(work.batch.tokens.size());
+    if (left <= 0) break;
     others -= each.all;
-    const int64_t share = std::min(std::max((left + keys - 1) / keys, left - others), most - each.answering);
+    const int64_t first = share_of_first(std::span(demands).subspan(i), left);
+    const int64_t share = std::min(std::max(first, left - others), most - each.answering);
     const int64_t fed = plan_prompts_of(work, each.key, share);
     most = std::min(most, std::max(kLeastShare, each.answering + fed));
   }

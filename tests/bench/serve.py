@@ -6,11 +6,12 @@ on a quiet machine.
     tests/bench/serve.py                            E2B in q4_0, random weights; everything
     tests/bench/serve.py --model models/gemma-3-270m-q4_k_m.gguf --only clients agent
     tests/bench/serve.py --only prefix --json result.json
-    tests/bench/serve.py --only soak idle           ours alone
+    tests/bench/serve.py --only fair soak idle      ours alone
 
 clients: answers of 64 tokens to prompts of 128 at 1, 8 and 32 clients at once: tokens a second of all together.
 prefix:  8 clients whose prompts begin with the same 2000 tokens; the median time to the first token of a second round
          with other endings.
+fair:    seconds to the first token of a key alone, and beside another key that has sent 32 requests.
 agent:   20 turns, each the whole text before and 380 tokens more, up to 8000: seconds of all.
 soak:    64 clients for 60 s, a third of which leave before their answer is whole, behind as many that fill the cache:
          errors, growth of memory.
@@ -28,6 +29,7 @@ import pathlib
 import random
 import statistics
 import sys
+import tempfile
 import threading
 import time
 
@@ -42,6 +44,7 @@ LLAMA_WAYS = (("-fa", "on"), ("-fa", "on", "--swa-full"), ("-fa", "on", "--swa-f
 CLIENTS = (1, 8, 32)
 SYSTEM, TAIL, TURNS, GROWTH = 2000, 48, 20, 380
 SOAK_CLIENTS, SOAK_ROOM = 64, 500_000_000
+FAIR_ASKED, FAIR_MANY = 5, 32
 
 
 def words(count, *seed):
@@ -121,6 +124,31 @@ def agent_of(side, o):
     return out
 
 
+def fair(side, o):
+    """Median seconds to the first token of prompts that come one after another: alone, and beside 32 of another key."""
+    with tempfile.TemporaryDirectory() as folder:
+        keys = pathlib.Path(folder) / "keys.txt"
+        few, many = (serve_sides.new_key(o.program, keys, name) for name in ("few", "many"))
+        with side.started(parallel=8, context=512, more=("--keys", keys)) as server:
+
+            def first_tokens(*seed):
+                asked = [words(o.prompt, "fair", *seed, i) for i in range(FAIR_ASKED)]
+                return [timed(lambda prompt=prompt: server.complete(prompt, 1, few)) for prompt in asked]
+
+            first_tokens("warm")
+            alone = first_tokens("alone")
+            jobs = [lambda i=i: server.complete(words(o.prompt, "many", i), o.gen, many) for i in range(FAIR_MANY)]
+            crowded = threading.Thread(target=at_once, args=(jobs,))
+            crowded.start()
+            time.sleep(1)
+            beside = first_tokens("beside")
+            if not crowded.is_alive():
+                raise SystemExit("the other key's requests ended too soon to be felt")
+            crowded.join()
+    one, other = statistics.median(alone), statistics.median(beside)
+    return {"alone_s": one, "beside_s": other, "beside_most_s": max(beside), "ratio": other / one}
+
+
 def crowd(server, seconds, seed):
     """Clients that ask all the time, some of which leave; how many answers were whole, left, or errors."""
     end = time.monotonic() + seconds
@@ -177,7 +205,7 @@ def measure(o, ours, theirs):
             ways = [work(side, o) for side in (ours, theirs)]
             best = [min(each.values()) for each in ways]
             yield f"{name}, s", {"ways": ways, "ours": best[0], "theirs": best[1]}
-    for name, work in (("soak", soak), ("idle", idle)):
+    for name, work in (("fair", fair), ("soak", soak), ("idle", idle)):
         if name in o.only:
             yield name, work(ours, o)
 
@@ -191,7 +219,7 @@ def print_row(name, row):
 
 def parse():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["clients", "prefix", "agent", "soak", "idle"]
+    parts = ["clients", "prefix", "agent", "fair", "soak", "idle"]
     a.add_argument("--only", nargs="+", choices=parts, default=parts)
     a.add_argument("--model", type=pathlib.Path, help="a GGUF file; default: E2B in q4_0 with random weights")
     a.add_argument("--clients", nargs="+", type=int, default=CLIENTS)

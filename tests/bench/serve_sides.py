@@ -27,6 +27,11 @@ def random_model(program):
     return path
 
 
+def new_key(program, path, name):
+    command = list(map(str, [program, "serve", "--keys", path, "--new-key", name]))
+    return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip().splitlines()[-1]
+
+
 def engine_bytes(program, path, threads):
     """What the engine alone holds with the model loaded, before any text is long."""
     command = [program, "bench", path, "--no-roofs", "--json", "--threads", threads]
@@ -43,9 +48,10 @@ class Running:
     def body(self, prompt, tokens, **more):
         return json.dumps({"prompt": prompt, "max_tokens": tokens, **CHOOSING, **self.extra, **more}).encode()
 
-    def complete(self, prompt, tokens):
+    def complete(self, prompt, tokens, key=None):
+        head = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
-        connection.request("POST", "/v1/completions", self.body(prompt, tokens), {"Content-Type": "application/json"})
+        connection.request("POST", "/v1/completions", self.body(prompt, tokens), head)
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()

@@ -72,8 +72,9 @@ TEST_F(Fairness, AKeyThatSendsManyDelaysAnotherByItsOwnTimeAtMost) {
       for (int i = 0; i < 32; ++i) engine.submit(request(100 + 10 * i, 0), {});
       for (int i = 0; i < warm_up; ++i) engine.step();
       const Cost cost = until_first_token(engine, same());
-      EXPECT_LE(cost.steps, 2 * least.steps) << warm_up;
-      EXPECT_LE(cost.prompt_rows, 2 * tokens + 16) << warm_up;  // rows so few cost next to nothing
+      // The machine's time is a step that may have just begun, these rows, and those of answers beside them.
+      EXPECT_LE(cost.steps, least.steps + least.steps * 3 / 4) << warm_up;
+      EXPECT_LE(cost.prompt_rows, tokens + 2 * tokens / 3 + 16) << warm_up;  // rows so few cost next to nothing
     }
   }
 }
