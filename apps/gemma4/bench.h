@@ -72,11 +72,11 @@ class Bencher {
 /** What a phase must read and calculate at least, in bytes and operations (a multiplication and an addition are two).
  */
 struct BenchWork {
-  double weight_bytes = 0, row_bytes = 0, cache_bytes = 0;  // rows: of the embedding tables
-  double int8_ops = 0, bf16_ops = 0, f32_ops = 0;
+  double weight_bytes = 0, row_bytes = 0, cache_bytes = 0;       // rows: of the embedding tables
+  double int4_ops = 0, int8_ops = 0, bf16_ops = 0, f32_ops = 0;  // int4: weights of up to four bits
 
   double bytes() const { return weight_bytes + row_bytes + cache_bytes; }
-  double ops() const { return int8_ops + bf16_ops + f32_ops; }
+  double ops() const { return int4_ops + int8_ops + bf16_ops + f32_ops; }
 };
 /** One step of `batch` sequences that hold `held` tokens each. */
 BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, int held);

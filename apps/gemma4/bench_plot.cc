@@ -36,7 +36,7 @@ class Plot {
   explicit Plot(const BenchResult& r) : r_(r) {
     const cpu::Roofs::Operations& o = r.roofs.operations.front();
     const std::array points{intensity(r.prefill), intensity(r.decode)};
-    const double most = std::max({o.int8, o.bf16, o.f32}) / kGiga;
+    const double most = std::max({o.int4, o.int8, o.bf16, o.f32}) / kGiga;
     const double crossing = most * kGiga / r.roofs.bytes_per_second;  // where slope and flat roof meet
     x_.low = std::floor(std::log10(std::min({points[0], points[1], 1.0})));
     x_.high = std::ceil(std::log10(std::max({points[0], points[1], crossing}) * 1.5));
@@ -93,12 +93,12 @@ class Plot {
     const double memory = r_.roofs.bytes_per_second / kGiga;
     const cpu::Roofs::Operations& o = r_.roofs.operations.front();
     const double left = std::max(std::pow(10, x_.low), std::pow(10, y_.low) / memory);
-    const double crossing = std::max({o.int8, o.bf16, o.f32}) / kGiga / memory;
+    const double crossing = std::max({o.int4, o.int8, o.bf16, o.f32}) / kGiga / memory;
     line(x_.at(left), y_.at(left * memory), x_.at(crossing), y_.at(crossing * memory),
          "stroke=\"#2060a0\" stroke-width=\"2\"");
     const double middle = std::sqrt(left * crossing);
     label(x_.at(middle) - 8, y_.at(middle * memory) - 8, "end", fmt::format("memory {:.1f} GB/s", memory));
-    for (const auto& [name, ops] : {std::pair{"f32", o.f32}, {"bf16", o.bf16}, {"int8", o.int8}}) {
+    for (const auto& [name, ops] : {std::pair{"f32", o.f32}, {"bf16", o.bf16}, {"int8", o.int8}, {"int4", o.int4}}) {
       const double y = y_.at(ops / kGiga);
       line(x_.at(ops / kGiga / memory), y, kWidth - kRight, y, "stroke=\"#2060a0\" stroke-width=\"2\"");
       label(kWidth - kRight - 4, y - 6, "end", fmt::format("{} {:.0f} Gop/s", name, ops / kGiga));

@@ -34,8 +34,8 @@ std::string roof_lines(const cpu::Roofs& roofs) {
   std::string text = fmt::format("Roofs     memory read {:.1f} GB/s ({} with all threads)\n",
                                  roofs.bytes_per_second / kGiga, format_bytes(roofs.read_bytes));
   for (const cpu::Roofs::Operations& o : roofs.operations) {
-    text += fmt::format("          {:<7} f32 {:6.0f}  bf16 {:6.0f}  int8 {:6.0f} Gop/s\n", o.isa, o.f32 / kGiga,
-                        o.bf16 / kGiga, o.int8 / kGiga);
+    text += fmt::format("          {:<7} f32 {:6.0f}  bf16 {:6.0f}  int8 {:6.0f}  int4 {:6.0f} Gop/s\n", o.isa,
+                        o.f32 / kGiga, o.bf16 / kGiga, o.int8 / kGiga, o.int4 / kGiga);
   }
   return text;
 }
@@ -79,6 +79,7 @@ json::object phase_json(const Spread& rate, const BenchWork& work, double second
                    {"weight_bytes_per_token", (work.weight_bytes + work.row_bytes) / tokens},
                    {"cache_bytes_per_token", work.cache_bytes / tokens},
                    {"ops_per_token", work.ops() / tokens},
+                   {"int4_ops_per_token", work.int4_ops / tokens},
                    {"int8_ops_per_token", work.int8_ops / tokens},
                    {"bf16_ops_per_token", work.bf16_ops / tokens},
                    {"f32_ops_per_token", work.f32_ops / tokens},
@@ -94,7 +95,8 @@ json::object phase_json(const Spread& rate, const BenchWork& work, double second
 json::object roofs_json(const cpu::Roofs& roofs) {
   json::object operations;
   for (const cpu::Roofs::Operations& o : roofs.operations) {
-    operations[o.isa] = json::object{{"f32", o.f32 / kGiga}, {"bf16", o.bf16 / kGiga}, {"int8", o.int8 / kGiga}};
+    operations[o.isa] = json::object{
+        {"f32", o.f32 / kGiga}, {"bf16", o.bf16 / kGiga}, {"int8", o.int8 / kGiga}, {"int4", o.int4 / kGiga}};
   }
   return {{"gigabytes_per_second", roofs.bytes_per_second / kGiga},
           {"read_bytes", roofs.read_bytes},

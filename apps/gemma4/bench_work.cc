@@ -53,7 +53,11 @@ class Counter {
   }
 
   void multiply(DType type, double ops) {
-    (is_quantized(type) ? work_.int8_ops : type == DType::bf16 ? work_.bf16_ops : work_.f32_ops) += ops;
+    if (is_quantized(type)) {
+      (cpu::multiplied_as_int4(type) ? work_.int4_ops : work_.int8_ops) += ops;
+    } else {
+      (type == DType::bf16 ? work_.bf16_ops : work_.f32_ops) += ops;
+    }
   }
 
   void linear(const Tensor& w, double rows) {
@@ -141,7 +145,8 @@ BenchWork prefill_work(const Model& model, const KvOptions& kv, int rows, int he
 
 double least_seconds(const BenchWork& work, const cpu::Roofs& roofs) {
   const cpu::Roofs::Operations& o = roofs.operations.front();
-  const double calculating = work.int8_ops / o.int8 + work.bf16_ops / o.bf16 + work.f32_ops / o.f32;
+  const double calculating =
+      work.int4_ops / o.int4 + work.int8_ops / o.int8 + work.bf16_ops / o.bf16 + work.f32_ops / o.f32;
   return std::max(calculating, work.bytes() / roofs.bytes_per_second);
 }
 

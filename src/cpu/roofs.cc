@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "cpu/kernels/packed.h"
 #include "cpu/kernels/select.h"
 
 namespace gemma::cpu {
@@ -68,6 +69,11 @@ double operations_per_second(ThreadPool& threads, const RoofKernels::Multiply& m
 
 }  // namespace
 
+bool multiplied_as_int4(DType type) {
+  const PackedFormat& format = kPackedFormats[static_cast<size_t>(type)];
+  return format.bits == 4 && !format.codebook;
+}
+
 Roofs measure_roofs(ThreadPool& threads, int64_t read_block) {
   Roofs roofs;
   std::vector<RoofKernels> all = all_roof_kernels();
@@ -76,7 +82,7 @@ Roofs measure_roofs(ThreadPool& threads, int64_t read_block) {
   measure_read(threads, all.front(), read_block, roofs);
   for (const RoofKernels& k : all) {
     roofs.operations.push_back({k.name, operations_per_second(threads, k.f32), operations_per_second(threads, k.bf16),
-                                operations_per_second(threads, k.int8)});
+                                operations_per_second(threads, k.int8), operations_per_second(threads, k.int4)});
   }
   return roofs;
 }

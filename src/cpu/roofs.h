@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "tensor/dtype.h"
 
 namespace gemma::cpu {
 
@@ -15,12 +16,15 @@ struct Roofs {
   int64_t read_bytes = 0;       // of the block that was read: larger than any cache
   struct Operations {
     std::string isa;
-    double f32 = 0, bf16 = 0, int8 = 0;  // operations per second
+    double f32 = 0, bf16 = 0, int8 = 0, int4 = 0;  // operations per second; int4: codes of 4 bits by bytes
   };
   std::vector<Operations> operations;  // of the instruction set in use, then of the others that the machine has
 
   bool measured() const { return !operations.empty(); }
 };
+
+/** Whether a weight's codes are met as four bits, which the roof int4 is of; other blocks are of int8's. */
+bool multiplied_as_int4(DType type);
 
 inline constexpr int64_t kReadBlock = int64_t{2} << 30;
 

@@ -54,6 +54,10 @@ TEST(Roofs, MultiplyingMultipliesAsOftenAsItSays) {
     std::memcpy(&i, out.data(), sizeof i);
     EXPECT_GT(i, 0);
     EXPECT_EQ(i % (60 * 60), 0) << k.name;
+    value(k.int4);
+    std::memcpy(&i, out.data(), sizeof i);
+    EXPECT_GT(i, 0);
+    EXPECT_EQ(i % (60 * (60 % 16)), 0) << k.name;
     EXPECT_GT(k.f32.ops, 0);
     EXPECT_GE(k.int8.ops, k.f32.ops / 4) << k.name;
   }
@@ -70,6 +74,7 @@ TEST(Roofs, MeasuresAreOfThisWorld) {
     EXPECT_GT(o.f32, 1e7) << o.isa;
     EXPECT_GT(o.bf16, 1e7) << o.isa;
     EXPECT_GT(o.int8, 1e7) << o.isa;
+    EXPECT_GT(o.int4, 1e7) << o.isa;
   }
 }
 

@@ -84,7 +84,7 @@ class BenchTest(ProgramTest):
 
         def ops(kv):
             decode = self.bench(*E2B, "--kv", kv)["decode"]
-            parts = [decode[f"{kind}_ops_per_token"] for kind in ("int8", "bf16", "f32")]
+            parts = [decode[f"{kind}_ops_per_token"] for kind in ("int8", "bf16", "f32", "int4")]
             self.assertEqual(sum(parts), decode["ops_per_token"])
             return parts
 
@@ -113,7 +113,7 @@ class BenchTest(ProgramTest):
         root = xml.etree.ElementTree.parse(path).getroot()
         tag = "{http://www.w3.org/2000/svg}"
         texts = " ".join(text.text for text in root.iter(tag + "text"))
-        for word in ("prefill", "decode", "int8", "bf16", "f32", "memory", "random e2b q4_0"):
+        for word in ("prefill", "decode", "int4", "int8", "bf16", "f32", "memory", "random e2b q4_0"):
             self.assertIn(word, texts)
         self.assertIn(f"{result['roofs']['gigabytes_per_second']:.1f} GB/s", texts)
         points = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(tag + "circle")]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Roofs of AVX2 and FMA, by the instructions that its products use: bf16 as two fused multiply-adds on widened halves,
-// 8 bits as products of bytes added in pairs twice.
+// 8 bits as products of bytes added in pairs twice, 4 bits as such products of which eight are added before the second
+// time.
 #include <immintrin.h>
 
 #include <cstring>
@@ -75,8 +76,35 @@ struct Int8x32 {
   static void store(std::byte* p, Acc sum) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sum); }
 };
 
+/** Of a block at once: its sums of two stay within 16 bits. */
+struct Int4x256 {
+  using Acc = __m256i;
+  struct W {
+    __m256i codes[8];
+  };
+  static constexpr int kWeights = 1, kInputs = 4, kBytes = 256, kOps = 2 * 256;
+  static Acc zero() { return _mm256_setzero_si256(); }
+  static W load(const std::byte* p) {
+    W w;
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) w.codes[i] = _mm256_and_si256(load256(p + 32 * i), _mm256_set1_epi8(15));
+    return w;
+  }
+  static __m256i input(const std::byte* p) { return repeat256(p); }
+  static Acc step(Acc sum, const W& w, __m256i x) {
+    __m256i pairs = _mm256_maddubs_epi16(w.codes[0], x);
+#pragma GCC unroll 8
+    for (int i = 1; i < 8; ++i) {
+      pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w.codes[i], x));
+      asm("" : "+x"(pairs));  // as the products do (avx2_packed.cc)
+    }
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static void store(std::byte* p, Acc sum) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sum); }
+};
+
 }  // namespace
 
-RoofKernels avx2_roof() { return roof_kernels<Read256, F32x8, Bf16x16, Int8x32>("avx2"); }
+RoofKernels avx2_roof() { return roof_kernels<Read256, F32x8, Bf16x16, Int8x32, Int4x256>("avx2"); }
 
 }  // namespace gemma::cpu

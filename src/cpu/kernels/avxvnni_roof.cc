@@ -30,7 +30,7 @@ struct VnniInt8x32 {
 RoofKernels avxvnni_roof() {
   RoofKernels roofs = avx2_roof();
   roofs.name = "avxvnni";
-  roofs.int8 = {RoofProduct<VnniInt8x32>::run, RoofProduct<VnniInt8x32>::ops()};
+  roofs.int8 = roofs.int4 = {RoofProduct<VnniInt8x32>::run, RoofProduct<VnniInt8x32>::ops()};
   return roofs;
 }
 

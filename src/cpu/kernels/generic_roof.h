@@ -35,7 +35,7 @@ struct RoofProduct {
         for (int i = 0; i < V::kWeights; ++i) w[i] = V::load(block + at + i * V::kBytes);
 #pragma GCC unroll 8
         for (int j = 0; j < V::kInputs; ++j) {
-          const typename V::W x = V::input(block + at + 4 * j);
+          const auto x = V::input(block + at + 4 * j);
 #pragma GCC unroll 8
           for (int i = 0; i < V::kWeights; ++i) sums[i][j] = V::step(sums[i][j], w[i], x);
         }
@@ -72,13 +72,14 @@ uint64_t roof_read(const std::byte* data, int64_t bytes) {
   return total;
 }
 
-template <class Read, class F32, class Bf16Dot, class Int8>
+template <class Read, class F32, class Bf16Dot, class Int8, class Int4 = Int8>
 RoofKernels roof_kernels(const char* name) {
   return {name,
           roof_read<Read>,
           {RoofProduct<F32>::run, RoofProduct<F32>::ops()},
           {RoofProduct<Bf16Dot>::run, RoofProduct<Bf16Dot>::ops()},
-          {RoofProduct<Int8>::run, RoofProduct<Int8>::ops()}};
+          {RoofProduct<Int8>::run, RoofProduct<Int8>::ops()},
+          {RoofProduct<Int4>::run, RoofProduct<Int4>::ops()}};
 }
 
 }  // namespace gemma::cpu

@@ -24,7 +24,7 @@ struct Int8x2x8 {
 RoofKernels neoni8mm_roof() {
   RoofKernels roofs = neon_roof();
   roofs.name = "neoni8mm";
-  roofs.int8 = {RoofProduct<Int8x2x8>::run, RoofProduct<Int8x2x8>::ops()};
+  roofs.int8 = roofs.int4 = {RoofProduct<Int8x2x8>::run, RoofProduct<Int8x2x8>::ops()};
   return roofs;
 }
 

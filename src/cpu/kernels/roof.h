@@ -23,7 +23,7 @@ struct RoofKernels {
     void (*run)(const std::byte* block, int64_t rounds, std::byte* out) = nullptr;
     double ops = 0;
   };
-  Multiply f32, bf16, int8;
+  Multiply f32, bf16, int8, int4;  // int4: codes of four bits by bytes
 };
 
 }  // namespace gemma::cpu
