@@ -29,6 +29,21 @@ TEST(Channel, AWakeUpIsNotLost) {
   EXPECT_THAT(channel.take(), IsEmpty());
 }
 
+TEST(Channel, WaitingHasAnEnd) {
+  Channel<int> channel;
+  EXPECT_FALSE(channel.pending());
+  EXPECT_FALSE(channel.wait(std::chrono::milliseconds(1)));
+  EXPECT_FALSE(channel.wait(std::chrono::milliseconds(-1)));
+  channel.push(1);
+  EXPECT_TRUE(channel.pending());
+  EXPECT_TRUE(channel.wait(std::chrono::hours(1)));
+  channel.take();
+  channel.wake();
+  EXPECT_TRUE(channel.pending());
+  EXPECT_TRUE(channel.wait(std::chrono::hours(1)));
+  EXPECT_FALSE(channel.pending());
+}
+
 TEST(Channel, ManyThreadsPush) {
   Channel<std::unique_ptr<int>> channel;
   std::vector<std::thread> threads;

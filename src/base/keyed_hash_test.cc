@@ -33,6 +33,10 @@ TEST(KeyedHash, OtherKeysAndLengthsGiveOthers) {
   }
   EXPECT_EQ(seen.size(), 600U);
   EXPECT_EQ(process_hash_key(), process_hash_key());
+  const HashKey drawn = process_hash_key();
+  use_hash_key(kKey);
+  EXPECT_EQ(process_hash_key(), kKey);
+  use_hash_key(drawn);
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <thread>
 
 #include "base/channel.h"
+#include "base/clock.h"
 #include "engine/engine.h"
 
 namespace gemma::serve {
@@ -20,6 +22,7 @@ class EngineThread {
     if (!thread_.joinable()) return;
     stopped_.store(true);
     engine_.wake();
+    tasks_.wake();
     thread_.join();
     tasks_.take();
   }
@@ -37,11 +40,20 @@ class EngineThread {
     while (true) {
       for (const std::function<void()>& task : tasks_.take()) task();
       if (stopped_.load()) return;
-      if (!engine_.step()) engine_.wait();
+      if (engine_.step()) {
+        worked_ = Clock::now();
+      } else if (!engine_.unsaved()) {
+        engine_.wait();
+      } else if (!tasks_.wait(kIdle - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - worked_))) {
+        engine_.save([this] { return tasks_.pending(); });
+      }
     }
   }
 
+  static constexpr std::chrono::milliseconds kIdle{5000};  // before what is remembered is written to disk
+
   Engine& engine_;
+  Clock::time_point worked_ = Clock::now();  // when there was something to do last
   Channel<std::function<void()>> tasks_;
   std::atomic<bool> stopped_{false};
   std::thread thread_;

@@ -80,6 +80,18 @@ class ServeCacheTest(ProgramTest):
         for each in self.cache.rglob("*"):
             self.assertEqual(each.stat().st_mode & 0o077, 0, each)
 
+    def test_a_server_that_is_killed_has_written_what_it_had_when_it_was_idle(self):
+        server = self.server()
+        _, tokens, answer = self.ask(server)
+        self.assertEqual(self.files(), [])
+        patience = time.monotonic() + 60
+        while not self.files() or self.files()[-1].name != "index":
+            self.assertLess(time.monotonic(), patience)
+            server.ask("GET", "/metrics")  # which is no work
+            time.sleep(0.5)
+        server.stop(signal.SIGKILL)
+        self.assertEqual(self.once()[:3], (tokens - 1, tokens, answer))
+
     def test_pictures_are_known_again(self):
         url = "data:image/png;base64," + base64.b64encode(PICTURE.read_bytes()).decode()
         parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": TEXT}]
