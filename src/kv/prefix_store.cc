@@ -173,6 +173,8 @@ void PrefixStore::open() {
   if (damage.empty() && planted < places)
     damage = fmt::format("of {} places {} are lost: files are gone or cut", places, places - planted);
   if (!damage.empty()) folder_->say(path_ + "/index: " + damage);
+  while (!reserve(0) && tree_.forget_oldest()) {  // the limit may have been larger
+  }
 }
 
 /** Takes the pages of the nodes that are there, and says of the others that they are not kept. */

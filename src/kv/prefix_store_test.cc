@@ -216,6 +216,16 @@ TEST(PrefixStore, TheLimitIsKeptAndThoseUsedLongestAgoGo) {
   EXPECT_EQ(disk.bytes(), c.cache.bytes_on_disk());  // of the other model nothing is left
 }
 
+TEST(PrefixStore, ASmallerLimitIsKeptFromTheStartOn) {
+  Disk disk;
+  const PrefixKey old = keep_text(disk.options(), 100, {100}), fresh = keep_text(disk.options(), 40, {40}, 1000);
+  ASSERT_GT(disk.bytes(), 10'000);
+  Checked c(small_config(), disk.options("", 8'000));
+  EXPECT_LE(disk.bytes(), 8'000);
+  EXPECT_EQ(found(c, fresh), 40);
+  EXPECT_EQ(found(c, old), 0);
+}
+
 TEST(PrefixStore, WhatDoesNotFitIsLeftOut) {
   Disk disk;
   const PrefixKey small = keep_text(disk.options("", 10'000), 20, {20});
