@@ -418,7 +418,7 @@ void read_many(unsigned seed) {
 }
 
 TEST(PrefixStore, AnyTextsOverRestarts) {
-  for (unsigned seed = 0; seed < 30 && !HasFatalFailure(); ++seed) {
+  for (unsigned seed = 0; seed < 12 && !HasFatalFailure(); ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     read_many(seed);
   }
