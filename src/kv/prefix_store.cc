@@ -172,7 +172,7 @@ void PrefixStore::open() {
   }
   if (damage.empty() && planted < places)
     damage = fmt::format("of {} places {} are lost: files are gone or cut", places, places - planted);
-  if (!damage.empty()) folder_->say(path_ + "/index: " + damage);
+  if (!damage.empty()) folder_->say(form_.fingerprint.hex() + "/index: " + damage);
   while (!reserve(0) && tree_.forget_oldest()) {  // the limit may have been larger
   }
 }
@@ -232,7 +232,8 @@ void PrefixStore::give_up(const std::string& why) {
 bool PrefixStore::read(size_t group, int32_t page, std::span<std::byte> out) {
   if (read_whole(path_of(group, page), out) && form_.hash(out) == pages_[group]->hash_of(page)) return true;
   if (!std::exchange(damage_said_, true)) {
-    folder_->say(fmt::format("{} is not what was written: what needs it is read anew", path_of(group, page)));
+    folder_->say(fmt::format("{}/{}-{} is not what was written: what needs it is read anew", form_.fingerprint.hex(),
+                             group, page));
   }
   return false;
 }
