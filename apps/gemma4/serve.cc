@@ -37,6 +37,7 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 serve --keys keys.txt --new-key alice
   gemma4 serve model.gguf --alias gpt-4o --alias hello=hello.ebnf
   gemma4 serve model.gguf --host 0.0.0.0 --keys keys.txt --certificate cert.pem --private-key key.pem
+  gemma4 serve model.gguf --fetch-from upload.wikimedia.org,*.example.com
   curl http://127.0.0.1:8080/v1/chat/completions -d '{"messages":[{"role":"user","content":"Hello"}]}'
 
 Clients of OpenAI's API are pointed at http://127.0.0.1:8080/v1 with any key. Ctrl-C lets answers on their way end;
@@ -51,7 +52,8 @@ struct ServeOptions {
   serve::ServiceOptions service;
   KeptCacheOptions kept_cache;
   std::string kv, keys, new_key, state, log = "text";
-  std::string files_limit, body_limit = "64MB";
+  std::string files_limit, body_limit = "64MB", media_cache = "64MB";
+  serve::FetchOptions fetch;
   int64_t grace = 30;
 };
 
@@ -78,6 +80,9 @@ serve::ServiceOptions service_of(const ServeOptions& options) {
   const auto state = std::make_shared<serve::StateFile>(options.state);
   const int64_t files = options.files_limit.empty() ? most : *parse_bytes(options.files_limit);
   service.files = std::make_shared<serve::FileStore>(state, files);
+  if (!options.fetch.hosts.empty()) service.media.fetch = options.fetch;
+  service.media.kept_bytes = *parse_bytes(options.media_cache);
+  service.media.fetched_bytes = *parse_bytes(options.body_limit);
   service.responses = std::make_shared<serve::ResponseDesk>(state, most, log_line);
   return service;
 }
@@ -162,6 +167,7 @@ void serve_model(const ServeOptions& options) {
   senses.sight = files.media.encoders.sees();
   senses.hearing = files.media.encoders.hears();
   const MediaModel media = files.media;
+  if (senses.any()) wanted.beside = about.media.kept_bytes;
   std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
                                                     sampling_of(*session, settings), session->tokenizer, session);
@@ -202,6 +208,52 @@ void add_access_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--private-key", options.http.private_key, "The certificate's key (PEM)")->type_name("FILE");
 }
 
+/** How much may wait, and how long. */
+void add_queue_options(CLI::App& command, ServeOptions& options) {
+  command.add_option("--parallel", options.session.max_sequences, "Answers that are made at the same time")
+      ->capture_default_str()
+      ->check(whole(1, 256));
+  command.add_option("--queue", options.session.queue_limit, "Answers that may wait; more are refused (429)")
+      ->capture_default_str()
+      ->check(whole(1, 100'000));
+  command.add_option("--key-queue", options.session.key_queue_limit, "Answers of one key that may wait")
+      ->capture_default_str()
+      ->check(whole(1, 100'000));
+  command
+      .add_option("--queue-seconds", options.service.queue_seconds,
+                  "The longest that a request waits before it is begun, else it is refused (503); 0: as long as its "
+                  "client does")
+      ->capture_default_str()
+      ->check(whole(0, 86400));
+}
+
+/** What of the internet it may read for clients. */
+void add_fetch_options(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--fetch-from",
+          [&options](const std::vector<std::string>& hosts) {
+            for (const std::string& each : hosts) {
+              const auto host = serve::FetchHost::from(each);
+              if (!host) {
+                fail_usage("--fetch-from", "expected [http://]HOST[:PORT] or *.HOST, found '{}'", each);
+              }
+              options.fetch.hosts.push_back(*host);
+            }
+          },
+          "Fetch pictures, sound and film that requests name by address from this host (*.HOST: from all below it); by "
+          "https unless it says http://HOST")
+      ->type_name("HOST,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_flag("--fetch-private", options.fetch.private_addresses,
+                   "Also where these hosts are in this machine's own network: whoever may ask can then read what is "
+                   "served there");
+  command.add_option("--fetch-seconds", options.fetch.seconds, "Time for each file that is fetched")
+      ->capture_default_str()
+      ->check(whole(1, 3600));
+}
+
 void add_state_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--state", options.state, "File of the responses and files that are kept (default: in memory)")
       ->check(not_empty())
@@ -209,6 +261,12 @@ void add_state_options(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--files-limit", options.files_limit,
                   "Room for the files that clients leave (default: 256MiB in memory, 4GiB with --state)")
+      ->check(sizes(std::numeric_limits<int64_t>::max()))
+      ->type_name("SIZE");
+  command
+      .add_option("--media-cache", options.media_cache,
+                  "Room for decoded pictures, sound and film, so that a conversation's are decoded once")
+      ->capture_default_str()
       ->check(sizes(std::numeric_limits<int64_t>::max()))
       ->type_name("SIZE");
   command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
@@ -228,6 +286,7 @@ void add_serve(CLI::App& app) {
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
   add_access_options(*command, *options);
   add_state_options(*command, *options);
+  add_fetch_options(*command, *options);
   command->add_option("--log", options->log, "A line about each request on stderr")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "none"}));
@@ -238,9 +297,7 @@ void add_serve(CLI::App& app) {
       ->check(not_empty())
       ->type_name("NAME[=FILES]")
       ->allow_extra_args(false);
-  command->add_option("--parallel", options->session.max_sequences, "Answers that are made at the same time")
-      ->capture_default_str()
-      ->check(whole(1, 256));
+  add_queue_options(*command, *options);
   command
       ->add_option("--mmproj", options->session.mmproj,
                    "The encoders of pictures and sound, where they are a file apart")

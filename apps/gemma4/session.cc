@@ -145,6 +145,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   EngineOptions engine;
   engine.context = options.context;
   engine.max_sequences = options.max_sequences;
+  engine.queue_limit = options.queue_limit;
+  engine.key_queue_limit = options.key_queue_limit;
   if (options.max_sequences > 1) engine.kv.remembered = kRememberedByMany;
   engine.kv.types = cache_types("--kv", options.kv);
   engine.speculation.length = speculation_length(options.speculate);
@@ -154,7 +156,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   senses = senses & Senses::of(session->files.media.encoders);
   if (senses.any()) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
   const int64_t usual = usual_bytes(config, engine);
-  const int64_t later = options.shows_later ? bytes_of_others(session->files, config, engine) : 0;
+  const int64_t later = options.beside + (options.shows_later ? bytes_of_others(session->files, config, engine) : 0);
   const WeightOptions weights = weight_options(options.machine, usual + later);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   if (usual + later <= available_memory()) engine.kept_free = later;

@@ -24,12 +24,14 @@ struct SessionOptions {
   int context = 0;     // 0: the model's, cut to what memory allows
   MachineOptions machine;
   int max_sequences = 1;
-  std::string chat_template;                  // "": the model's own
-  std::string speculate = "auto";             // speculation_length
-  std::string drafter;                        // a file, or ""
-  std::string kv = "bf16";                    // types of keys and values
-  std::shared_ptr<CacheFolder> cache_folder;  // where prompts are kept over restarts, or null
-  bool shows_later = false;                   // encoders may be wanted that are not loaded at first
+  int queue_limit = 256, key_queue_limit = 256;  // requests that wait, in all and of one key
+  std::string chat_template;                     // "": the model's own
+  std::string speculate = "auto";                // speculation_length
+  std::string drafter;                           // a file, or ""
+  std::string kv = "bf16";                       // types of keys and values
+  std::shared_ptr<CacheFolder> cache_folder;     // where prompts are kept over restarts, or null
+  int64_t beside = 0;                            // bytes that others of the process will take
+  bool shows_later = false;                      // encoders may be wanted that are not loaded at first
 };
 
 /** "auto", "off" or a number, as Speculation::length. */

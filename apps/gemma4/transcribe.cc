@@ -76,15 +76,11 @@ class Transcription {
     }
     progress.finish();
     if (live) print_settled(progress, said());
-    if (live && heard() && (!lines_ || said() == 0)) fmt::print("\n");
+    if (live && run_.heard() && (!lines_ || said() == 0)) fmt::print("\n");
     seconds_ = seconds_since(start);
   }
 
-  /** Whether there is a text, be it empty: not where every piece went wrong. */
-  bool heard() const {
-    return finishes_.empty() ||
-           std::any_of(finishes_.begin(), finishes_.end(), [](Finish finish) { return finish != Finish::error; });
-  }
+  bool heard() const { return run_.heard(); }
 
   /** All of it in the form that is asked for. */
   std::string result() const {

@@ -242,6 +242,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.prompt_logprobs = options.prompt_logprobs;
     request.salt = options.salt;
     request.key = options.key;
+    if (generated.empty()) request.deadline = options.deadline;
     request.loop_stop = options.loop_stop;
     request.mask = thought_budget();
     if (options.mask) request.mask = options.mask(std::move(request.mask), room(), begins_in_thought());

@@ -44,9 +44,10 @@ struct AnswerOptions {
   bool keep_whole = false;         // context full: stop, rather than drop the oldest turns
   bool logprobs = false;           // of each token, also without alternatives
   int top_logprobs = 0;
-  bool prompt_logprobs = false;  // of the prompt's tokens but the first
-  uint64_t key = 0;              // whose it is: keys share the machine evenly
-  uint64_t salt = 0;             // what is known from before is shared between answers of one salt only
+  bool prompt_logprobs = false;               // of the prompt's tokens but the first
+  uint64_t key = 0;                           // whose it is: keys share the machine evenly
+  std::optional<Clock::time_point> deadline;  // Finish::late when it has not begun by then
+  uint64_t salt = 0;                          // what is known from before is shared between answers of one salt only
   std::vector<std::string> stop;
   json::array tools;
   /** Makes what an answer must keep to, from its first token on. `budget` is the one of the thought, which it keeps to

@@ -58,6 +58,7 @@ std::string SpeechRun::hear(const Answer& answer) {
   const bool lacks_translation = !task_.to.empty() && heard.said.translation.empty();
   transcript_.add(std::move(heard));
   const Finish finish = answer.finish.value_or(Finish::error);
+  failed_ += finish == Finish::error;
   if (finish == Finish::error) return answer.error;
   if (finish == Finish::loop) return "the answer repeats itself";
   if (finish == Finish::length) return "the answer does not end";

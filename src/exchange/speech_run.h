@@ -34,6 +34,8 @@ class SpeechRun {
   /** Adds what has been heard; what is wrong with the answer in a few words, "" for nothing. */
   std::string hear(const Answer& answer);
 
+  /** Whether there is a text, be it empty: not where every piece that was asked about went wrong. */
+  bool heard() const { return transcript_.segments().empty() || transcript_.segments().size() > failed_; }
   const Transcript& transcript() const { return transcript_; }
   /** Of the whole. */
   double seconds() const { return seconds_; }
@@ -46,7 +48,7 @@ class SpeechRun {
   double seconds_ = 0;
   MediaList clips_;  // in which something is to be heard
   std::vector<SpeechSegment> segments_;
-  size_t at_ = 0;
+  size_t at_ = 0, failed_ = 0;
   bool begun_ = false;
   Transcript transcript_;
 };

@@ -75,6 +75,19 @@ TEST(SpeechRun, ApartAndTranslated) {
   EXPECT_EQ(translated.transcript().words(2), "one zwei");
 }
 
+TEST(SpeechRun, IsHeardUnlessEveryPieceWentWrong) {
+  for (const bool second : {false, true}) {
+    SpeechRun run({}, sound(), "", false);
+    EXPECT_TRUE(run.heard());
+    ASSERT_TRUE(run.next());
+    run.hear(answer("", Finish::error));
+    EXPECT_FALSE(run.heard());
+    ASSERT_TRUE(run.next());
+    run.hear(answer("", second ? Finish::stop : Finish::error));
+    EXPECT_EQ(run.heard(), second);
+  }
+}
+
 TEST(SpeechRun, WordsBeforeAreQuotedAndShort) {
   std::string words = "far \"quoted\"\n";
   for (int i = 0; i < 300; ++i) words += "word ";

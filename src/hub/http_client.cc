@@ -3,7 +3,9 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <cctype>
 #include <utility>
 
@@ -35,6 +37,13 @@ size_t on_piece(char* bytes, size_t, size_t count, void* data) {
   }
   transfer.place += static_cast<int64_t>(count);
   return count;
+}
+
+/** The address is the one that will be connected to: no name is looked up between here and there. */
+curl_socket_t open_allowed(void* data, curlsocktype, curl_sockaddr* address) {
+  const auto& transfer = *static_cast<Transfer*>(data);
+  if (!transfer.request.may_connect(address->addr)) return CURL_SOCKET_BAD;
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 int on_progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
@@ -95,15 +104,45 @@ HttpReply HttpClient::get(const HttpRequest& request) {
     h.set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
     h.set(CURLOPT_XOAUTH2_BEARER, request.token.c_str());
   }
+  h.set(CURLOPT_TIMEOUT, static_cast<long>(request.seconds));
+  if (request.may_connect) {
+    h.set(CURLOPT_FOLLOWLOCATION, 0L);
+    h.set(CURLOPT_PROXY, "");
+    h.set(CURLOPT_OPENSOCKETFUNCTION, open_allowed);
+    h.set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&transfer));
+  }
   const CURLcode done = curl_easy_perform(h.curl);
   HttpReply reply;
   long status = 0;
   curl_easy_getinfo(h.curl, CURLINFO_RESPONSE_CODE, &status);
   reply.status = static_cast<int>(status);
   reply.stopped = transfer.stopped;
+  reply.late = done == CURLE_OPERATION_TIMEDOUT;
+  const char* redirect = nullptr;
+  curl_easy_getinfo(h.curl, CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) reply.redirect = redirect;
   reason.resize(reason.find('\0') == std::string::npos ? reason.size() : reason.find('\0'));
   if (done != CURLE_OK) reply.error = reason.empty() ? curl_easy_strerror(done) : reason;
   return reply;
+}
+
+std::optional<UrlParts> parts_of_url(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
+  if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return std::nullopt;
+  const auto part = [&](CURLUPart which, unsigned flags = 0) {
+    char* text = nullptr;
+    const bool there = curl_url_get(parsed.get(), which, &text, flags) == CURLUE_OK;
+    std::string out = there ? text : "";
+    curl_free(text);
+    return out;
+  };
+  UrlParts out{part(CURLUPART_SCHEME), part(CURLUPART_HOST), part(CURLUPART_PORT, CURLU_DEFAULT_PORT),
+               part(CURLUPART_URL), !part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty()};
+  for (std::string* each : {&out.scheme, &out.host}) {
+    std::transform(each->begin(), each->end(), each->begin(), [](unsigned char c) { return std::tolower(c); });
+  }
+  if (out.host.empty() || (out.scheme != "http" && out.scheme != "https")) return std::nullopt;
+  return out;
 }
 
 std::string url_path(std::string_view path) {

@@ -177,24 +177,24 @@ class Reader {
     Fields inside(*source, place + ".source");
     const auto type = inside.word("type", {"base64", "url", "file"});
     if (!type) inside.fail("type", "is missing");
-    Result<std::string> bytes = std::string();
+    MediaSource picture{media::Kind::image, place, {}, budget};
     if (type == "base64") {
       inside.text("media_type");  // the bytes say what they are
       const auto data = inside.text("data");
       if (!data) inside.fail("data", "is missing");
       auto decoded = base64_decoded(data.value_or(""));
       if (!decoded) inside.fail("data", "expected base64");
-      bytes = std::move(decoded).value_or("");
+      picture.bytes = std::move(decoded).value_or("");
     } else if (type == "url") {
-      bytes = bytes_of_data_url(inside.text("url").value_or(""), place + ".source.url");
-      if (!bytes) inside.fail(bytes.failure());
+      auto failure = take_url(picture, inside.text("url").value_or(""), place + ".source.url");
+      if (failure) inside.fail(std::move(*failure));
     } else if (type == "file") {
       auto kept = read_file_id(inside, files_);
       if (!kept && !inside.failure()) inside.fail("file_id", "is missing");
-      bytes = std::move(kept).value_or("");
+      picture.bytes = std::move(kept).value_or("");
     }
     settle(inside);
-    if (!turns_.failed()) turns_.media({media::Kind::image, place, std::move(bytes).value(), budget});
+    if (!turns_.failed()) turns_.media(std::move(picture));
   }
 
   const FileFinder& files_;

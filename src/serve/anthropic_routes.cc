@@ -22,11 +22,13 @@ void count_tokens(Call& call) {
   if (!given) return;
   auto request = read_messages_request(given->body, given->model->facts, Purpose::count, files_of(call));
   if (!request) return call.responder->respond(anthropic_error(request.failure()));
-  const auto tokens = count_prompt(*given->model, std::move(request.value().ask));
-  if (!tokens) return call.responder->respond(anthropic_error(tokens.failure()));
-  HttpResponse response;
-  response.body = write_json(json::object{{"input_tokens", tokens.value()}});
-  call.responder->respond(std::move(response));
+  call.service.count(call, given->model, std::move(request.value().ask),
+                     [responder = call.responder](const Result<int64_t>& tokens) {
+                       if (!tokens) return responder->respond(anthropic_error(tokens.failure()));
+                       HttpResponse response;
+                       response.body = write_json(json::object{{"input_tokens", tokens.value()}});
+                       responder->respond(std::move(response));
+                     });
 }
 
 }  // namespace

@@ -71,10 +71,9 @@ TEST(AnthropicMessages, WhatIsWrongIsNamed) {
             "messages[0].content[0].colour: is not known here: expected one of type, text, cache_control, citations");
   EXPECT_EQ(block(R"({"type": "text", "text": "x", "cache_control": {"type": "long"}})"),
             "messages[0].content[0].cache_control.type: expected one of ephemeral, found 'long'");
-  EXPECT_EQ(
-      block(R"({"type": "image", "source": {"type": "url", "url": "http://a/b.png"}})"),
-      "messages[0].content[0].source.url: expected the file itself (data:image/png;base64,...): addresses are not "
-      "fetched");
+  EXPECT_EQ(block(R"({"type": "image", "source": {"type": "url", "url": "ftp://a/b.png"}})"),
+            "messages[0].content[0].source.url: expected the file itself (data:image/png;base64,...) or its address "
+            "(https://...)");
   EXPECT_EQ(block(R"({"type": "image", "source": {"type": "base64", "data": "A"}})"),
             "messages[0].content[0].source.data: expected base64");
   EXPECT_EQ(block(R"({"type": "tool_result", "tool_use_id": "1"})"),

@@ -18,9 +18,10 @@ namespace gemma::serve {
 /** A picture, sound or film as it came, not yet decoded. */
 struct MediaSource {
   media::Kind kind = media::Kind::image;
-  std::string name;   // for messages: the field it came in
-  std::string bytes;  // of the file
-  int budget = 0;     // soft tokens of a picture; 0: the model's; media::kAutoBudget
+  std::string name;          // for messages: the field it came in
+  std::string bytes;         // of the file
+  int budget = 0;            // soft tokens of a picture; 0: the model's; media::kAutoBudget
+  std::string address = {};  // where the bytes are to be fetched from, instead of them
 };
 
 /** What an answer must keep to. */

@@ -1,57 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/generation.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
-
-#include "base/file.h"
-#include "media/worker.h"
 
 namespace gemma::serve {
 namespace {
 
-/** The bytes as a file without a name, which a worker process can be handed. */
-File file_of(const MediaSource& source) {
-  const int fd = ::memfd_create("media", MFD_CLOEXEC);
-  if (fd < 0) fail(source.name, "cannot be kept: {}", std::strerror(errno));
-  size_t done = 0;
-  while (done < source.bytes.size()) {
-    const ssize_t written = ::write(fd, source.bytes.data() + done, source.bytes.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      const int error = errno;
-      ::close(fd);
-      fail(source.name, "cannot be kept: {}", std::strerror(error));
-    }
-    done += static_cast<size_t>(written);
-  }
-  return File::adopt(fd, source.name);
-}
+constexpr int kRetryLate = 10;  // seconds: who comes back at once finds the queue that it has left
 
 }  // namespace
-
-Result<std::shared_ptr<const Media>> decoded(const ServedModel& model, const MediaSource& source,
-                                             media::PrepareOptions how) {
-  if (!model.media.takes(source.kind)) {
-    return Failure{source.name, fmt::format("the model '{}' has no encoder of {}", model.name,
-                                            source.kind == media::Kind::audio ? "sound" : "pictures")};
-  }
-  how.kind = source.kind;
-  how.budget = source.budget;
-  try {
-    model.media.set(how);
-    const media::Prepared prepared = media::prepare_apart(file_of(source), how, {});
-    return std::make_shared<const Media>(media_of(source.name, source.kind, prepared, model.media.encoders));
-  } catch (const Error& error) {  // begins with the file's name, which is the field's
-    const std::string named = source.name + ": ", what = error.what();
-    return Failure{source.name, what.starts_with(named) ? what.substr(named.size()) : what};
-  }
-}
 
 Refusal queue_is_full() {
   Refusal full(429, {"", "the queue is full: too many requests are waiting"});
@@ -59,14 +17,11 @@ Refusal queue_is_full() {
   return full;
 }
 
-Result<int64_t> count_prompt(const ServedModel& model, Ask ask) {
-  MediaList media;
-  for (const MediaSource& source : ask.media) {
-    auto one = decoded(model, source);
-    if (!one) return one.failure();
-    media.push_back(std::move(one).value());
-  }
-  return Exchange::count(model.speaker, ask.messages, std::move(media), ask.answer);
+Refusal waited_too_long() {
+  // Not 429: it is not this client who asks too much. Not 408 or 504: it need not hurry, and nobody behind us was slow.
+  Refusal late(503, {"", "it has waited as long as this server lets requests wait, and could not be begun"});
+  late.retry_after = kRetryLate;
+  return late;
 }
 
 void Generation::begin() {
@@ -76,13 +31,10 @@ void Generation::begin() {
 }
 
 std::optional<Refusal> Generation::prepare() {
-  for (MediaSource& source : ask_.media) {
-    if (cancelled_.load()) return std::nullopt;
-    auto one = decoded(*model_, source);
-    if (!one) return Refusal(one.failure());
-    media_.push_back(std::move(one).value());
-    source.bytes = {};
-  }
+  auto media =
+      intake_.take(*model_, std::exchange(ask_.media, {}), ask_.answer.salt, [this] { return !cancelled_.load(); });
+  if (!media) return Refusal(media.failure());
+  media_ = std::move(media).value();
   if (auto failure = hold_to_form(ask_, *model_)) return Refusal(std::move(*failure));
   return std::nullopt;
 }
@@ -120,28 +72,55 @@ void Generation::start() {
     exchanges_.clear();
     return reply_->refused(queue_is_full());
   }
-  reply_->started(exchanges_[0]->answer());
+  // With a deadline not before the engine has begun: until then it may still be refused.
+  if (!ask_.answer.deadline) say_started();
+}
+
+void Generation::say_started() {
+  if (!std::exchange(started_, true)) reply_->started(exchanges_[0]->answer());
 }
 
 bool Generation::submit(int choice) {
   Exchange& exchange = *exchanges_[static_cast<size_t>(choice)];
   return exchange.submit(
       [this, choice, &exchange](const ChatEvent& event) {
-        if (!cancelled_.load()) reply_->piece(choice, event, exchange.answer());
+        if (cancelled_.load()) return;
+        say_started();
+        reply_->piece(choice, event, exchange.answer());
       },
       [self = shared_from_this(), choice] { self->end(choice); });
 }
 
 void Generation::end(int choice) {
-  metrics_.answer(exchanges_[static_cast<size_t>(choice)]->answer());
+  const Answer& answer = exchanges_[static_cast<size_t>(choice)]->answer();
+  metrics_.answer(answer);
+  --running_;
   if (!cancelled_.load()) {
-    reply_->finished(choice, exchanges_[static_cast<size_t>(choice)]->answer());
-    if (--running_ == 0) reply_->done();
-  } else {
-    --running_;
+    if (answer.finish == Finish::late) return end_late();
+    say_started();
+    reply_->finished(choice, answer);
+    if (running_ == 0) reply_->done();
   }
   // Not here: the exchange that calls is one of them.
   if (running_ == 0) model_->thread->post([self = shared_from_this()] { self->exchanges_.clear(); });
+}
+
+/** One choice that could not be begun ends all. */
+void Generation::end_late() {
+  if (started_) {
+    Answer broken;
+    broken.finish = Finish::error;
+    broken.error = waited_too_long().failure.reason;
+    for (size_t i = 0; i < exchanges_.size(); ++i) {
+      if (!exchanges_[i]->answer().finish || exchanges_[i]->answer().finish == Finish::late) {
+        reply_->finished(static_cast<int>(i), broken);
+      }
+    }
+    reply_->done();
+  } else {
+    reply_->refused(waited_too_long());
+  }
+  cancel();
 }
 
 void Generation::cancel() {

@@ -2,7 +2,7 @@
 // The way of a request: media are decoded, grammars compiled (on the thread that calls begin), then the prompt is
 // rendered and answered on the engine's.
 //
-//   auto generation = std::make_shared<Generation>(model, std::move(ask), reply, metrics);
+//   auto generation = std::make_shared<Generation>(model, std::move(ask), reply, intake, metrics);
 //   responder->when_gone([generation] { generation->cancel(); });
 //   generation->begin();                                      // on a worker's thread
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "serve/ask.h"
+#include "serve/media_intake.h"
 #include "serve/metrics.h"
 #include "serve/reply.h"
 #include "serve/served_model.h"
@@ -20,9 +21,13 @@ namespace gemma::serve {
 
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  /** metrics outlives it. */
-  Generation(std::shared_ptr<ServedModel> model, Ask ask, std::shared_ptr<Reply> reply, Metrics& metrics)
-      : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)), metrics_(metrics) {}
+  /** intake and metrics outlive it. */
+  Generation(std::shared_ptr<ServedModel> model, Ask ask, std::shared_ptr<Reply> reply, MediaIntake& intake,
+             Metrics& metrics)
+      : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)), intake_(intake), metrics_(metrics) {}
+
+  /** Whether beginning it may take as long as others like. */
+  bool waits_for_others() const { return intake_.waits_for_others(ask_.media); }
 
   void begin();
   /** Any thread. The reply hears nothing more, and what is held for the request is let go within a step. */
@@ -34,29 +39,27 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void start();
   Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;
   bool submit(int choice);
+  void say_started();
+  void end_late();
   void end(int choice);
 
   std::shared_ptr<ServedModel> model_;
   Ask ask_;
   std::shared_ptr<Reply> reply_;
+  MediaIntake& intake_;
   Metrics& metrics_;
   std::atomic<bool> cancelled_{false};
 
   MediaList media_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // of the engine's thread
   int running_ = 0;
+  bool started_ = false;
 };
-
-/** A source decoded in a process of its own and made what the model takes; `how`: what is otherwise than usual. The
- *  failure names the field that it came in. */
-Result<std::shared_ptr<const Media>> decoded(const ServedModel& model, const MediaSource& source,
-                                             media::PrepareOptions how = {});
 
 /** What is said when nobody can be served. */
 Refusal queue_is_full();
-
-/** How many tokens the prompt of a chat has, media included. */
-Result<int64_t> count_prompt(const ServedModel& model, Ask ask);
+/** The same of a request that has waited until its deadline. */
+Refusal waited_too_long();
 
 /** Sets AnswerOptions::mask so that the answer keeps to the constraint, or its calls to the tools' schemas, behind its
  *  thought. */

@@ -152,7 +152,7 @@ class Reader {
     const json::object* object = value.if_object();
     if (object == nullptr) return fail({where, fmt::format("expected an object, found {}", kind_of(&value))}), nullptr;
     Fields fields(*object, where);
-    const auto type = fields.word("type", {"text", "image_url", "input_audio", "video_url", "file"});
+    const auto type = fields.word("type", {"text", "image_url", "input_audio", "audio_url", "video_url", "file"});
     if (!type && !object->contains("type")) fields.fail("type", "is missing");
     json::object out;
     if (type == "text") {
@@ -167,7 +167,7 @@ class Reader {
     } else if (type == "file") {
       out = file(fields, where);
     } else if (type) {
-      out = seen(fields, *type, where);
+      out = linked(fields, *type, where);
     }
     settle(fields);
     return out;
@@ -179,7 +179,8 @@ class Reader {
     return media_part(medium);
   }
 
-  json::object seen(Fields& fields, const std::string& type, const std::string& where) {
+  /** What has a url. */
+  json::object linked(Fields& fields, const std::string& type, const std::string& where) {
     const json::value* given = fields.any(type);
     const std::string field = fmt::format("{}.{}", where, type);
     const bool plain = given != nullptr && given->is_string();  // some clients send the address alone
@@ -191,13 +192,13 @@ class Reader {
     Fields picture(plain ? none : given->get_object(), field);
     const auto url = plain ? std::optional(std::string(given->get_string())) : picture.text("url");
     if (!url) picture.fail("url", "is missing");
-    const bool film = type == "video_url";
-    const int budget = film ? 0 : budget_of(fields, picture);
+    MediaSource source{type == "video_url" ? media::Kind::video : media::Kind::image, where, {}, 0};
+    if (type == "audio_url") source.kind = media::Kind::audio;
+    if (type == "image_url") source.budget = budget_of(fields, picture);
     settle(picture);
     if (failure_) return {};
-    auto bytes = bytes_of_data_url(*url, plain ? field : field + ".url");
-    if (!bytes) return fail(bytes.failure()), json::object();
-    return add({film ? media::Kind::video : media::Kind::image, where, std::move(bytes).value(), budget});
+    if (auto failure = take_url(source, *url, plain ? field : field + ".url")) return fail(*failure), json::object();
+    return add(std::move(source));
   }
 
   json::object file(Fields& fields, const std::string& where) {
@@ -253,9 +254,14 @@ Result<Conversation> read_messages(const json::array& messages, const std::strin
   return Reader(field, files).run(messages);
 }
 
-Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field) {
-  if (!url.starts_with("data:")) {
-    return Failure{field, "expected the file itself (data:image/png;base64,...): addresses are not fetched"};
+std::optional<Failure> take_url(MediaSource& source, std::string_view url, const std::string& field) {
+  const std::string_view scheme = url.substr(0, url.find(':'));
+  if (scheme == "http" || scheme == "https") {
+    source.address = url;
+    return std::nullopt;
+  }
+  if (scheme != "data" || scheme.size() == url.size()) {
+    return Failure{field, "expected the file itself (data:image/png;base64,...) or its address (https://...)"};
   }
   const size_t comma = url.find(',');
   const std::string_view head = url.substr(0, comma);
@@ -264,7 +270,8 @@ Result<std::string> bytes_of_data_url(std::string_view url, const std::string& f
   }
   auto bytes = base64_decoded(url.substr(comma + 1));
   if (!bytes) return Failure{field, "what follows the comma is no base64"};
-  return std::move(*bytes);
+  source.bytes = std::move(*bytes);
+  return std::nullopt;
 }
 
 Result<json::array> read_tools(const json::array& tools, const std::string& field) {

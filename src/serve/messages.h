@@ -30,8 +30,9 @@ Medium medium_of(media::Kind kind);
 /** "budget" of a part with a picture: soft tokens, or media::kAutoBudget; 0 where it says nothing. */
 int read_picture_budget(Fields& part);
 
-/** The bytes of "data:image/png;base64,...". `field` is named in a failure; other addresses are refused. */
-Result<std::string> bytes_of_data_url(std::string_view url, const std::string& field);
+/** Takes what a url stands for: the bytes of "data:image/png;base64,...", or an address that is fetched later.
+ *  Other urls are a failure that names `field`. */
+std::optional<Failure> take_url(MediaSource& source, std::string_view url, const std::string& field);
 
 /** {"type": "function", "function": {...}} each, as the templates take them; other types are refused. */
 Result<json::array> read_tools(const json::array& tools, const std::string& field);

@@ -68,9 +68,9 @@ TEST(Messages, WhatIsWrongIsNamed) {
             "messages[0].colour: is not known here: expected one of role, name, content");
   EXPECT_EQ(fault(R"([{"role": "system", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
             "messages[0].content[0].type: pictures, sound and film are for turns of the user and of tools");
-  EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b.png"}}]}])"),
-            "messages[0].content[0].image_url.url: expected the file itself (data:image/png;base64,...): addresses are "
-            "not fetched");
+  EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://a/b.png"}}]}])"),
+            "messages[0].content[0].image_url.url: expected the file itself (data:image/png;base64,...) or its "
+            "address (https://...)");
   EXPECT_EQ(fault(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x;base64,A"}}]}])"),
             "messages[0].content[0].image_url.url: what follows the comma is no base64");
 }

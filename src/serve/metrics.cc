@@ -50,7 +50,8 @@ void Metrics::answer(const Answer& answer) {
   if (answer.tokens > 1) token_seconds_.add((answer.seconds - answer.first_token_seconds) / (answer.tokens - 1));
 }
 
-std::string Metrics::text(const EngineStats& stats, const KvCache& cache, int connections) const {
+std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& media, const KvCache& cache,
+                          int connections) const {
   const std::lock_guard lock(mutex_);
   std::string out;
   out +=
@@ -82,6 +83,9 @@ std::string Metrics::text(const EngineStats& stats, const KvCache& cache, int co
             stats.media_encoded);
   write_one(out, "counter", "media_found_total", "Pictures, frames and clips that were known from before.",
             stats.media_found);
+  write_one(out, "counter", "files_decoded_total", "Pictures, sounds and films that were decoded.", media.added);
+  write_one(out, "counter", "files_found_total", "The same that had been decoded before.", media.found);
+  write_one(out, "gauge", "decoded_bytes", "Decoded pictures, sounds and films that are kept.", media.bytes);
   write_one(out, "counter", "prompt_seconds_total", "Time in which prompts were read.", stats.prompt_seconds);
   write_one(out, "counter", "generate_seconds_total", "Time in which answers were made.", stats.generate_seconds);
   write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.bytes_used());

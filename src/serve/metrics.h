@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exchange/exchange.h"
+#include "serve/decoded_media.h"
 
 namespace gemma::serve {
 
@@ -21,7 +22,8 @@ class Metrics {
   void answer(const Answer& answer);
 
   /** With what the engine and the connections say of themselves. */
-  std::string text(const EngineStats& stats, const KvCache& cache, int connections) const;
+  std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, const KvCache& cache,
+                   int connections) const;
 
  private:
   struct Histogram {

@@ -26,7 +26,7 @@ void metrics(Call& call) {
         HttpResponse response;
         response.type = "text/plain; version=0.0.4; charset=utf-8";
         const Engine& engine = model->speaker.engine;
-        response.body = service.metrics().text(engine.stats(), engine.cache(), open);
+        response.body = service.metrics().text(engine.stats(), service.intake().stats(), engine.cache(), open);
         responder->respond(std::move(response));
       });
 }

@@ -22,6 +22,8 @@ class ResponseDesk {
       : store_(std::move(state), most_bytes), log_(std::move(log)) {}
 
   ResponseStore& store() { return store_; }
+  /** Before the last who holds it lets go, which may be its own thread. What waits to be kept is not. */
+  void stop() { writer_.stop(); }
 
   /** Keeps it, soon, then calls `tell` with whether that went well, on a thread that may wait for the disk. */
   void keep(StoredResponse response, std::function<void(bool kept)> tell) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "serve/ask.h"
@@ -17,11 +19,19 @@
 
 namespace gemma::serve {
 
-/** How thoughts and log-probabilities go out. */
+/** A function of a namespace has both as its name in prompts: "crm.find", which no function's own name can be. */
+std::string qualified_name(std::string_view space, std::string_view name);
+
+/** How thoughts, log-probabilities and calls go out. */
 struct OutputForm {
   bool logprobs = false;
   bool encrypted = false;  // the thought also in its item's "encrypted_content", for who keeps nothing here
   bool summary = false;    // the thought as its own summary, for who asks for one
+  /** Functions of namespaces by their names in the prompt. */
+  struct InSpace {
+    std::string space, name;
+  };
+  std::map<std::string, InSpace, std::less<>> spaces = {};
 };
 
 struct ResponsesRequest {
@@ -67,6 +77,7 @@ class ResponseOutput {
   void call(const ToolCall& call);
   void say(std::string_view type, json::object event);
   json::object item(std::string_view status) const;
+  const std::string& name_of(const ToolCall& call) const;
   json::array new_logprobs(const Answer& so_far);
 
   const OutputForm form_;

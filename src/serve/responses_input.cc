@@ -103,7 +103,7 @@ class Reader {
   }
 
   void file(Fields& part, const std::string& place) {
-    part.unsupported("file_url", "addresses are not fetched");
+    part.unsupported("file_url", "is not supported: pictures are fetched as input_image");
     const int budget = budget_of(part);
     auto source = read_file_part(part, place, files_);
     if (!source || part.failure()) return;
@@ -119,10 +119,10 @@ class Reader {
     if (kept.has_value() == url.has_value()) {
       return part.fail("image_url", kept ? "expected no file_id beside it" : "is missing");
     }
-    if (kept) return turns_.media({media::Kind::image, place, std::move(*kept), budget});
-    auto bytes = bytes_of_data_url(*url, place + ".image_url");
-    if (!bytes) return part.fail(bytes.failure());
-    turns_.media({media::Kind::image, place, std::move(bytes).value(), budget});
+    MediaSource picture{media::Kind::image, place, std::move(kept).value_or(""), budget};
+    auto failure = url ? take_url(picture, *url, place + ".image_url") : std::nullopt;
+    if (failure) return part.fail(std::move(*failure));
+    turns_.media(std::move(picture));
   }
 
   void sound(Fields& part, const std::string& place) {
@@ -141,7 +141,8 @@ class Reader {
     if (!id) fields.fail("call_id", "is missing");
     if (!name) fields.fail("name", "is missing");
     fields.unsupported("caller", "expected {\"type\": \"direct\"}", {json::object{{"type", "direct"}}});
-    fields.unsupported("namespace", "is not supported"), fields.unsupported("async", "is not supported");
+    const auto space = fields.text("namespace");
+    fields.unsupported("async", "is not supported");
     json::object arguments;
     if (text && !text->empty()) {
       auto parsed = parse_json(*text, 128, BigIntegers::keep);
@@ -151,15 +152,14 @@ class Reader {
     }
     if (fields.failure()) return;
     turns_.speak("assistant", where);
-    turns_.call(*id, *name, std::move(arguments), where);
+    turns_.call(*id, space && !space->empty() ? qualified_name(*space, *name) : *name, std::move(arguments), where);
   }
 
   void result(Fields& fields, const std::string& where) {
     const auto id = fields.text("call_id");
     if (!id) return fields.fail("call_id", "is missing");
-    fields.text("name");
+    fields.text("name"), fields.text("namespace");  // the call says them
     fields.unsupported("caller", "expected {\"type\": \"direct\"}", {json::object{{"type", "direct"}}});
-    fields.unsupported("namespace", "is not supported");
     turns_.result(*id, where);
     const json::value* output = fields.any("output");
     if (output == nullptr) return fields.fail("output", "is missing");

@@ -37,9 +37,14 @@ json::object ResponseOutput::item(std::string_view status) const {
     return {{"id", id_}, {"type", "message"}, {"status", status}, {"role", "assistant"}, {"content", content}};
   }
   if (const auto* call = std::get_if<ToolCall>(&*part_)) {
-    return {{"id", id_},          {"type", "function_call"},
-            {"status", status},   {"call_id", "call_" + id_.substr(3)},
-            {"name", call->name}, {"arguments", begins ? "" : write_json(call->arguments)}};
+    json::object out{{"id", id_},
+                     {"type", "function_call"},
+                     {"status", status},
+                     {"call_id", "call_" + id_.substr(3)},
+                     {"name", name_of(*call)},
+                     {"arguments", begins ? "" : write_json(call->arguments)}};
+    if (const auto in = form_.spaces.find(call->name); in != form_.spaces.end()) out["namespace"] = in->second.space;
+    return out;
   }
   const std::string& thought = std::get<ThoughtDelta>(*part_).text;
   const json::object part{{"type", form_.summary ? "summary_text" : "reasoning_text"}, {"text", thought}};
@@ -49,6 +54,12 @@ json::object ResponseOutput::item(std::string_view status) const {
   if (form_.encrypted) out["encrypted_content"] = begins ? json::value() : json::value(hidden_thought(thought));
   out["status"] = status;
   return out;
+}
+
+/** Without its namespace. */
+const std::string& ResponseOutput::name_of(const ToolCall& call) const {
+  const auto in = form_.spaces.find(call.name);
+  return in == form_.spaces.end() ? call.name : in->second.name;
 }
 
 void ResponseOutput::piece(const ChatEvent& event, const Answer& so_far) {
@@ -97,7 +108,7 @@ void ResponseOutput::thought_delta(const std::string& text) {
 void ResponseOutput::call(const ToolCall& call) {
   const std::string arguments = write_json(call.arguments);
   say("response.function_call_arguments.delta", {{"item_id", id_}, {"delta", arguments}});
-  say("response.function_call_arguments.done", {{"item_id", id_}, {"name", call.name}, {"arguments", arguments}});
+  say("response.function_call_arguments.done", {{"item_id", id_}, {"name", name_of(call)}, {"arguments", arguments}});
 }
 
 void ResponseOutput::close(bool whole) {

@@ -31,6 +31,9 @@ void read_text(Fields& fields, ResponsesRequest& request) {
         form.text("name"), form.text("description"), form.flag("strict");
         const json::value* schema = form.any("schema");
         if (schema == nullptr) form.fail("schema", "is missing");
+        if (schema != nullptr && !schema->is_object() && !schema->is_bool()) {  // when counting, nothing else looks
+          form.fail("schema", fmt::format("expected an object, found {}", kind_of(schema)));
+        }
         if (schema != nullptr) request.ask.constraint = JsonSchema{*schema, "text.format.schema"};
       }
       said["format"] = *format;
@@ -67,28 +70,73 @@ void read_reasoning(Fields& fields, ResponsesRequest& request, const ModelFacts&
   request.said["reasoning"] = std::move(said);
 }
 
-Result<json::array> read_function_tools(const json::array& tools) {
-  json::array out;
-  for (size_t i = 0; i < tools.size(); ++i) {
-    const std::string where = fmt::format("tools[{}]", i);
-    const json::object* object = tools[i].if_object();
-    if (object == nullptr) return Failure{where, fmt::format("expected an object, found {}", kind_of(&tools[i]))};
-    Fields tool(*object, where);
-    if (!tool.word("type", {"function"})) tool.fail("type", "is missing");
-    const auto name = tool.text("name"), description = tool.text("description");
+/** Functions, alone or in namespaces. */
+class ToolsReader {
+ public:
+  explicit ToolsReader(OutputForm& form) : form_(form) {}
+
+  Result<json::array> run(const json::array& tools) {
+    each(tools, "tools", [this](Fields& tool, const std::string& where) {
+      const auto type = tool.word("type", {"function", "namespace"});
+      if (!type) tool.fail("type", "is missing");
+      if (type == "function") function(tool, {}, {});
+      if (type == "namespace") space(tool, where);
+    });
+    if (failure_) return *failure_;
+    return std::move(out_);
+  }
+
+ private:
+  template <class Read>
+  void each(const json::array& tools, const std::string& field, Read&& read) {
+    for (size_t i = 0; i < tools.size() && !failure_; ++i) {
+      const std::string where = fmt::format("{}[{}]", field, i);
+      const json::object* object = tools[i].if_object();
+      if (object == nullptr) {
+        failure_ = Failure{where, fmt::format("expected an object, found {}", kind_of(&tools[i]))};
+        return;
+      }
+      Fields tool(*object, where);
+      read(tool, where);
+      if (auto failure = tool.failure(); failure && !failure_) failure_ = std::move(failure);
+    }
+  }
+
+  /** The templates know of functions alone: its words stand before those of each of its functions. */
+  void space(Fields& fields, const std::string& where) {
+    const auto name = fields.text("name"), about = fields.text("description");
+    const json::array* tools = fields.list("tools");
+    if (!name || name->empty()) fields.fail("name", "is missing");
+    if (tools == nullptr) fields.fail("tools", "is missing");
+    if (fields.failure()) return;
+    each(*tools, where + ".tools", [&](Fields& tool, const std::string&) {
+      if (!tool.word("type", {"function"})) tool.fail("type", "is missing");
+      function(tool, *name, about.value_or(""));
+    });
+  }
+
+  void function(Fields& tool, const std::string& space, const std::string& about) {
+    const auto name = tool.text("name");
+    std::string description = tool.text("description").value_or("");
     if (!name || name->empty()) tool.fail("name", "is missing");
     const json::object* parameters = tool.object("parameters");
     tool.flag("strict");
     tool.unsupported("defer_loading", "is not supported: all tools are told to the model");
     tool.unsupported("allowed_callers", "expected [\"direct\"]", {json::array{"direct"}});
     tool.unsupported("output_schema", "is not supported"), tool.unsupported("async", "is not supported");
-    if (auto failure = tool.failure()) return *failure;
-    json::object declared{{"name", *name}, {"description", description.value_or("")}};
+    if (tool.failure()) return;
+    const std::string told = space.empty() ? *name : qualified_name(space, *name);
+    if (!space.empty()) form_.spaces[told] = {space, *name};
+    if (!about.empty()) description = about + (description.empty() ? "" : "\n" + description);
+    json::object declared{{"name", told}, {"description", std::move(description)}};
     if (parameters != nullptr) declared["parameters"] = *parameters;
-    out.push_back(json::object{{"type", "function"}, {"function", std::move(declared)}});
+    out_.push_back(json::object{{"type", "function"}, {"function", std::move(declared)}});
   }
-  return out;
-}
+
+  OutputForm& form_;
+  json::array out_;
+  std::optional<Failure> failure_;
+};
 
 /** "none", "auto", "required", or the function that is to be called. */
 void read_tool_choice(Fields& fields, const json::value& choice, Ask& ask) {
@@ -112,7 +160,7 @@ void read_tool_fields(Fields& fields, ResponsesRequest& request, const ModelFact
   json::array& taken = request.ask.answer.tools;
   const json::array* tools = fields.list("tools");
   if (tools != nullptr) {
-    auto read = read_function_tools(*tools);
+    auto read = ToolsReader(request.form).run(*tools);
     if (!read) return fields.fail(read.failure());
     taken = std::move(read).value();
   }
@@ -204,6 +252,8 @@ void read_answer_fields(Fields& fields, ResponsesRequest& request, const ModelFa
 }
 
 }  // namespace
+
+std::string qualified_name(std::string_view space, std::string_view name) { return fmt::format("{}.{}", space, name); }
 
 Result<ResponsesRequest> read_responses_request(const json::object& body, const ModelFacts& model,
                                                 ResponsesPurpose purpose) {

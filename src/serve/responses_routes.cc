@@ -60,7 +60,7 @@ void create(Call& call) {
   auto generation = call.service.generation(call, given->model, std::move(request->ask), reply);
   desk->begin(stored.id, generation);
   if (!request->stream) respond(call, stored.response);
-  generation->begin();
+  call.service.begin(generation);
 }
 
 void count(Call& call) {
@@ -68,9 +68,10 @@ void count(Call& call) {
   if (!given) return;
   auto request = read(call, *given, ResponsesPurpose::count);
   if (!request) return;
-  const auto tokens = count_prompt(*given->model, std::move(request->ask));
-  if (!tokens) return call.responder->respond(openai_error(tokens.failure()));
-  respond(call, {{"object", "response.input_tokens"}, {"input_tokens", tokens.value()}});
+  call.service.count(call, given->model, std::move(request->ask), [call](const Result<int64_t>& tokens) {
+    if (!tokens) return call.responder->respond(openai_error(tokens.failure()));
+    respond(call, {{"object", "response.input_tokens"}, {"input_tokens", tokens.value()}});
+  });
 }
 
 /** "ID" or "ID/WAY". */

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -11,9 +13,12 @@
 #include "serve/observed.h"
 #include "serve/ollama.h"
 #include "serve/openai_wire.h"
+#include "serve/response_desk.h"
 
 namespace gemma::serve {
 namespace {
+
+constexpr int kFetchingThreads = 4;
 
 /** The path of a route, up to where there is a name. */
 std::string_view head_of(const Route& route) { return route.path.substr(0, route.path.find("{}")); }
@@ -117,11 +122,19 @@ const Route* find_route(std::string_view method, std::string_view path) {
 }
 
 Service::Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options)
-    : options_(std::move(options)), keys_(std::move(keys)), models_{std::move(model)}, workers_(options_.workers) {}
+    : options_(std::move(options)),
+      keys_(std::move(keys)),
+      models_{std::move(model)},
+      intake_(options_.media),
+      workers_(options_.workers),
+      fetching_(options_.media.fetch ? kFetchingThreads : 0) {}
 Service::~Service() {
   // Here, and not where the last of those goes who hold a model: that may be its own thread.
+  intake_.stop();
   workers_.stop();
+  fetching_.stop();
   for (const auto& model : models_) model->thread->stop();
+  if (options_.responses) options_.responses->stop();
 }
 
 std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
@@ -145,19 +158,49 @@ void Service::own(const Call& call, AnswerOptions& answer) const {
   if (!options_.share_cache) answer.salt = call.key->salt;
 }
 
+const std::vector<std::shared_ptr<const Grammar>>* Service::forced(std::string_view name) const {
+  const auto found = options_.forced.find(name);
+  return found == options_.forced.end() ? nullptr : &found->second;
+}
+
+std::optional<Clock::time_point> Service::deadline() const {
+  if (options_.queue_seconds == 0) return std::nullopt;
+  return Clock::now() + std::chrono::seconds(options_.queue_seconds);
+}
+
 std::shared_ptr<Generation> Service::generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
                                                 std::shared_ptr<Reply> reply) {
   own(call, ask.answer);
-  if (const auto forced = options_.forced.find(call.model); forced != options_.forced.end()) {
-    ask.forced = forced->second[std::min(turns_since_user(ask.messages), forced->second.size() - 1)];
+  if (const auto* answers = forced(call.model)) {
+    ask.forced = (*answers)[std::min(turns_since_user(ask.messages), answers->size() - 1)];
   }
-  return std::make_shared<Generation>(model, std::move(ask), std::move(reply), metrics_);
+  return std::make_shared<Generation>(model, std::move(ask), std::move(reply), intake_, metrics_);
 }
 
 void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
+  ask.answer.deadline = deadline();
   const auto begun = generation(call, model, std::move(ask), std::move(reply));
   call.responder->when_gone([begun] { begun->cancel(); });
-  begun->begin();
+  begin(begun);
+}
+
+void Service::begin(const std::shared_ptr<Generation>& generation) {
+  if (!generation->waits_for_others()) return generation->begin();
+  fetching_.post([generation] { generation->begin(); });
+}
+
+void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
+                    std::function<void(const Result<int64_t>&)> tell) {
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  call.responder->when_gone([gone] { gone->store(true); });
+  own(call, ask.answer);
+  const bool waits = intake_.waits_for_others(ask.media);
+  auto work = [this, model, ask = std::make_shared<Ask>(std::move(ask)), gone, tell = std::move(tell)] {
+    auto media = intake_.take(*model, std::move(ask->media), ask->answer.salt, [gone] { return !gone->load(); });
+    if (!media) return tell(media.failure());
+    tell(Exchange::count(model->speaker, ask->messages, std::move(media).value(), ask->answer));
+  };
+  waits ? fetching_.post(std::move(work)) : work();
 }
 
 std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path, const Key* key,

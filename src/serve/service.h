@@ -34,6 +34,8 @@ struct ServiceOptions {
   std::function<int()> connections;             // that are open
   std::shared_ptr<ResponseDesk> responses;      // that are kept
   std::shared_ptr<FileStore> files;             // that clients have left
+  MediaIntakeOptions media;
+  int queue_seconds = 0;  // the longest that a request waits before it is begun; 0: as long as its client does
 };
 
 struct Call;
@@ -51,17 +53,26 @@ class Service {
   std::shared_ptr<ServedModel> find(std::string_view name) const;
   const std::vector<std::shared_ptr<ServedModel>>& models() const { return models_; }
   Metrics& metrics() { return metrics_; }
+  MediaIntake& intake() { return intake_; }
   const ServiceOptions& options() const { return options_; }
   const std::shared_ptr<ResponseDesk>& responses() const { return options_.responses; }
   const std::shared_ptr<FileStore>& files() const { return options_.files; }
   bool has_keys() const { return keys_.has_value(); }
   /** Makes an answer the caller's: keys share the engine evenly and find what they have cached themselves. */
   void own(const Call& call, AnswerOptions& answer) const;
+  /** What such a name answers, whatever is asked; null where it is no name for tests. */
+  const std::vector<std::shared_ptr<const Grammar>>* forced(std::string_view name) const;
+  /** Until when a request that comes now must have been begun. */
+  std::optional<Clock::time_point> deadline() const;
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
   void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
-  /** The same, not begun, of a client that may leave: it goes on until it is cancelled. */
+  /** The same, not begun, of a client that may leave: it goes on until it is cancelled. To be begun by begin(). */
   std::shared_ptr<Generation> generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
                                          std::shared_ptr<Reply> reply);
+  void begin(const std::shared_ptr<Generation>& generation);
+  /** How many tokens the prompt of a chat has, media included. */
+  void count(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
+             std::function<void(const Result<int64_t>&)> tell);
 
  private:
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
@@ -73,7 +84,9 @@ class Service {
   std::optional<Keys> keys_;
   std::vector<std::shared_ptr<ServedModel>> models_;
   Metrics metrics_;
+  MediaIntake intake_;
   Workers workers_;
+  Workers fetching_;  // threads apart for what waits for others' servers
 };
 
 /** A request that is being worked on. */

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "serve/openai_wire.h"
@@ -33,10 +34,10 @@ void Transcribing::begin() {
   media::PrepareOptions how;
   how.cut = media::Cut::pauses;
   how.wave = false;
-  auto sound = decoded(*model_, request_.sound, how);
+  auto sound = intake_.take(
+      *model_, {std::move(request_.sound)}, request_.answer.salt, [this] { return !cancelled_.load(); }, how);
   if (!sound) return give_up(sound.failure());
-  request_.sound.bytes = {};
-  model_->thread->post([self = shared_from_this(), sound = std::move(sound).value()] {
+  model_->thread->post([self = shared_from_this(), sound = sound.value()[0]] {
     if (self->cancelled_.load()) return;
     self->run_ = std::make_unique<SpeechRun>(self->request_.task, sound, self->request_.before, false);
     self->next();
@@ -53,36 +54,66 @@ void Transcribing::next() {
   run_->next() ? ask() : finish();
 }
 
-void Transcribing::ask() {
-  if (cancelled_.load()) return;
+AnswerOptions Transcribing::options_of_piece() const {
   AnswerOptions options = request_.answer;
   options.max_tokens = run_->most_tokens();
+  if (request_.forced.empty()) return options;
+  Ask held;
+  held.forced = request_.forced[std::min(heard_.pieces.size(), request_.forced.size() - 1)];
+  held.answer = std::move(options);
+  GEMMA_CHECK(!hold_to_form(held, *model_), "these rules are a grammar already");
+  return std::move(held.answer);
+}
+
+void Transcribing::ask() {
+  if (cancelled_.load()) return;
   const json::object question{{"type", "text"}, {"text", run_->question()}};
   const json::array messages{
       json::object{{"role", "user"}, {"content", json::array{media_part(Medium::audio), question}}}};
-  auto exchange = Exchange::chat(model_->speaker, messages, {run_->clip()}, options);
-  if (!exchange) return give_up(exchange.failure());
+  auto exchange = Exchange::chat(model_->speaker, messages, {run_->clip()}, options_of_piece());
+  if (!exchange) {
+    if (!failure_) failure_ = exchange.failure();
+    Answer none;
+    none.finish = Finish::error;
+    none.error = exchange.failure().message();
+    return take(none);
+  }
   exchange_ = std::move(exchange).value();
   if (exchange_->submit([](const ChatEvent&) {}, [self = shared_from_this()] { self->heard(); })) {
-    if (request_.stream && !std::exchange(streaming_, true)) responder_->begin(sse_head());
+    if (!request_.answer.deadline) begin_stream();
     return;
   }
-  if (pieces_.empty()) return give_up(queue_is_full());
+  if (heard_.pieces.empty()) return give_up(queue_is_full());
   // What has been heard is not thrown away: it waits, a step of the engine at a time, until there is room.
   model_->thread->post([self = shared_from_this()] { self->ask(); });
+}
+
+void Transcribing::begin_stream() {
+  if (request_.stream && !std::exchange(streaming_, true)) responder_->begin(sse_head());
 }
 
 void Transcribing::heard() {
   const Answer& answer = exchange_->answer();
   metrics_.answer(answer);
   if (cancelled_.load()) return;
-  if (answer.finish == Finish::error) return give_up(Refusal(500, {"", answer.error}));
-  run_->hear(answer);
-  pieces_.push_back(piece_of(answer));
-  answers_.prompt_tokens += answer.prompt_tokens;
-  answers_.tokens += answer.tokens;
-  audio_tokens_ += soft_tokens_of(*run_->clip());
-  if (streaming_) say_settled(pieces_.size() - 1);
+  if (answer.finish == Finish::late) return give_up(waited_too_long());
+  request_.answer.deadline.reset();  // it has begun
+  heard_.audio_tokens += soft_tokens_of(*run_->clip());
+  take(answer);
+}
+
+/** The answer about a piece, or that there is none: as at the command line the others are asked about all the same. */
+void Transcribing::take(const Answer& answer) {
+  const std::string wrong = run_->hear(answer);
+  const SpeechSegment& segment = run_->segment();
+  if (!wrong.empty()) {
+    heard_.warnings.push_back(json::value(fmt::format("{:.1f} s to {:.1f} s: {}", segment.begin, segment.end, wrong)));
+  }
+  heard_.pieces.push_back(piece_of(answer));
+  heard_.sum.prompt_tokens += answer.prompt_tokens;
+  heard_.sum.tokens += answer.tokens;
+  if (answer.finish != Finish::error) begin_stream();
+  if (streaming_) say_settled(heard_.pieces.size() - 1);
   // Not here: the exchange is the one that calls.
   model_->thread->post([self = shared_from_this()] {
     self->exchange_.reset();
@@ -99,14 +130,14 @@ void Transcribing::say_settled(size_t segments) {
 }
 
 void Transcribing::finish() {
-  if (!request_.stream) {
-    return responder_->respond(transcription_response(request_, *run_, pieces_, answers_, audio_tokens_));
+  if (!run_->heard()) {
+    if (failure_) return give_up(std::move(*failure_));
+    return give_up(Refusal(500, {"", "no piece of it could be heard: " + write_json(heard_.warnings)}));
   }
-  if (!std::exchange(streaming_, true)) responder_->begin(sse_head());
-  say_settled(pieces_.size());
-  responder_->write(sse(json::object{{"type", "transcript.text.done"},
-                                     {"text", run_->transcript().words(pieces_.size())},
-                                     {"usage", transcription_usage(answers_, audio_tokens_)}}));
+  if (!request_.stream) return responder_->respond(transcription_response(request_, *run_, heard_));
+  begin_stream();
+  say_settled(heard_.pieces.size());
+  responder_->write(sse(transcript_object(*run_, heard_, "transcript.text.done")));
   responder_->end();
 }
 

@@ -26,6 +26,7 @@ struct TranscriptionRequest {
   AnswerOptions answer;
   TranscriptForm form = TranscriptForm::json;
   bool stream = false;
+  std::vector<std::shared_ptr<const Grammar>> forced;  // what is heard, piece by piece, whatever is said: for tests
 };
 
 /** Every field is honoured or refused by its name; beside OpenAI's there are those of read_sampling. */
@@ -38,19 +39,32 @@ struct HeardPiece {
   double mean_logprob = 0;
 };
 
-/** What a transcript is in the form that was asked for. `answers`: sum of tokens; audio_tokens: of the prompts'. */
-HttpResponse transcription_response(const TranscriptionRequest& request, const SpeechRun& run,
-                                    const std::vector<HeardPiece>& pieces, const Answer& answers, int64_t audio_tokens);
+/** What the pieces of a transcript came to. */
+struct HeardPieces {
+  std::vector<HeardPiece> pieces;
+  Answer sum;                // of their tokens
+  int64_t audio_tokens = 0;  // of their prompts'
+  json::array warnings;      // of those that went wrong: when they were said, and why
+};
 
-json::object transcription_usage(const Answer& answers, int64_t audio_tokens);
+/** What a transcript is in the form that was asked for; forms of JSON have the warnings. */
+HttpResponse transcription_response(const TranscriptionRequest& request, const SpeechRun& run,
+                                    const HeardPieces& heard);
+
+/** Its words, what it took, what went wrong: the last event of a stream, with its type, and the form json. */
+json::object transcript_object(const SpeechRun& run, const HeardPieces& heard, std::string_view type = {});
 
 /** A sound on its way to text: decoded on the thread that calls begin, asked about on the engine's. */
 class Transcribing : public std::enable_shared_from_this<Transcribing> {
  public:
-  /** metrics outlives it. */
+  /** intake and metrics outlive it. */
   Transcribing(std::shared_ptr<ServedModel> model, TranscriptionRequest request, std::shared_ptr<Responder> responder,
-               Metrics& metrics)
-      : model_(std::move(model)), request_(std::move(request)), responder_(std::move(responder)), metrics_(metrics) {}
+               MediaIntake& intake, Metrics& metrics)
+      : model_(std::move(model)),
+        request_(std::move(request)),
+        responder_(std::move(responder)),
+        intake_(intake),
+        metrics_(metrics) {}
 
   void begin();
   /** Any thread. Nothing is said any more. */
@@ -59,7 +73,10 @@ class Transcribing : public std::enable_shared_from_this<Transcribing> {
  private:
   void next();
   void ask();
+  AnswerOptions options_of_piece() const;
+  void begin_stream();
   void heard();
+  void take(const Answer& answer);
   void say_settled(size_t segments);
   void finish();
   void give_up(const Refusal& refusal);
@@ -67,16 +84,16 @@ class Transcribing : public std::enable_shared_from_this<Transcribing> {
   const std::shared_ptr<ServedModel> model_;
   TranscriptionRequest request_;
   const std::shared_ptr<Responder> responder_;
+  MediaIntake& intake_;
   Metrics& metrics_;
   std::atomic<bool> cancelled_{false};
 
   // Of the engine's thread.
   std::unique_ptr<SpeechRun> run_;
   std::unique_ptr<Exchange> exchange_;
-  std::vector<HeardPiece> pieces_;
-  Answer answers_;  // the sum
-  int64_t audio_tokens_ = 0;
-  size_t said_ = 0;  // bytes of the text, in a stream
+  HeardPieces heard_;
+  std::optional<Failure> failure_;  // of the first piece that could not be asked about
+  size_t said_ = 0;                 // bytes of the text, in a stream
   bool streaming_ = false;
 };
 

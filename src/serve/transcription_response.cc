@@ -31,21 +31,20 @@ json::array segments_of(const TranscriptionRequest& request, const Transcript& t
 }  // namespace
 
 HttpResponse transcription_response(const TranscriptionRequest& request, const SpeechRun& run,
-                                    const std::vector<HeardPiece>& pieces, const Answer& answers,
-                                    int64_t audio_tokens) {
+                                    const HeardPieces& heard) {
   const Transcript& transcript = run.transcript();
   const std::string text = transcript.words(transcript.segments().size());
   HttpResponse response;
   if (request.form == TranscriptForm::json) {
-    json::object out{{"text", text}, {"usage", transcription_usage(answers, audio_tokens)}};
-    response.body = write_json(out);
+    response.body = write_json(transcript_object(run, heard));
   } else if (request.form == TranscriptForm::verbose_json) {
     const std::string& language = request.task.to.empty() ? request.task.language : request.task.to;
     json::object out{{"task", request.way == SpeechWay::transcribe ? "transcribe" : "translate"},
                      {"language", language},
                      {"duration", run.seconds()},
                      {"text", text},
-                     {"segments", segments_of(request, transcript, pieces)}};
+                     {"segments", segments_of(request, transcript, heard.pieces)}};
+    if (!heard.warnings.empty()) out["warnings"] = heard.warnings;
     out["usage"] = json::object{{"type", "duration"}, {"seconds", std::llround(std::ceil(run.seconds()))}};
     response.body = write_json(out);
   } else {
@@ -56,13 +55,19 @@ HttpResponse transcription_response(const TranscriptionRequest& request, const S
   return response;
 }
 
-json::object transcription_usage(const Answer& answers, int64_t audio_tokens) {
-  return {{"type", "tokens"},
-          {"input_tokens", answers.prompt_tokens},
-          {"input_token_details",
-           json::object{{"audio_tokens", audio_tokens}, {"text_tokens", answers.prompt_tokens - audio_tokens}}},
-          {"output_tokens", answers.tokens},
-          {"total_tokens", answers.prompt_tokens + answers.tokens}};
+json::object transcript_object(const SpeechRun& run, const HeardPieces& heard, std::string_view type) {
+  json::object out;
+  if (!type.empty()) out["type"] = type;
+  out["text"] = run.transcript().words(heard.pieces.size());
+  if (!heard.warnings.empty()) out["warnings"] = heard.warnings;
+  const int64_t prompt = heard.sum.prompt_tokens;
+  out["usage"] = {{"type", "tokens"},
+                  {"input_tokens", prompt},
+                  {"input_token_details",
+                   json::object{{"audio_tokens", heard.audio_tokens}, {"text_tokens", prompt - heard.audio_tokens}}},
+                  {"output_tokens", heard.sum.tokens},
+                  {"total_tokens", prompt + heard.sum.tokens}};
+  return out;
 }
 
 }  // namespace gemma::serve

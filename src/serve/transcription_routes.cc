@@ -22,11 +22,14 @@ void answer(Call& call, SpeechWay way) {
   if (!model->media.takes(Medium::audio)) {
     return refuse(Failure{"model", fmt::format("the model '{}' has no encoder of sound", model->name)});
   }
+  const auto* forced = call.service.forced(wanted);
   auto request = read_transcription_request(std::move(form).value(), model->facts, way);
   if (!request) return refuse(request.failure());
   call.service.own(call, request.value().answer);
-  auto transcribing =
-      std::make_shared<Transcribing>(model, std::move(request).value(), call.responder, call.service.metrics());
+  if (forced != nullptr) request.value().forced = *forced;
+  request.value().answer.deadline = call.service.deadline();
+  auto transcribing = std::make_shared<Transcribing>(model, std::move(request).value(), call.responder,
+                                                     call.service.intake(), call.service.metrics());
   call.responder->when_gone([transcribing] { transcribing->cancel(); });
   transcribing->begin();
 }

@@ -87,11 +87,13 @@ SpeechRun heard(const SpeechTask& task) {
 TEST(TranscriptionResponse, Forms) {
   TranscriptionRequest request;
   request.task.language = "German";
-  Answer sum;
-  sum.prompt_tokens = 10, sum.tokens = 4;
+  HeardPieces pieces;
+  pieces.pieces = {{{7, 8}, -0.5}, {{9}, -1}};
+  pieces.sum.prompt_tokens = 10, pieces.sum.tokens = 4;
+  pieces.audio_tokens = 6;
   const auto body = [&](TranscriptForm form) {
     request.form = form;
-    return transcription_response(request, heard(request.task), {{{7, 8}, -0.5}, {{9}, -1}}, sum, 6).body;
+    return transcription_response(request, heard(request.task), pieces).body;
   };
   EXPECT_EQ(body(TranscriptForm::json),
             R"({"text": "One. Two.", "usage": {"type": "tokens", "input_tokens": 10, "input_token_details": )"
@@ -106,6 +108,11 @@ TEST(TranscriptionResponse, Forms) {
             R"({"id": 1, "seek": 500, "start": 6.0, "end": 9.0, "text": "Two.", "tokens": [9], "temperature": 1.0, )"
             R"("avg_logprob": -1.0})");
   EXPECT_EQ(whole.at("usage").at("seconds"), 10);
+  EXPECT_FALSE(whole.contains("warnings"));
+  pieces.warnings.push_back("0.0 s to 5.0 s: no room");
+  for (const TranscriptForm form : {TranscriptForm::json, TranscriptForm::verbose_json}) {
+    EXPECT_EQ(parse_json(body(form)).value().at("warnings"), pieces.warnings);
+  }
 }
 
 }  // namespace

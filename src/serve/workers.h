@@ -27,6 +27,7 @@ class Workers {
     ready_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
+    waiting_.clear();  // it may hold who owns these threads
   }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;

@@ -17,9 +17,6 @@ name = "gemma4"
 base_url = "{url}/v1"
 wire_api = "responses"
 
-[features]  # tools that are no functions
-multi_agent = false
-
 [analytics]
 enabled = false
 """

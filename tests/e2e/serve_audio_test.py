@@ -131,6 +131,53 @@ class AudioTest(TinyServerTest):
         self.assertEqual(self.ask(file=SILENCE)["text"], "")
 
 
+class ShortTest(TinyServerTest):
+    """A context that is too short for long pieces."""
+
+    ARGS = ("--context", 800)
+
+    def ask(self, tone, status=200, **fields):
+        return self.server.form(TRANSCRIPTIONS, {"file": (tone.name, tone.read_bytes()), **fields}, status=status)
+
+    def test_pieces_that_do_not_fit_are_left_out_as_transcribe_does(self):
+        tone = write_tone(self.folder / "tone.wav", 40, pauses=[(24, 27)])
+        run = self.run_program("transcribe", tone, "-m", self.folder_of_model, "-c", 800, "--json")
+        row = json.loads(run.stdout)
+        self.assertEqual([segment["finish"] for segment in row["segments"]][0], "error")
+        self.assertTrue(row["segments"][1]["text"])
+        for form in ("json", "verbose_json"):
+            answer = self.ask(tone, response_format=form)
+            self.assertEqual(answer["text"], row["text"])
+            self.assertEqual(len(answer["warnings"]), 1 + (row["segments"][1]["finish"] != "stop"), answer)
+            self.assertIn("0.0 s to ", answer["warnings"][0])
+            self.assertIn("800", answer["warnings"][0])
+        fields = {"file": (tone.name, tone.read_bytes()), "stream": "true"}
+        last = self.server.form_events(TRANSCRIPTIONS, fields)[-1][1]
+        self.assertEqual((last["text"], last["warnings"]), (row["text"], self.ask(tone)["warnings"]))
+
+    def test_none_that_fits(self):
+        tone = write_tone(self.folder / "tone.wav", 25)
+        for more in ({}, {"stream": "true"}):
+            self.assertIn("800", self.ask(tone, status=400, **more)["error"]["message"])
+
+
+class ForcedTest(TinyServerTest):
+    """A name of the model that answers by rules, piece by piece."""
+
+    @classmethod
+    def model(cls, test):
+        folder = super().model(test)
+        for name, text in (("one", "First words."), ("two", "And others.")):
+            (folder.parent / f"{name}.ebnf").write_text(f'root ::= "{text}"')
+        cls.ARGS = ("--alias", f"said={folder.parent / 'one.ebnf'},{folder.parent / 'two.ebnf'}")
+        return folder
+
+    def test_what_is_said(self):
+        tone = write_tone(self.folder / "talk.wav", 40, pauses=[(18, 21)])
+        fields = {"file": (tone.name, tone.read_bytes()), "model": "said"}
+        self.assertEqual(self.server.form(TRANSCRIPTIONS, fields)["text"], "First words. And others.")
+
+
 class DeafTest(ServerTest):
     def test_a_model_that_does_not_hear(self):
         fields = {"file": (SILENCE.name, SILENCE.read_bytes())}

@@ -2,7 +2,9 @@
 """Pictures, sound, film and tools in requests to `gemma4 serve`: what `gemma4 run` says of the same files."""
 
 import base64
+import hashlib
 import json
+import re
 import unittest
 
 from serve_support import TinyServerTest, user
@@ -12,6 +14,9 @@ CHAT = "/v1/chat/completions"
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
 WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
 FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+
+
+ODD = IMAGES / "odd_33x57.png"
 
 
 def data(file, kind):
@@ -27,6 +32,12 @@ def sound(file):
         "type": "input_audio",
         "input_audio": {"data": base64.b64encode(file.read_bytes()).decode(), "format": "wav"},
     }
+
+
+def decoded(server, headers=None):
+    """(files that were decoded, and those that had been) since the server began."""
+    text = server.ask("GET", "/metrics", headers=headers)[2]
+    return tuple(int(re.search(rf"^gemma4_files_{each}_total (\d+)$", text, re.M)[1]) for each in ("decoded", "found"))
 
 
 class MediaTest(TinyServerTest):
@@ -60,6 +71,16 @@ class MediaTest(TinyServerTest):
         row = self.run_says("--video", FILM)
         self.assertEqual(self.ask(part)["usage"]["prompt_tokens"], row["prompt_tokens"])
 
+    def test_a_conversation_decodes_its_pictures_once(self):
+        turns = [{"role": "user", "content": [picture(ODD), {"type": "text", "text": "What?"}]}]
+        before = decoded(self.server)
+        for turn in range(3):
+            answer = self.server.json(CHAT, {"messages": turns, "temperature": 0, "max_tokens": 4})
+            turns += [answer["choices"][0]["message"], {"role": "user", "content": "More?"}]
+            self.assertEqual(decoded(self.server), (before[0] + 1, before[1] + turn))
+        self.ask(picture(ODD, detail="low"))  # is another
+        self.assertEqual(decoded(self.server), (before[0] + 2, before[1] + 2))
+
     def test_files_that_are_none(self):
         broken = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         body = {"messages": [{"role": "user", "content": [broken]}]}
@@ -68,6 +89,36 @@ class MediaTest(TinyServerTest):
         body["messages"][0]["content"] = [sound(WIDE)]
         self.assertIn("found a picture", self.server.json(CHAT, body, status=400)["error"]["message"])
         self.assertEqual(self.ask(picture(WIDE))["object"], "chat.completion")
+
+
+class KeysTest(TinyServerTest):
+    """Keys have nothing of one another's, unless the server says so."""
+
+    SHARE = ()
+
+    @classmethod
+    def model(cls, test):
+        folder = super().model(test)
+        keys, scope = folder.parent / "keys.txt", "scope=generate,metrics"
+        keys.write_text(
+            "".join(f"{name} {hashlib.sha256(name.encode()).hexdigest()} {scope}\n" for name in ("ann", "bob"))
+        )
+        keys.chmod(0o600)
+        cls.ARGS = ("--keys", keys, *cls.SHARE)
+        return folder
+
+    def test_a_picture_that_another_has_shown(self):
+        body = {"messages": [{"role": "user", "content": [picture(WIDE)]}], "max_tokens": 1}
+        for name in ("ann", "bob", "bob"):
+            self.server.json(CHAT, body, headers={"x-api-key": name})
+        source = {"type": "base64", "data": base64.b64encode(WIDE.read_bytes()).decode()}
+        body = {"messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
+        self.server.json("/v1/messages/count_tokens", body, headers={"x-api-key": "ann"})
+        self.assertEqual(decoded(self.server, {"x-api-key": "ann"}), (1, 3) if self.SHARE else (2, 2))
+
+
+class SharedTest(KeysTest):
+    SHARE = ("--share-cache",)
 
 
 class ToolsTest(TinyServerTest):

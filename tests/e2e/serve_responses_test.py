@@ -237,6 +237,74 @@ class TurnsTest(TinyServerTest):
         self.assertIn("tool_choice", error["error"]["message"])
 
 
+class NamespaceTest(TinyServerTest):
+    """Functions in namespaces: told as functions with both names, called by each API's word for them."""
+
+    NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
+    FIND = {"type": "function", "name": "find", "description": "Finds a customer.", "parameters": NOTHING}
+    SPACE = {"type": "namespace", "name": "crm", "description": "Customers.", "tools": [FIND]}
+    PLAIN = {**FIND, "name": "crm.find", "description": "Customers.\nFinds a customer."}
+
+    def ask(self, tools, input="Who?", **more):
+        body = {
+            "input": input,
+            "tools": tools,
+            "tool_choice": "required",
+            "parallel_tool_calls": False,
+            "seed": 5,
+            **more,
+        }
+        return self.server.json(RESPONSES, {**body, "temperature": 1})
+
+    def test_they_are_called_by_both_names(self):
+        response = self.ask([self.SPACE])
+        self.assertEqual(response["tools"], [self.SPACE])
+        call = response["output"][-1]
+        self.assertEqual((call["type"], call["namespace"], call["name"]), ("function_call", "crm", "find"))
+        plain = self.ask([self.PLAIN])
+        self.assertEqual(plain["output"][-1]["name"], "crm.find")
+        self.assertNotIn("namespace", plain["output"][-1])
+        self.assertEqual(plain["usage"]["total_tokens"], response["usage"]["total_tokens"])
+        body = {
+            "input": "Who?",
+            "tools": [self.SPACE],
+            "tool_choice": "required",
+            "parallel_tool_calls": False,
+            "seed": 5,
+        }
+        events = self.server.events(RESPONSES, {**body, "temperature": 1, "stream": True})
+        done = [data for name, data in events if name == "response.function_call_arguments.done"]
+        self.assertEqual([each["name"] for each in done], ["find"])
+        items = [data["item"] for name, data in events if name.startswith("response.output_item")]
+        self.assertEqual({(item["namespace"], item["name"]) for item in items}, {("crm", "find")})
+
+    def test_their_calls_come_back(self):
+        result = {"type": "function_call_output", "call_id": "c", "output": "Ann"}
+        call = {"type": "function_call", "call_id": "c", "arguments": "{}"}
+        said = {"role": "user", "content": "Who?"}
+        count = lambda tool, **names: self.server.json(
+            RESPONSES + "/input_tokens", {"input": [said, {**call, **names}, result], "tools": [tool]}
+        )["input_tokens"]
+        inside = count(self.SPACE, name="find", namespace="crm")
+        self.assertEqual(inside, count(self.PLAIN, name="crm.find"))
+        self.assertNotEqual(inside, count(self.PLAIN, name="find"))
+        first = self.ask([self.SPACE])
+        given = [{**result, "call_id": first["output"][-1]["call_id"], "namespace": "crm"}]
+        self.ask([self.SPACE], given, previous_response_id=first["id"])
+
+    def test_what_is_in_them_must_be_functions(self):
+        for tools, field in (
+            ([{**self.SPACE, "tools": [{"type": "custom", "name": "x"}]}], "tools[0].tools[0].type"),
+            ([{**self.SPACE, "tools": [{**self.FIND, "colour": 1}]}], "tools[0].tools[0].colour"),
+            ([{**self.SPACE, "colour": 1}], "tools[0].colour"),
+            ([{"type": "namespace", "name": "crm"}], "tools[0].tools"),
+            ([self.SPACE, self.PLAIN], "tools[1].function.name"),
+            ([{"type": "web_search"}], "tools[0].type"),
+        ):
+            error = self.server.json(RESPONSES, {"input": "x", "tools": tools}, status=400)["error"]
+            self.assertEqual(error["param"], field, tools)
+
+
 class StateTest(ProgramTest):
     def serve(self, **how):
         server = Server(self, "--context", 1024, "--state", self.folder / "state.db", **how)

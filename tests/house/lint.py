@@ -32,7 +32,7 @@ CATCHERS = {
     "apps/gemma4/task.cc",  # nor does a file that is wrong end a command about several
     "apps/gemma4/run_jsonl.cc",
     "src/serve/service.cc",  # one bad request ends nothing but itself
-    "src/serve/generation.cc",
+    "src/serve/media_intake.cc",
 }  # one bad line of many is answered in its place
 CATCHING_WRAPPERS = {
     "src/base/thread_pool.cc",  # carries an exception from a worker to its caller

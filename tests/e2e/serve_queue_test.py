@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gemma4 serve: requests that wait: how many, how long, and what is said of those that cannot be begun."""
+
+import hashlib
+import json
+import threading
+import time
+import unittest
+
+from serve_support import ServerTest, TinyServerTest, multipart, user
+from support import write_tone
+
+CHAT = "/v1/chat/completions"
+LONG = {"model": "long", "messages": user("Go on."), "stream": True}
+SHORT = {"messages": user("Go on."), "max_tokens": 1}
+
+
+class Busy:
+    """An answer that goes on until it is let go."""
+
+    def __init__(self, server, headers=None):
+        for _ in range(10):  # the one before it may not be gone yet
+            self.connection = server.connection()
+            self.connection.request("POST", CHAT, json.dumps(LONG), headers or {})
+            self.answer = self.connection.getresponse()
+            while line := self.answer.readline():
+                if b'"content": "a' in line:
+                    return
+            time.sleep(0.2)
+        raise AssertionError(f"it was not begun: {self.answer.status}")
+
+    def end(self):
+        self.answer.close()
+        self.connection.close()
+
+
+def write_rules(folder, letters):
+    rules = folder / "long.ebnf"
+    rules.write_text(f'root ::= "a"{{{letters}}}')
+    return rules
+
+
+class WaitingTest(TinyServerTest):
+    """One answer at a time, two seconds for the others to be begun."""
+
+    @classmethod
+    def model(cls, test):
+        folder = super().model(test)
+        cls.ARGS = ("--parallel", 1, "--queue", 2, "--queue-seconds", 2, "--context", 8192)
+        cls.ARGS += ("--alias", f"long={write_rules(folder.parent, 7000)}")
+        return folder
+
+    def setUp(self):
+        super().setUp()
+        self.busy = Busy(self.server)
+        self.addCleanup(self.busy.end)
+
+    def late(self, path, body):
+        """The error of a request that waits in vain."""
+        self.busy.end()
+        self.busy = Busy(self.server)
+        self.addCleanup(self.busy.end)
+        begun = time.monotonic()
+        status, head, text = self.server.ask("POST", path, body)
+        self.assertEqual(status, 503, text)
+        self.assertGreater(time.monotonic() - begun, 1.9)
+        self.assertGreater(int(head["retry-after"]), 0)
+        self.assertEqual(head["Content-Type"], "application/json")
+        return json.loads(text)
+
+    def test_each_api_says_that_it_waited_too_long(self):
+        for more in ({}, {"stream": True}, {"n": 2}):
+            error = self.late(CHAT, {**SHORT, **more})["error"]
+            self.assertEqual(error["type"], "server_error")
+            self.assertIn("as long as this server lets requests wait", error["message"])
+        for stream in (False, True):
+            self.late("/v1/completions", {"prompt": "a", "max_tokens": 1, "stream": stream})
+            self.late("/v1/responses", {"input": "a", "max_output_tokens": 16, "stream": stream})
+            error = self.late("/v1/messages", {"messages": user("a"), "max_tokens": 1, "stream": stream})
+            self.assertEqual((error["type"], error["error"]["type"]), ("error", "overloaded_error"))
+            self.assertIn("wait", self.late("/api/chat", {"messages": user("a"), "stream": stream})["error"])
+
+    def test_a_sound(self):
+        tone = write_tone(self.folder / "tone.wav", 3)
+        for more in ({}, {"stream": "true"}):
+            body, head = multipart({"file": (tone.name, tone.read_bytes()), **more})
+            status, _, text = self.server.ask("POST", "/v1/audio/transcriptions", body, head)
+            self.assertEqual(status, 503, text)
+
+    def test_in_the_background_nobody_waits(self):
+        body = {"input": "a", "max_output_tokens": 16, "background": True}
+        response = self.server.json("/v1/responses", body)
+        time.sleep(2.5)
+        self.assertIn(self.server.get(f"/v1/responses/{response['id']}")["status"], ("queued", "in_progress"))
+        self.busy.end()
+        while (status := self.server.get(f"/v1/responses/{response['id']}")["status"]) in ("queued", "in_progress"):
+            time.sleep(0.05)
+        self.assertIn(status, ("completed", "incomplete"))
+
+    def test_who_is_begun_in_time_is_answered(self):
+        for stream in (False, True):
+            answers = []
+            ask = lambda: answers.append(self.server.ask("POST", CHAT, {**SHORT, "stream": stream}))
+            thread = threading.Thread(target=ask)
+            thread.start()
+            time.sleep(0.3)
+            self.busy.end()
+            thread.join()
+            self.assertEqual(answers[0][0], 200, answers)
+            self.busy = Busy(self.server)
+            self.addCleanup(self.busy.end)
+
+    def test_the_queue_is_bounded(self):
+        answers = []
+        waiting = [
+            threading.Thread(target=lambda: answers.append(self.server.ask("POST", CHAT, SHORT)[0])) for _ in range(2)
+        ]
+        for each in waiting:
+            each.start()
+        time.sleep(0.4)
+        status, head, text = self.server.ask("POST", CHAT, SHORT)
+        self.assertEqual((status, head["retry-after"]), (429, "1"), text)
+        self.assertIn("the queue is full", json.loads(text)["error"]["message"])
+        for each in waiting:
+            each.join()
+        self.assertEqual(answers, [503, 503])
+
+
+class KeysTest(ServerTest):
+    """What one key may have waiting."""
+
+    @classmethod
+    def model(cls, test):
+        keys = test.folder / "keys.txt"
+        lines = [f"{name} {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("alice", "bob")]
+        keys.write_text("".join(lines))
+        keys.chmod(0o600)
+        rules = write_rules(test.folder, 1500)
+        cls.ARGS = ("--parallel", 1, "--key-queue", 1, "--context", 2048, "--keys", keys, "--alias", f"long={rules}")
+        return super().model(test)
+
+    def ask(self, name):
+        return self.server.ask("POST", CHAT, SHORT, {"Authorization": f"Bearer {name}"})[0]
+
+    def test_a_key_that_has_enough_waiting(self):
+        busy = Busy(self.server, {"Authorization": "Bearer alice"})
+        self.addCleanup(busy.end)
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(self.ask("alice")))
+        waiting.start()
+        time.sleep(0.3)
+        self.assertEqual(self.ask("alice"), 429)
+        self.assertEqual(self.ask("bob"), 200)
+        busy.end()
+        waiting.join()
+        self.assertEqual(answers, [200])
+
+
+if __name__ == "__main__":
+    unittest.main()
