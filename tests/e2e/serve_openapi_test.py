@@ -40,6 +40,7 @@ LEAST = {
     "url": PICTURE,
     "image_url": PICTURE,
     "video_url": PICTURE,
+    "audio_url": PICTURE,
     "data": "aGk=",
 }
 
@@ -98,6 +99,68 @@ class Document:
             elif "items" in arm:
                 yield from self.objects(arm["items"], lambda value: build([value]), trail + "[]")
 
+    def places(self, schema, build, trail):
+        """(trail, allowed, build) of each field of an object and each item of an array: whether a value is allowed, and
+        the body that has it there."""
+        for arm in self.arms(schema):
+            least = self.least(arm) if "properties" in arm else None
+            wraps = {f".{name}": lambda value, name=name: {**least, name: value} for name in arm.get("properties", ())}
+            inside = {f".{name}": inner for name, inner in arm.get("properties", {}).items()}
+            if "items" in arm:
+                wraps["[]"], inside["[]"] = lambda value: [value], arm["items"]
+            for step, wrap in wraps.items():
+                place = lambda value, wrap=wrap: build(wrap(value))
+                yield trail + step, lambda value, wrap=wrap: self.allows(schema, wrap(value)), place
+                yield from self.places(inside[step], place, trail + step)
+
+    def allows(self, schema, value):
+        """Whether a schema does, as far as it says something of types, ranges and words."""
+        return any(self.arm_allows(arm, value) for arm in self.arms(schema))
+
+    def arm_allows(self, arm, value):
+        types = arm.get("type", list(TYPES))
+        kinds = [types] if isinstance(types, str) else types
+        if "const" in arm and not same(value, arm["const"]):
+            return False
+        if "enum" in arm and not any(same(value, each) for each in arm["enum"]):
+            return False
+        if not any(TYPES[kind](value) for kind in kinds):
+            return False
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return arm.get("minimum", value) <= value <= arm.get("maximum", value)
+        if isinstance(value, list):
+            inner = "items" not in arm or all(self.allows(arm["items"], each) for each in value)
+            return inner and arm.get("minItems", 0) <= len(value) <= arm.get("maxItems", len(value))
+        if isinstance(value, dict):
+            known = arm.get("properties", {})
+            if not set(arm.get("required", [])) <= set(value):
+                return False
+            return all(
+                self.allows(known[name], each) if name in known else arm.get("additionalProperties", True) is not False
+                for name, each in value.items()
+            )
+        return True
+
+
+def whole(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+TYPES = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: whole(value) or isinstance(value, float) and value.is_integer(),
+    "number": lambda value: whole(value) or isinstance(value, float),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+JUNK = ("\0", -1, 1.5, 1e300, 2**63, True, [], [[["x"]]], {}, {UNKNOWN: {UNKNOWN: []}}, [{"type": UNKNOWN}], [None])
+
+
+def same(one, other):
+    return type(one) is type(other) and one == other
+
 
 def complete(path, body):
     """With what the fields of a body need."""
@@ -106,7 +169,12 @@ def complete(path, body):
         if not name or name in body:
             body = {**more, **body}
     items = body.get("input")
-    if isinstance(items, list) and items and items[0].get("type") == "function_call_output":
+    if (
+        isinstance(items, list)
+        and items
+        and isinstance(items[0], dict)
+        and items[0].get("type") == "function_call_output"
+    ):
         body["input"] = [{"type": "function_call", "call_id": "x", "name": "x"}] + items
     turns = body.get("messages")
     if isinstance(turns, list) and turns and isinstance(turns[0], dict):
@@ -116,6 +184,8 @@ def complete(path, body):
 
 
 class OpenApiTest(TinyServerTest):
+    ARGS = ("--log", "none", "--context", 512)  # nobody reads so many lines
+
     def document(self):
         status, _, text = self.server.ask("GET", "/openapi.json")
         self.assertEqual(status, 200)
@@ -133,9 +203,12 @@ class OpenApiTest(TinyServerTest):
         self.assertEqual(status, 200, text)
         return json.loads(text)["id"]
 
-    def test_each_object_has_the_fields_that_are_read(self):
+    def read_document(self):
         LEAST["file_id"] = self.upload()
-        document = Document(self.document())
+        return Document(self.document())
+
+    def test_each_object_has_the_fields_that_are_read(self):
+        document = self.read_document()
         self.assertIn("/v1/chat/completions", document.requests)
         count = 0
         for path, schema in document.requests.items():
@@ -148,6 +221,23 @@ class OpenApiTest(TinyServerTest):
                     self.assertEqual(set(found[1].split(", ")), names)
                 count += 1
         self.assertGreater(count, 100)
+
+    def test_what_the_document_does_not_allow_is_refused(self):
+        """Junk in each place where a request has one: of the wrong type, out of range, no such word."""
+        document = self.read_document()
+        count = 0
+        for path, schema in document.requests.items():
+            for trail, allowed, build in document.places(schema, lambda value: value, path):
+                for junk in JUNK:
+                    if allowed(junk):
+                        continue
+                    body = complete(path, build(junk))
+                    status, _, text = self.server.ask("POST", path, body)
+                    count += 1
+                    if status != 400:
+                        with self.subTest(trail, junk=junk):
+                            self.fail(f"{status}: {text[:200]} for {json.dumps(body)}")
+        self.assertGreater(count, 1000)
 
     def test_each_way_is_there(self):
         for path, ways in self.document()["paths"].items():
