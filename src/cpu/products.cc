@@ -27,8 +27,9 @@ namespace {
 constexpr int64_t kPackedShare = 262144, kShare = 65536;
 // Rows from which on it pays to widen a panel first.
 constexpr int64_t kWideRows = 8 * kTileRows;
-// bf16 that is multiplied in f32: a block of rows and one of a panel's columns, which stays in the first-level cache.
-constexpr int64_t kBlockRows = 192, kBlockColumns = 128;
+// bf16 that is multiplied in f32: a block of rows, and one of a panel's columns, which stays in the second cache: the
+// longer, the seldomer are sums fetched and left again.
+constexpr int64_t kBlockRows = 192, kBlockColumns = 1024;
 // Numbers of widened rows that a thread holds: where rows are longer than 4096 the block has fewer.
 constexpr int64_t kBlockNumbers = kBlockRows * 4096;
 // Bytes of activations that are rounded at once by a thread.

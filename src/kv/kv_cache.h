@@ -41,8 +41,8 @@ struct KvOptions {
   bool media_overlay = false;  // the other rule of spec/gemma4_unified.md section 8: blocks see all of themselves on
                                // every layer, windows do not cut them
 
-  std::shared_ptr<CacheFolder> folder;  // where what is remembered is kept over restarts; null: nowhere
-  Fingerprint origin;                   // of all else that decides what pages hold: weights, kernels, program
+  std::shared_ptr<CacheFolder> folder = {};  // where what is remembered is kept over restarts; null: nowhere
+  Fingerprint origin = {};                   // of all else that decides what pages hold: weights, kernels, program
 
   /** Of the layers whose cache serves a window of so many keys, 0: all. */
   KvTypes types_of(int window) const { return window > 0 ? types.windowed : types.full; }
