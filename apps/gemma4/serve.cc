@@ -170,7 +170,8 @@ void serve_model(const ServeOptions& options) {
   if (senses.any()) wanted.beside = about.media.kept_bytes;
   std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
   auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
-                                                    sampling_of(*session, settings), session->tokenizer, session);
+                                                    sampling_of(*session, settings), session->tokenizer, session,
+                                                    std::make_shared<serve::EngineThread>());
   model->file = serve::facts_of(*session->file);
   take_forced_aliases(about, model->grammars);
   about.connections = [&server] { return server.open_connections(); };

@@ -77,12 +77,13 @@ Ticket Engine::submit(Request request, std::function<void(const Event&)> on_even
 void Engine::cancel(Ticket ticket) { state_->inbox.push(ticket); }
 
 void Engine::wait() {
-  if (state_->running.empty() && state_->waiting.empty()) state_->inbox.wait();
+  if (!busy()) state_->inbox.wait();
 }
+bool Engine::busy() const { return !state_->running.empty() || !state_->waiting.empty(); }
 void Engine::wake() { state_->inbox.wake(); }
 
 void Engine::use_encoders(std::shared_ptr<const Encoders> encoders) {
-  GEMMA_CHECK(state_->running.empty() && state_->waiting.empty(), "no request on its way");
+  GEMMA_CHECK(!busy(), "no request on its way");
   State& s = *state_;
   s.encoders = std::move(encoders);
   const int64_t step = s.stats.steps > 0 ? working_bytes(s.model->config, s.options, nullptr) : 0;
@@ -103,6 +104,16 @@ int64_t Engine::needed_beside(const MediaConfig& encoders) const {
 
 bool Engine::unsaved() const { return state_->cache.unsaved(); }
 void Engine::save(FunctionRef<bool()> interrupted) { state_->cache.save(interrupted); }
+
+void Engine::limit_cache(int64_t bytes) {
+  State& s = *state_;
+  const int64_t least = KvCache::bytes_for(s.model->config, s.options.kv, s.options.context, s.options.batch_tokens);
+  while (!s.cache.shrink_to(std::max(bytes, least))) {
+    Task* task = s.youngest_of_most(0);
+    if (task == nullptr) return;  // all that run have ended: their pages are free after the next step
+    s.preempt(*task);
+  }
+}
 
 int Engine::context() const { return state_->options.context; }
 const EngineStats& Engine::stats() const { return state_->stats; }

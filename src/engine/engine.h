@@ -78,6 +78,8 @@ class Engine {
   /** Blocks until step() would have work or `wake` is called. */
   void wait();
   void wake();  // any thread
+  /** Whether requests are on their way, those aside that step() has not heard of yet. The thread of step(). */
+  bool busy() const;
 
   /** With KvOptions::folder: whether something was remembered since what is remembered was written there. The thread of
    *  step(). */
@@ -91,6 +93,10 @@ class Engine {
   /** Bytes that must be free beside the weights of such encoders: what they work with, and what keys and values of the
    *  whole context do not hold yet. */
   int64_t needed_beside(const MediaConfig& encoders) const;
+
+  /** The cache's byte limit from here on, at least what the context needs. It is kept when this returns: what is
+   *  remembered gives way, then who runs, to go on later. The thread of step(), between steps. */
+  void limit_cache(int64_t bytes);
 
   int context() const;
   const EngineStats& stats() const;

@@ -142,6 +142,27 @@ TEST(KvCache, TheByteLimitIsKept) {
   EXPECT_LE(c.ops.meter.most, limit);
 }
 
+TEST(KvCache, ANewLimitIsKeptAtOnce) {
+  const Config config = small_config();
+  const int64_t whole = KvCache::bytes_for(config, small_options(), 200, 10);
+  const int64_t half = KvCache::bytes_for(config, small_options(), 90, 10);
+  Checked c(config, small_options(whole));
+  const SeqId a = c.create(), b = c.create();
+  while (c.cache.length(a) < 100) ASSERT_TRUE(c.feed(a, 10));
+  c.cache.remember(c.key(a), a);
+  ASSERT_TRUE(c.feed(b, 10));
+  EXPECT_FALSE(c.cache.shrink_to(half));  // of what runs nothing is taken
+  EXPECT_EQ(c.cache.length(a), 100);
+  c.cache.remember(c.key(a), a);
+  c.cache.release(a);
+  EXPECT_TRUE(c.cache.shrink_to(half));
+  EXPECT_LE(c.cache.bytes_allocated(), half);
+  ASSERT_TRUE(c.feed(b, 10));  // which still has its keys
+  EXPECT_TRUE(c.cache.shrink_to(whole));
+  while (c.cache.length(b) < 150) ASSERT_TRUE(c.feed(b, 10));
+  EXPECT_LE(c.ops.meter.most, whole);
+}
+
 TEST(KvCache, RoomMovesBetweenGroups) {
   const Config config = small_config();
   const int64_t limit = KvCache::bytes_for(config, small_options(), 400, 4);

@@ -78,6 +78,24 @@ int64_t KvCache::bytes_used() const {
 
 void KvCache::limit(int64_t bytes) { state_->byte_limit = bytes; }
 
+bool KvCache::shrink_to(int64_t bytes) {
+  State& s = *state_;
+  s.byte_limit = bytes;
+  std::vector<int64_t> capacities(s.pools.size());
+  const auto fits = [&](auto pages_of) {
+    std::ranges::transform(s.pools, capacities.begin(), pages_of);
+    return s.fits(capacities);
+  };
+  if (fits(&PagePool::capacity)) return true;
+  s.drop_left_of_windows();
+  do {
+    if (!fits(&PagePool::used)) continue;
+    for (size_t g = 0; g < s.pools.size(); ++g) s.resize(g, capacities[g]);
+    return true;
+  } while (s.remembered.forget_oldest());
+  return false;
+}
+
 int64_t KvCache::bytes_allocated() const {
   int64_t bytes = 0;
   for (const PagePool& pool : state_->pools) bytes += pool.capacity() * pool.page_bytes();

@@ -22,7 +22,8 @@ ModelFacts facts_of(const std::string& name, const Speaker& who, Sampling defaul
 }  // namespace
 
 ServedModel::ServedModel(std::string model_name, Speaker who, MediaModel encoders, Sampling defaults,
-                         std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper)
+                         std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper,
+                         std::shared_ptr<EngineThread> engines)
     : name(std::move(model_name)),
       created(static_cast<int64_t>(std::time(nullptr))),
       speaker(who),
@@ -32,6 +33,8 @@ ServedModel::ServedModel(std::string model_name, Speaker who, MediaModel encoder
       grammars(tokenizer, speaker.config.vocab, speaker.config.special.eos),
       ends(std::make_shared<const JsonEnds>(*tokenizer, speaker.config.vocab, speaker.config.special.eos)),
       owner(std::move(keeper)),
-      thread(std::make_unique<EngineThread>(speaker.engine)) {}
+      thread(std::move(engines)) {
+  thread->add(speaker.engine);
+}
 
 }  // namespace gemma::serve

@@ -27,11 +27,16 @@ struct ServedModel {
 
   Grammars grammars;
   std::shared_ptr<const JsonEnds> ends;
-  std::shared_ptr<void> owner;  // of what `speaker` refers to
-  std::unique_ptr<EngineThread> thread;
+  std::shared_ptr<void> owner;           // of what `speaker` refers to
+  std::shared_ptr<EngineThread> thread;  // steps the engine as long as this is there
 
   ServedModel(std::string model_name, Speaker who, MediaModel encoders, Sampling defaults,
-              std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper);
+              std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper,
+              std::shared_ptr<EngineThread> engines);
+  /** Not on that thread. */
+  ~ServedModel() { thread->remove(speaker.engine); }
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
 };
 
 }  // namespace gemma::serve

@@ -102,7 +102,8 @@ Counts run_together(const std::string& name, unsigned seed) {
   // Often room for little more than one sequence: most have to give up their pages now and then.
   const int64_t one = KvCache::bytes_for(model->config, options.kv, kContext,
                                          std::max(options.batch_tokens, options.max_sequences) + 20);
-  options.kv.byte_limit = one * dice.between(10, 25) / 10;
+  const auto some = [&] { return one * dice.between(10, 25) / 10; };
+  int64_t limit = options.kv.byte_limit = some();
 
   std::vector<Plan> plans;
   for (int i = 0; i < 8; ++i) plans.push_back(random_plan(dice, model->config, blocks && dice.one_in(2)));
@@ -124,8 +125,9 @@ Counts run_together(const std::string& name, unsigned seed) {
   std::deque<Answer> answers(plans.size());
   std::vector<Ticket> cancelled;
   for (size_t next = 0, steps = 0; next < plans.size() || engine.step(); ++steps) {
-    EXPECT_LE(engine.cache().bytes_used(), options.kv.byte_limit);
-    EXPECT_LE(engine.cache().bytes_allocated(), options.kv.byte_limit);
+    EXPECT_LE(engine.cache().bytes_used(), limit);
+    EXPECT_LE(engine.cache().bytes_allocated(), limit);
+    if (dice.one_in(10)) engine.limit_cache(limit = some());  // as other models come and go
     if (next == plans.size() || !dice.one_in(3)) continue;
     if (dice.one_in(4)) {  // somebody who changes his mind
       cancelled.push_back(engine.submit(random_plan(dice, model->config, false).request(), {}));
