@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <filesystem>
 #include <limits>
 #include <sstream>
 
@@ -19,7 +18,7 @@
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/kept_cache.h"
-#include "gemma4/local_model.h"
+#include "gemma4/serve_models.h"
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
 #include "serve/file_store.h"
@@ -34,6 +33,8 @@ constexpr const char* kExamples = R"(Examples:
   gemma4 serve model.gguf
   gemma4 serve model-folder --port 9000 --parallel 8 --memory 12GB
   gemma4 serve model.gguf --cache-dir ~/.cache/gemma4/prompts --cache-dir-limit 8GB
+  gemma4 serve --models folder-of-models --memory 20GB --idle 900
+  gemma4 serve model.gguf --pulled
   gemma4 serve --keys keys.txt --new-key alice
   gemma4 serve model.gguf --alias gpt-4o --alias hello=hello.ebnf
   gemma4 serve model.gguf --host 0.0.0.0 --keys keys.txt --certificate cert.pem --private-key key.pem
@@ -52,9 +53,14 @@ struct ServeOptions {
   serve::ServiceOptions service;
   KeptCacheOptions kept_cache;
   std::string kv, keys, new_key, state, log = "text";
+  std::string models;   // a folder of models
+  bool pulled = false;  // those that were pulled, too
+  int64_t idle = 600;   // seconds; 0: never
   std::string files_limit, body_limit = "64MB", media_cache = "64MB";
   serve::FetchOptions fetch;
   int64_t grace = 30;
+
+  bool several() const { return !models.empty() || pulled; }
 };
 
 bool is_loopback(const std::string& address) {
@@ -87,37 +93,16 @@ serve::ServiceOptions service_of(const ServeOptions& options) {
   return service;
 }
 
-/** The name that clients call it by. */
-std::string name_of_model(const std::string& path) {
-  if (is_hub_name(path)) return path;
-  std::filesystem::path place(path);
-  if (!place.has_filename()) place = place.parent_path();
-  return place.extension() == ".gguf" ? place.stem().string() : place.filename().string();
-}
-
-Sampling sampling_of(const Session& session, const Settings& settings) {
-  const GenerationDefaults& defaults = session.model->config.generation_defaults;
-  Sampling s;
-  if (defaults.temperature) s.temperature = *defaults.temperature;
-  if (defaults.top_k) s.top_k = *defaults.top_k;
-  if (defaults.top_p) s.top_p = *defaults.top_p;
-  if (!session.chat_template) s.temperature = 0;
-  if (settings.temperature) s.temperature = static_cast<float>(*settings.temperature);
-  if (settings.top_k) s.top_k = static_cast<int>(*settings.top_k);
-  if (settings.top_p) s.top_p = static_cast<float>(*settings.top_p);
-  if (settings.min_p) s.min_p = static_cast<float>(*settings.min_p);
-  return s;
-}
-
 /** Of the aliases those that say what they answer: NAME=GRAMMAR.ebnf,... */
-void take_forced_aliases(serve::ServiceOptions& about, Grammars& grammars) {
+void take_forced_aliases(serve::ServiceOptions& about, serve::ServedModel* model) {
   std::erase_if(about.aliases, [&](const std::string& alias) {
     const size_t sign = alias.find('=');
     if (sign == std::string::npos) return false;
+    if (model == nullptr) fail_usage("--alias", "NAME=GRAMMAR.ebnf needs a MODEL on the command line, beside others");
     auto& answers = about.forced[alias.substr(0, sign)];
     std::istringstream paths(alias.substr(sign + 1));
     for (std::string path; std::getline(paths, path, ',');) {
-      auto grammar = grammars.ebnf(read_file(path), Grammars::Tokens::by_name);
+      auto grammar = model->grammars.ebnf(read_file(path), Grammars::Tokens::by_name);
       if (!grammar) fail(path, "{}", grammar.failure().reason);
       answers.push_back(grammar.value());
     }
@@ -134,16 +119,92 @@ serve::HttpOptions http_of(const ServeOptions& options) {
   return http;
 }
 
-void serve_model(const ServeOptions& options) {
-  const Settings settings = load_settings();
+/** How models are opened, by command line, environment and settings. */
+SessionOptions session_of(const ServeOptions& options, const Settings& settings) {
   SessionOptions wanted = options.session;
   if (wanted.model.empty()) {
     const char* variable = std::getenv("GEMMA4_MODEL");
     wanted.model = variable != nullptr ? variable : settings.model.value_or("");
   }
-  if (wanted.model.empty()) fail("serve", "no model: name one (gemma4 serve MODEL), or set GEMMA4_MODEL");
+  if (wanted.model.empty() && !options.several()) {
+    fail("serve",
+         "no model: name one (gemma4 serve MODEL), or a folder of them (--models DIR), or those that were pulled "
+         "(--pulled), or set GEMMA4_MODEL");
+  }
   if (wanted.chat_template.empty()) wanted.chat_template = settings.chat_template.value_or("");
   wanted.kv = !options.kv.empty() ? options.kv : settings.kv.value_or(wanted.kv);
+  return wanted;
+}
+
+/** What is served, and what is said of it. */
+struct Served {
+  std::shared_ptr<serve::ModelRegistry> models;
+  std::shared_ptr<serve::ServedModel> first;  // null: not loaded yet
+  std::string about;                          // "NAME is served at URL (ABOUT)"
+  std::vector<std::string> notes;             // what a person should know; may be ""
+};
+
+/** The model of the command line, alone: it takes what there is. */
+Served one_model(const SessionOptions& wanted, const Settings& settings, std::shared_ptr<serve::EngineThread> engines) {
+  LoadedModel loaded = load_served(wanted, settings, std::move(engines));
+  const Session& session = *loaded.session;
+  SessionOptions as_it_is = wanted;
+  as_it_is.context = session.engine->context();
+  Served served;
+  served.models = std::make_shared<serve::ModelRegistry>(serve::ModelSource{}, serve::ModelShelf::Options{});
+  served.first = loaded.model;
+  served.notes = {session.memory_note, session.template_note};
+  served.about = fmt::format("context {}, {} at a time", as_it_is.context, wanted.max_sequences);
+  served.models->put_first(std::move(loaded.card), std::move(loaded.model),
+                           Session::least_bytes(as_it_is, session.files));
+  return served;
+}
+
+/** Those of a folder and those that were pulled, within the memory that there is. One of the command line is loaded at
+ *  once, and the one that answers who names none. beside: bytes that decoded media may take. */
+Served several_models(const ServeOptions& options, const SessionOptions& wanted, const Settings& settings,
+                      std::shared_ptr<serve::EngineThread> engines, int64_t beside) {
+  const int64_t budget = std::max<int64_t>(0, available_memory() - beside);
+  const bool named = !wanted.model.empty();
+  const auto places = std::make_shared<ModelPlaces>(ModelPlaces::From{wanted.model, options.models, options.pulled},
+                                                    wanted, settings, std::move(engines));
+  serve::ModelShelf::Options shelf;
+  shelf.budget = budget;
+  if (options.idle > 0) shelf.idle = std::chrono::seconds(options.idle);
+  const auto log = options.log == "text" ? log_line : std::function<void(const std::string&)>();
+  Served served;
+  served.models = std::make_shared<serve::ModelRegistry>(source_of(places), shelf, log);
+  std::optional<serve::ModelCard> first;
+  size_t count = 0;
+  for (const serve::ModelCard& card : places->list()) {
+    const bool own = named && card.name == name_of_model(wanted.model);
+    if (!card.fault.empty()) {
+      if (own) fail("serve", "{}", card.fault);
+      fmt::print(stderr, "gemma4: {}\n", card.fault);
+      continue;
+    }
+    ++count;
+    if (own || (!named && !first)) first = card;
+  }
+  if (!first) {
+    fail(options.models.empty() ? "--pulled" : options.models, "expected a model (a .gguf or a folder), found none");
+  }
+  int64_t least = 0;
+  if (named) {
+    least = places->least_bytes(*first);
+    served.first = places->load(*first, std::max<int64_t>(0, budget - least));
+  }
+  served.about =
+      fmt::format("default {}, {} for all, {} at a time", first->name, format_bytes(budget), wanted.max_sequences);
+  served.models->put_first(std::move(*first), served.first, least);
+  served.models->scan();
+  served.about = fmt::format("{} models", count) + ": " + served.about;
+  return served;
+}
+
+void serve_models(const ServeOptions& options) {
+  const Settings settings = load_settings();
+  SessionOptions wanted = session_of(options, settings);
   take_machine_options(wanted.machine, "config.toml");
   if (!is_loopback(options.http.address) && options.keys.empty()) {
     fail_usage("--host",
@@ -151,7 +212,6 @@ void serve_model(const ServeOptions& options) {
                "it (--keys says who may)",
                options.http.address);
   }
-
   wanted.cache_folder = open_cache_folder(options.kept_cache);  // before keys: their salts are hashes
   std::optional<serve::Keys> keys;
   if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
@@ -162,31 +222,40 @@ void serve_model(const ServeOptions& options) {
                            [&service](serve::HttpRequest request, std::shared_ptr<serve::Responder> responder) {
                              service->handler()(std::move(request), std::move(responder));
                            });
-  ModelFiles files = ModelFiles::open(wanted);
-  Senses senses;
-  senses.sight = files.media.encoders.sees();
-  senses.hearing = files.media.encoders.hears();
-  const MediaModel media = files.media;
-  if (senses.any()) wanted.beside = about.media.kept_bytes;
-  std::shared_ptr<Session> session = Session::open(wanted, std::move(files), senses);
-  auto model = std::make_shared<serve::ServedModel>(name_of_model(wanted.model), session->speaker(), media,
-                                                    sampling_of(*session, settings), session->tokenizer, session,
-                                                    std::make_shared<serve::EngineThread>());
-  model->file = serve::facts_of(*session->file);
-  take_forced_aliases(about, model->grammars);
+  const auto engines = std::make_shared<serve::EngineThread>();
+  if (!options.several()) wanted.beside = about.media.kept_bytes;
+  Served served = options.several() ? several_models(options, wanted, settings, engines, about.media.kept_bytes)
+                                    : one_model(wanted, settings, engines);
+  take_forced_aliases(about, std::exchange(served.first, nullptr).get());
   about.connections = [&server] { return server.open_connections(); };
-  service = std::make_shared<serve::Service>(model, std::move(keys), std::move(about));
-  for (const std::string& note : {session->memory_note, session->template_note}) {
+  for (const std::string& note : served.notes) {
     if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
   }
-  fmt::print(stderr, "gemma4: {} is served at {} (context {}, {} at a time)\n", model->name,
-             url_of(options.http, server.port()), session->engine->context(), wanted.max_sequences);
+  const std::string name = served.models->first();
+  service = std::make_shared<serve::Service>(std::move(served.models), engines, std::move(keys), std::move(about));
+  fmt::print(stderr, "gemma4: {} {} served at {} ({})\n", name, options.several() ? "and others are" : "is",
+             url_of(options.http, server.port()), served.about);
   server.stop_on_signals(std::chrono::seconds(options.grace), [grace = options.grace] {
     fmt::print(stderr, "gemma4: stopping; answers on their way have {} s\n", grace);
   });
   server.run();
   service.reset();  // who answers goes before what carries answers
-  model.reset();
+}
+
+/** Which others there are beside MODEL. */
+void add_models_options(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option("--models", options.models,
+                  "A folder of models (.gguf files, folders of Hugging Face): each is loaded when it is asked for, "
+                  "and makes way for others when --memory has no room for all")
+      ->check(not_empty())
+      ->type_name("DIR");
+  command.add_flag("--pulled", options.pulled, "The same of the models that `gemma4 pull` has fetched");
+  command
+      .add_option("--idle", options.idle,
+                  "Seconds after which one of several models that nobody asks for is unloaded, but for MODEL; 0: never")
+      ->capture_default_str()
+      ->check(whole(0, 31'536'000));
 }
 
 /** Where it listens, and to whom. */
@@ -255,6 +324,18 @@ void add_fetch_options(CLI::App& command, ServeOptions& options) {
       ->check(whole(1, 3600));
 }
 
+/** What goes with one model alone. */
+void check_several(const ServeOptions& options) {
+  if (!options.session.machine.mmap.empty()) {
+    fail_usage("--mmap", "is for one model; of several those are unloaded that memory has no room for");
+  }
+  if (!options.session.model.empty()) return;
+  for (const auto& [option, value] :
+       {std::pair{"--mmproj", options.session.mmproj}, {"--template", options.session.chat_template}}) {
+    if (!value.empty()) fail_usage(option, "is about MODEL, which is not named");
+  }
+}
+
 void add_state_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--state", options.state, "File of the responses and files that are kept (default: in memory)")
       ->check(not_empty())
@@ -285,6 +366,7 @@ void add_serve(CLI::App& app) {
       app.add_subcommand("serve", "Serve a model to clients of the APIs of OpenAI, Anthropic and Ollama");
   command->footer(kExamples);
   command->add_option("model", options->session.model, "The model's file or folder")->check(not_empty());
+  add_models_options(*command, *options);
   add_access_options(*command, *options);
   add_state_options(*command, *options);
   add_fetch_options(*command, *options);
@@ -306,7 +388,7 @@ void add_serve(CLI::App& app) {
       ->type_name("FILE");
   command
       ->add_option("-c,--context", options->session.context,
-                   "Tokens of prompt and answer together (default: what fits)")
+                   "Tokens of prompt and answer together (default: what fits; of several models 8192)")
       ->check(tokens());
   command->add_option("--kv", options->kv, "Type of the cache")->check(not_empty());
   add_kept_cache_options(*command, options->kept_cache);
@@ -318,6 +400,7 @@ void add_serve(CLI::App& app) {
       ->check(whole(0, 86400));
   add_machine_options(*command, options->session.machine);
   command->callback([options] {
+    if (options->several()) check_several(*options);
     if (options->http.certificate.empty() != options->http.private_key.empty()) {
       fail_usage("--certificate", "and --private-key come together");
     }
@@ -326,7 +409,7 @@ void add_serve(CLI::App& app) {
       fmt::print("{}\n", serve::Keys::add(options->keys, options->new_key));
       return;
     }
-    serve_model(*options);
+    serve_models(*options);
   });
 }
 

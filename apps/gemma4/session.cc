@@ -19,10 +19,60 @@
 namespace gemma::app {
 namespace {
 
+constexpr int64_t kBesidePiece = 300;    // bytes of a tokenizer and of masks, for each of its pieces
 constexpr int kRememberedByMany = 4096;  // places in prompts of many conversations; they give way to what runs
 
-/** The template that --template names, the model's own, or the nearest. None: the model has no template. What a person
- *  should know of it goes to `note`. */
+/** What the weights of encoders take, about. */
+int64_t bytes_of_encoders(const ModelFiles& files, bool sees, bool hears) {
+  int64_t weights = 0;
+  for (const TensorRecord& tensor : files.encoders->tensors()) {
+    const std::string_view name = tensor.name;
+    const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+    const bool sight = has("vision") || name.starts_with("v.") || name.starts_with("mm.input_projection");
+    const bool hearing = has("audio") || name.starts_with("a.") || name.starts_with("mm.a.");
+    if ((sight && sees) || (hearing && hears)) weights += tensor.bytes;
+  }
+  return weights;
+}
+
+/** What encoders that are not loaded yet will take, about. */
+int64_t bytes_of_others(const ModelFiles& files, const Config& config, const EngineOptions& options) {
+  const MediaConfig* present = options.encoders != nullptr ? &options.encoders->config : nullptr;
+  const MediaConfig& all = files.media.encoders;
+  const bool sees_later = all.sees() && (present == nullptr || !present->sees());
+  const bool hears_later = all.hears() && (present == nullptr || !present->hears());
+  if (!sees_later && !hears_later) return 0;
+  return bytes_of_encoders(files, sees_later, hears_later) + working_bytes(config, options, &all) -
+         working_bytes(config, options, present);
+}
+
+/** Those of `some`, and what only `more` has; weights are shared, not copied. */
+std::shared_ptr<const Encoders> together(const Encoders& some, const Encoders& more) {
+  auto all = std::make_shared<Encoders>(some);
+  const auto take = [](auto& field, const auto& other) {
+    if (!field) field = other;
+  };
+  take(all->config.vision, more.config.vision), take(all->vision, more.vision);
+  take(all->config.pixel_blocks, more.config.pixel_blocks), take(all->pixel_blocks, more.pixel_blocks);
+  take(all->config.audio, more.config.audio), take(all->audio, more.audio);
+  take(all->config.sample_frames, more.config.sample_frames), take(all->sample_projection, more.sample_projection);
+  return all;
+}
+
+EngineOptions engine_options(const SessionOptions& options) {
+  EngineOptions engine;
+  engine.context = options.context;
+  engine.max_sequences = options.max_sequences;
+  engine.queue_limit = options.queue_limit;
+  engine.key_queue_limit = options.key_queue_limit;
+  if (options.max_sequences > 1) engine.kv.remembered = kRememberedByMany;
+  engine.kv.types = cache_types("--kv", options.kv);
+  engine.speculation.length = speculation_length(options.speculate);
+  return engine;
+}
+
+}  // namespace
+
 std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named,
                                         std::string& note) {
   if (!named.empty()) {
@@ -43,39 +93,6 @@ std::optional<Template> choose_template(const ModelFile& file, const Config& con
   }
   return choice.which;
 }
-
-/** What encoders that are not loaded yet will take, about. */
-int64_t bytes_of_others(const ModelFiles& files, const Config& config, const EngineOptions& options) {
-  const MediaConfig* present = options.encoders != nullptr ? &options.encoders->config : nullptr;
-  const MediaConfig& all = files.media.encoders;
-  const bool sees_later = all.sees() && (present == nullptr || !present->sees());
-  const bool hears_later = all.hears() && (present == nullptr || !present->hears());
-  if (!sees_later && !hears_later) return 0;
-  int64_t weights = 0;
-  for (const TensorRecord& tensor : files.encoders->tensors()) {
-    const std::string_view name = tensor.name;
-    const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-    const bool sight = has("vision") || name.starts_with("v.") || name.starts_with("mm.input_projection");
-    const bool hearing = has("audio") || name.starts_with("a.") || name.starts_with("mm.a.");
-    if ((sight && sees_later) || (hearing && hears_later)) weights += tensor.bytes;
-  }
-  return weights + working_bytes(config, options, &all) - working_bytes(config, options, present);
-}
-
-/** Those of `some`, and what only `more` has; weights are shared, not copied. */
-std::shared_ptr<const Encoders> together(const Encoders& some, const Encoders& more) {
-  auto all = std::make_shared<Encoders>(some);
-  const auto take = [](auto& field, const auto& other) {
-    if (!field) field = other;
-  };
-  take(all->config.vision, more.config.vision), take(all->vision, more.vision);
-  take(all->config.pixel_blocks, more.config.pixel_blocks), take(all->pixel_blocks, more.pixel_blocks);
-  take(all->config.audio, more.config.audio), take(all->audio, more.audio);
-  take(all->config.sample_frames, more.config.sample_frames), take(all->sample_projection, more.sample_projection);
-  return all;
-}
-
-}  // namespace
 
 int speculation_length(const std::string& text) {
   if (text == "auto") return Speculation::kAuto;
@@ -133,6 +150,18 @@ void Session::use(Senses senses) {
   engine->use_encoders(encoders_);
 }
 
+int64_t Session::least_bytes(const SessionOptions& options, const ModelFiles& files) {
+  ThreadPool pool(1);
+  const std::unique_ptr<Ops> ops = make_cpu_ops(pool);  // which knows how weights are packed
+  const EngineOptions engine = engine_options(options);
+  const MediaConfig& encoders = files.media.encoders;
+  const bool media = encoders.sees() || encoders.hears();
+  return Weights::bytes_for(files.model, files.config, *ops, {}) + bytes_of_encoders(files, true, true) +
+         working_bytes(files.config, engine, media ? &encoders : nullptr) +
+         KvCache::bytes_for(files.config, engine.kv, options.context, engine.batch_tokens) +
+         files.config.vocab * kBesidePiece;
+}
+
 std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles files, Senses senses) {
   const auto start = Clock::now();
   auto session = std::make_unique<Session>();
@@ -142,19 +171,16 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
-  EngineOptions engine;
-  engine.context = options.context;
-  engine.max_sequences = options.max_sequences;
-  engine.queue_limit = options.queue_limit;
-  engine.key_queue_limit = options.key_queue_limit;
-  if (options.max_sequences > 1) engine.kv.remembered = kRememberedByMany;
-  engine.kv.types = cache_types("--kv", options.kv);
-  engine.speculation.length = speculation_length(options.speculate);
+  EngineOptions engine = engine_options(options);
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
   }
   senses = senses & Senses::of(session->files.media.encoders);
   if (senses.any()) engine.encoders = session->encoders_ = session->load_encoders(config, senses);
+  if (options.cache_spare) {
+    const int64_t least = KvCache::bytes_for(config, engine.kv, options.context, engine.batch_tokens);
+    engine.kv.byte_limit = least + *options.cache_spare;
+  }
   const int64_t usual = usual_bytes(config, engine);
   const int64_t later = options.beside + (options.shows_later ? bytes_of_others(session->files, config, engine) : 0);
   const WeightOptions weights = weight_options(options.machine, usual + later);
@@ -163,6 +189,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   engine.kv.folder = options.cache_folder;
   if (options.cache_folder != nullptr) engine.kv.origin = cache_origin(session->files);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);
+  session->least_cache =
+      KvCache::bytes_for(session->model->config, engine.kv, session->engine->context(), engine.batch_tokens);
   const int context = session->engine->context(), most = session->model->config.context;
   if (!options.machine.memory.empty() && options.context == 0 && context < most) {
     session->memory_note = fmt::format("--memory {} leaves a context of {} tokens, of {} that the model has",

@@ -32,10 +32,16 @@ struct SessionOptions {
   std::shared_ptr<CacheFolder> cache_folder;     // where prompts are kept over restarts, or null
   int64_t beside = 0;                            // bytes that others of the process will take
   bool shows_later = false;                      // encoders may be wanted that are not loaded at first
+  std::optional<int64_t> cache_spare;  // bytes that the cache may have beyond what `context` needs; none: what there is
 };
 
 /** "auto", "off" or a number, as Speculation::length. */
 int speculation_length(const std::string& text);
+
+/** The template that is named, else the model's own, or the nearest. None: the model has no template. What a person
+ *  should know of it goes to `note`. Fails on a name that is none. */
+std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named,
+                                        std::string& note);
 
 /** A model's files before any weights are read. */
 struct ModelFiles {
@@ -54,6 +60,9 @@ struct Session {
   }
   static std::unique_ptr<Session> open(const SessionOptions& options, ModelFiles files, Senses senses = {});
 
+  /** The memory that it takes with a context of options.context, which is not 0, and all its encoders. */
+  static int64_t least_bytes(const SessionOptions& options, const ModelFiles& files);
+
   /** Loads those of the model's encoders that are wanted and not there yet. While nothing runs. Fails, and leaves
    *  everything as it was, when they or what they work with have no room beside the context. */
   void use(Senses senses);
@@ -70,6 +79,7 @@ struct Session {
   std::string template_note;              // "", or what a person should be told of the template, once
   std::string memory_note;                // the same of a context that --memory made shorter
   double load_seconds = 0;
+  int64_t least_cache = 0;  // bytes that keys and values of the whole context need
 
  private:
   std::shared_ptr<const Encoders> load_encoders(const Config& text, Senses senses, int64_t beside = 0) const;

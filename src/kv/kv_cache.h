@@ -106,8 +106,8 @@ class KvCache {
 
   /** Another byte limit, for what pools grow to from here on. */
   void limit(int64_t bytes);
-  /** The same, kept at once: what is remembered gives way, pools shrink. False where sequences hold more than that: they
-   *  have to go, and it has to be called again. */
+  /** The same, kept at once: what is remembered gives way, pools shrink. False where sequences hold more than that:
+   *  they have to go, and it has to be called again. */
   bool shrink_to(int64_t bytes);
   int64_t bytes_used() const;        // pages somebody refers to
   int64_t bytes_remembered() const;  // of them those that are kept for prefixes, whoever else uses them

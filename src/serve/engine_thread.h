@@ -2,12 +2,9 @@
 // The one thread that steps all engines, in turns, and runs what others hand to it between steps: exchanges live there.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
+#include <cstdint>
 #include <functional>
-#include <future>
-#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -18,19 +15,17 @@
 
 namespace gemma::serve {
 
+/** Keys and values of all engines: in memory, and kept for the next start. */
+struct CacheBytes {
+  int64_t held = 0, on_disk = 0;
+};
+
 class EngineThread {
  public:
   EngineThread() : thread_([this] { run(); }) {}
   ~EngineThread() { stop(); }
   /** What was posted is done; requests on their way are not finished. Not on the thread itself. */
-  void stop() {
-    if (!thread_.joinable()) return;
-    stopped_.store(true);
-    tasks_.wake();
-    thread_.join();
-    gone_.store(true);
-    tasks_.take();
-  }
+  void stop();
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
@@ -40,53 +35,26 @@ class EngineThread {
     post([this, &engine] { engines_.push_back(&engine); });
   }
   /** It is not stepped any more when this returns. Not on the thread itself. */
-  void remove(Engine& engine) {
-    run_now([this, &engine] { std::erase(engines_, &engine); });
-  }
+  void remove(Engine& engine);
 
   /** Any thread. */
   void post(std::function<void()> work) { tasks_.push(std::move(work)); }
   /** Returns when it has been done, or when nothing is done here any more. Not on the thread itself. */
-  void run_now(std::function<void()> work) {
-    auto done = std::make_shared<std::promise<void>>();  // broken when the task is dropped, which is an end, too
-    auto over = done->get_future();
-    post([work = std::move(work), done = std::move(done)] {
-      work();
-      done->set_value();
-    });
-    if (!gone_.load()) over.wait();
-  }
+  void run_now(std::function<void()> work);
+
+  // Of the thread.
+  /** What all engines have counted, those that are gone included. */
+  EngineStats stats() const;
+  CacheBytes cache_bytes() const;
 
  private:
-  void run() {
-    while (true) {
-      for (const std::function<void()>& task : tasks_.take()) task();
-      if (stopped_.load()) return;
-      bool busy = false;
-      for (Engine* engine : engines_) busy |= engine->step() || engine->busy();
-      if (busy) {
-        worked_ = Clock::now();
-      } else {
-        rest();
-      }
-    }
-  }
-
+  void run();
   /** Waits for news; when there are none for a while, what is remembered is written to disk. */
-  void rest() {
-    if (std::none_of(engines_.begin(), engines_.end(), [](const Engine* engine) { return engine->unsaved(); })) {
-      return tasks_.wait();
-    }
-    if (tasks_.wait(kIdle - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - worked_))) return;
-    for (Engine* engine : engines_) {
-      if (engine->unsaved()) engine->save([this] { return tasks_.pending(); });
-    }
-  }
-
-  static constexpr std::chrono::milliseconds kIdle{5000};  // before what is remembered is written to disk
+  void rest();
 
   Channel<std::function<void()>> tasks_;
-  std::vector<Engine*> engines_;             // of the thread
+  std::vector<Engine*> engines_;             // both: of the thread
+  EngineStats gone_stats_;                   // of those that are not there any more
   Clock::time_point worked_ = Clock::now();  // when there was something to do last
   std::atomic<bool> stopped_{false}, gone_{false};
   std::thread thread_;

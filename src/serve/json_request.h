@@ -10,6 +10,12 @@
 
 namespace gemma::serve {
 
+struct NamedRequest {
+  json::object body;
+  std::string name;   // as the client calls the model, "" for none
+  std::string known;  // as it is known here
+};
+
 struct JsonRequest {
   json::object body;
   std::shared_ptr<ServedModel> model;
@@ -18,7 +24,9 @@ struct JsonRequest {
 
 /** Nothing where that is wrong: then the client has been told, in the shape of `error`. `other`: a field that may stand
  *  for "model". */
-std::optional<JsonRequest> read_json_request(Call& call, HttpResponse (*error)(const Refusal&),
-                                             std::string_view other = {});
+std::optional<NamedRequest> read_named_request(Call& call, HttpResponse (*error)(const Refusal&),
+                                               std::string_view other = {});
+/** The same, with the model. Nothing, too, where that is loaded first (Service::take). */
+std::optional<JsonRequest> read_json_request(Call& call, HttpResponse (*error)(const Refusal&));
 
 }  // namespace gemma::serve

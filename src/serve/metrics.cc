@@ -11,10 +11,32 @@ namespace {
 
 constexpr std::array<double, 13> kBounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
 
+/** As a label's value is written. */
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+    if (c == '\n') out.replace(out.size() - 1, 1, "\\n");
+  }
+  return out;
+}
+
 template <class T>
 void write_one(std::string& out, const char* type, const char* name, const char* help, T value) {
   fmt::format_to(std::back_inserter(out), "# HELP gemma4_{0} {1}\n# TYPE gemma4_{0} {2}\ngemma4_{0} {3}\n", name, help,
                  type, value);
+}
+
+/** One line for each model. */
+template <class Get>
+void write_each(std::string& out, const char* type, const char* name, const char* help,
+                const std::vector<ModelState>& models, Get get) {
+  fmt::format_to(std::back_inserter(out), "# HELP gemma4_{0} {1}\n# TYPE gemma4_{0} {2}\n", name, help, type);
+  for (const ModelState& model : models) {
+    fmt::format_to(std::back_inserter(out), "gemma4_{}{{model=\"{}\"}} {}\n", name, escaped(model.card.name),
+                   get(model));
+  }
 }
 
 }  // namespace
@@ -50,8 +72,8 @@ void Metrics::answer(const Answer& answer) {
   if (answer.tokens > 1) token_seconds_.add((answer.seconds - answer.first_token_seconds) / (answer.tokens - 1));
 }
 
-std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& media, const KvCache& cache,
-                          int connections) const {
+std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
+                          const std::vector<ModelState>& models) const {
   const std::lock_guard lock(mutex_);
   std::string out;
   out +=
@@ -88,9 +110,17 @@ std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& m
   write_one(out, "gauge", "decoded_bytes", "Decoded pictures, sounds and films that are kept.", media.bytes);
   write_one(out, "counter", "prompt_seconds_total", "Time in which prompts were read.", stats.prompt_seconds);
   write_one(out, "counter", "generate_seconds_total", "Time in which answers were made.", stats.generate_seconds);
-  write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.bytes_used());
-  write_one(out, "gauge", "cache_disk_bytes", "Keys and values that are kept on disk.", cache.bytes_on_disk());
+  write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.held);
+  write_one(out, "gauge", "cache_disk_bytes", "Keys and values that are kept on disk.", cache.on_disk);
   write_one(out, "gauge", "connections", "Connections that are open.", connections);
+  write_each(out, "gauge", "model_loaded", "Whether a model is loaded.", models,
+             [](const ModelState& model) { return model.loaded ? 1 : 0; });
+  write_each(out, "gauge", "model_bytes", "What a model takes at least, while it is loaded.", models,
+             [](const ModelState& model) { return model.bytes; });
+  write_each(out, "counter", "model_loads_total", "How often a model was loaded.", models,
+             [](const ModelState& model) { return model.loads; });
+  write_each(out, "counter", "model_unloads_total", "How often a model was unloaded.", models,
+             [](const ModelState& model) { return model.unloads; });
   return out;
 }
 

@@ -12,6 +12,8 @@
 
 #include "exchange/exchange.h"
 #include "serve/decoded_media.h"
+#include "serve/engine_thread.h"
+#include "serve/model_registry.h"
 
 namespace gemma::serve {
 
@@ -21,9 +23,9 @@ class Metrics {
   void request(const std::string& path, int status, double seconds);
   void answer(const Answer& answer);
 
-  /** With what the engine and the connections say of themselves. */
-  std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, const KvCache& cache,
-                   int connections) const;
+  /** With what the engines, the connections and the models say of themselves. */
+  std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
+                   const std::vector<ModelState>& models) const;
 
  private:
   struct Histogram {

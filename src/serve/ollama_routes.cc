@@ -7,6 +7,7 @@
 #include "serve/fields.h"
 #include "serve/json_request.h"
 #include "serve/ollama.h"
+#include "serve/openai_wire.h"
 
 namespace gemma::serve {
 namespace {
@@ -32,9 +33,9 @@ void answer(Call& call, OllamaWay way) {
 void chat(Call& call) { answer(call, OllamaWay::chat); }
 void generate(Call& call) { answer(call, OllamaWay::generate); }
 
-std::string family_of(const ServedModel& model) { return model.speaker.config.generation == 3 ? "gemma3" : "gemma4"; }
+std::string family_of(const ModelCard& model) { return model.config.generation == 3 ? "gemma3" : "gemma4"; }
 
-json::object details_of(const ServedModel& model) {
+json::object details_of(const ModelCard& model) {
   const std::string family = family_of(model);
   return {{"parent_model", ""},
           {"format", model.file.format},
@@ -44,7 +45,7 @@ json::object details_of(const ServedModel& model) {
           {"quantization_level", model.file.quantization}};
 }
 
-json::object model_object(const ServedModel& model) {
+json::object model_object(const ModelCard& model) {
   return {
       {"name", model.name + ":latest"}, {"model", model.name + ":latest"}, {"modified_at", time_text(model.created)},
       {"size", model.file.bytes},       {"digest", model.file.digest},     {"details", details_of(model)}};
@@ -52,25 +53,27 @@ json::object model_object(const ServedModel& model) {
 
 void tags(Call& call) {
   json::array models;
-  for (const auto& model : call.service.models()) models.push_back(model_object(*model));
+  for (const ModelState& model : call.service.models(true)) models.push_back(model_object(model.card));
   respond(call, {{"models", std::move(models)}});
 }
 
 void running(Call& call) {
   json::array models;
-  for (const auto& model : call.service.models()) {
-    json::object object = model_object(*model);
+  for (const ModelState& model : call.service.models()) {
+    if (!model.loaded) continue;
+    json::object object = model_object(model.card);
     object.erase("modified_at");
     object["expires_at"] = "9999-12-31T23:59:59Z";  // while the server runs
+    if (model.seconds) object["expires_at"] = time_text(seconds_now() + static_cast<int64_t>(*model.seconds));
     object["size_vram"] = 0;
-    object["context_length"] = model->speaker.engine.context();
+    object["context_length"] = model.card.context;
     models.push_back(std::move(object));
   }
   respond(call, {{"models", std::move(models)}});
 }
 
-json::object model_info(const ServedModel& model) {
-  const Config& config = model.speaker.config;
+json::object model_info(const ModelCard& model) {
+  const Config& config = model.config;
   const std::string family = family_of(model);
   json::object info{{"general.architecture", family}, {"general.parameter_count", model.file.parameters}};
   info[family + ".context_length"] = config.context;
@@ -81,22 +84,26 @@ json::object model_info(const ServedModel& model) {
 }
 
 void show(Call& call) {
-  auto given = read_json_request(call, ollama_error, "name");  // as older clients call it
+  auto given = read_named_request(call, ollama_error, "name");  // as older clients call it
   if (!given) return;
   Fields fields(given->body);
   fields.text("model"), fields.text("name"), fields.flag("verbose");
   fields.unsupported("system", "is not supported", {""}), fields.unsupported("template", "is not supported", {""});
   fields.unsupported("options", "is not supported", {json::object()});
   if (auto failure = fields.failure()) return call.responder->respond(ollama_error(*failure));
-  const ServedModel& model = *given->model;
+  const auto state = call.service.state_of(given->known);
+  if (!state || !state->card.fault.empty()) {
+    const std::string why = state ? state->card.fault : "it is gone";
+    return call.responder->respond(ollama_error({500, {"", why}}));
+  }
+  const ModelCard& model = state->card;
   json::array abilities{"completion"};
-  if (model.media.takes(media::Kind::image)) abilities.push_back("vision");
-  if (model.media.takes(media::Kind::audio)) abilities.push_back("audio");
-  if (model.facts.tools) abilities.push_back("tools");
-  if (model.facts.thinks) abilities.push_back("thinking");
-  const auto& chat = model.speaker.chat_template;
+  if (model.encoders.sees()) abilities.push_back("vision");
+  if (model.encoders.hears()) abilities.push_back("audio");
+  if (model.thinks()) abilities.insert(abilities.end(), {"tools", "thinking"});
+  const auto& chat = model.chat_template;
   respond(call, {{"modelfile", fmt::format("FROM {}\n", model.name)},
-                 {"parameters", fmt::format("num_ctx {}", model.speaker.engine.context())},
+                 {"parameters", fmt::format("num_ctx {}", model.context)},
                  {"template", chat ? name_of(*chat) : std::string_view()},
                  {"details", details_of(model)},
                  {"model_info", model_info(model)},

@@ -29,22 +29,23 @@ void completions(Call& call) {
   call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));
 }
 
-/** Beside OpenAI's fields: how much it reads at once, and what beside text. */
-json::object model_object(const ServedModel& model) {
+/** Beside OpenAI's fields: how much it reads at once, what beside text, and whether it is loaded. */
+json::object model_object(const ModelState& model) {
   json::array modalities{"text"};
-  if (model.media.takes(media::Kind::image)) modalities.insert(modalities.end(), {"image", "video"});
-  if (model.media.takes(media::Kind::audio)) modalities.emplace_back("audio");
-  return {{"id", model.name},
+  if (model.card.encoders.sees()) modalities.insert(modalities.end(), {"image", "video"});
+  if (model.card.encoders.hears()) modalities.emplace_back("audio");
+  return {{"id", model.card.name},
           {"object", "model"},
-          {"created", model.created},
+          {"created", model.card.created},
           {"owned_by", "gemma4"},
-          {"max_model_len", model.speaker.engine.context()},
-          {"modalities", std::move(modalities)}};
+          {"max_model_len", model.card.context},
+          {"modalities", std::move(modalities)},
+          {"loaded", model.loaded}};
 }
 
 void list_models(Call& call) {
   json::array data;
-  for (const auto& model : call.service.models()) data.push_back(model_object(*model));
+  for (const auto& model : call.service.models(true)) data.push_back(model_object(model));
   HttpResponse response;
   response.body = write_json(json::object{{"object", "list"}, {"data", std::move(data)}});
   call.responder->respond(std::move(response));
@@ -52,9 +53,11 @@ void list_models(Call& call) {
 
 void one_model(Call& call) {
   const std::string name = percent_decoded(call.rest);
-  const auto model = call.service.find(name);
-  if (!model)
+  const auto known = call.service.known(name);
+  const auto model = known ? call.service.state_of(*known) : std::nullopt;
+  if (!model || !model->card.fault.empty()) {
     return call.responder->respond(openai_error({404, {"", fmt::format("there is no model '{}' here", name)}}));
+  }
   HttpResponse response;
   response.body = write_json(model_object(*model));
   call.responder->respond(std::move(response));

@@ -40,8 +40,8 @@ json::value nullable(json::object schema) {
 /** Schemas as OpenAPI has them, from those of the parts. */
 class Schemas {
  public:
-  Schemas(const ModelFacts& model, json::object requests)
-      : most_{{"vocabulary", model.vocab}, {"last token", model.vocab - 1}, {"context", model.context}},
+  Schemas(const ModelCard& model, json::object requests)
+      : most_{{"vocabulary", model.config.vocab}, {"last token", model.config.vocab - 1}, {"context", model.context}},
         requests_(std::move(requests)) {}
 
   json::object requests() const {
@@ -203,7 +203,7 @@ json::object paths_of(const json::object& parts, bool keys) {
 
 }  // namespace
 
-json::object openapi_document(const ModelFacts& model, bool keys) {
+json::object openapi_document(const ModelCard& model, bool keys) {
   json::object paths, requests, answers;
   for (const std::string_view text : openapi_parts()) {
     const json::value part = parse_json(text).value();

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "serve/ask.h"
+#include "serve/model_card.h"
 
 namespace gemma::serve {
 
@@ -23,7 +23,7 @@ namespace gemma::serve {
  * what else it may say: "stream", "text", "subtitles". Made by cmake/openapi.cmake. */
 const std::vector<std::string_view>& openapi_parts();
 
-/** keys: whether somebody without a key is refused. */
-json::object openapi_document(const ModelFacts& model, bool keys);
+/** model: of which the document says how much it takes; keys: whether somebody without a key is refused. */
+json::object openapi_document(const ModelCard& model, bool keys);
 
 }  // namespace gemma::serve

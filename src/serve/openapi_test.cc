@@ -12,9 +12,9 @@
 namespace gemma::serve {
 namespace {
 
-ModelFacts facts() {
-  ModelFacts model;
-  model.vocab = 512;
+ModelCard card() {
+  ModelCard model;
+  model.config.vocab = 512;
   model.context = 4096;
   return model;
 }
@@ -33,7 +33,7 @@ std::string unnamed(std::string_view path) {
 }
 
 TEST(OpenApi, DescribesEachRoute) {
-  const json::object document = openapi_document(facts(), false);
+  const json::object document = openapi_document(card(), false);
   std::set<std::string> described;
   for (const auto& pair : document.at("paths").as_object()) {
     for (const auto& way : pair.value().as_object()) described.insert(std::string(way.key()) + unnamed(pair.key()));
@@ -61,7 +61,7 @@ void collect(const json::value& value, std::set<std::string>& out) {
 }
 
 TEST(OpenApi, RefersToWhatIsThere) {
-  const json::object document = openapi_document(facts(), true);
+  const json::object document = openapi_document(card(), true);
   const json::object& schemas = document.at("components").at("schemas").as_object();
   std::set<std::string> names;
   collect(document, names);
@@ -70,7 +70,7 @@ TEST(OpenApi, RefersToWhatIsThere) {
 }
 
 TEST(OpenApi, AddsWhatIsTheSameForAll) {
-  const json::object document = openapi_document(facts(), true);
+  const json::object document = openapi_document(card(), true);
   const json::value& chat = document.at("components").at("schemas").at("ChatRequest");
   EXPECT_EQ(chat.at("additionalProperties"), false);
   const json::value& fields = chat.at("properties");
@@ -82,7 +82,7 @@ TEST(OpenApi, AddsWhatIsTheSameForAll) {
   EXPECT_EQ(way.at("security").as_array().size(), 2U);
   EXPECT_TRUE(way.at("responses").as_object().contains("401"));
   EXPECT_FALSE(document.at("paths").at("/health").at("get").as_object().contains("security"));
-  EXPECT_FALSE(openapi_document(facts(), false).at("components").as_object().contains("securitySchemes"));
+  EXPECT_FALSE(openapi_document(card(), false).at("components").as_object().contains("securitySchemes"));
 }
 
 }  // namespace

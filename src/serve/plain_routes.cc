@@ -17,52 +17,65 @@ void respond(Call& call, const json::object& object) {
   call.responder->respond(std::move(response));
 }
 
-/** What the engine has counted is its thread's. */
+/** What the engines have counted is their thread's. */
 void metrics(Call& call) {
-  const auto model = call.service.models().front();
   const auto connections = call.service.options().connections;
-  model->thread->post(
-      [responder = call.responder, model, &service = call.service, open = connections ? connections() : 0] {
-        HttpResponse response;
-        response.type = "text/plain; version=0.0.4; charset=utf-8";
-        const Engine& engine = model->speaker.engine;
-        response.body = service.metrics().text(engine.stats(), service.intake().stats(), engine.cache(), open);
-        responder->respond(std::move(response));
-      });
+  call.service.engines().post([responder = call.responder, &service = call.service, models = call.service.models(),
+                               open = connections ? connections() : 0] {
+    HttpResponse response;
+    response.type = "text/plain; version=0.0.4; charset=utf-8";
+    const EngineThread& engines = service.engines();
+    response.body =
+        service.metrics().text(engines.stats(), service.intake().stats(), engines.cache_bytes(), open, models);
+    responder->respond(std::move(response));
+  });
 }
 
 void openapi(Call& call) {
-  respond(call, openapi_document(call.service.models().front()->facts, call.service.has_keys()));
+  const auto first = call.service.state_of("");
+  respond(call, openapi_document(first ? first->card : ModelCard{}, call.service.has_keys()));
 }
 
-void health(Call& call) { respond(call, {{"status", "ok"}}); }
+void health(Call& call) {
+  int64_t loaded = 0;
+  for (const ModelState& model : call.service.models()) loaded += model.loaded ? 1 : 0;
+  respond(call, {{"status", "ok"}, {"models_loaded", loaded}});
+}
 
 struct Given {
   std::shared_ptr<ServedModel> model;
   json::object body;
 };
 
-Result<Given> given(Call& call) {
+/** Nothing where that is wrong, which has been said, or where the model is loaded first. */
+std::optional<Given> given(Call& call) {
+  const auto refuse = [&](const Refusal& refusal) {
+    call.responder->respond(openai_error(refusal));
+    return std::nullopt;
+  };
   auto parsed = parse_json(call.request.body, 16);
-  if (!parsed) return Failure{"", fmt::format("the body is no JSON: {}", parsed.failure().reason)};
-  if (!parsed.value().is_object()) return Failure{"", "the body: expected an object"};
+  if (!parsed) return refuse(Failure{"", fmt::format("the body is no JSON: {}", parsed.failure().reason)});
+  if (!parsed.value().is_object()) return refuse(Failure{"", "the body: expected an object"});
   Given out{nullptr, std::move(parsed.value().get_object())};
   const json::value* name = out.body.if_contains("model");
-  out.model = call.service.find(name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "");
-  if (!out.model) return Failure{"model", "there is no such model here"};
+  const auto known =
+      call.service.known(name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "");
+  if (!known) return refuse(Failure{"model", "there is no such model here"});
+  out.model = call.service.take(call, *known);
+  if (!out.model) return std::nullopt;
   return out;
 }
 
 void tokenize(Call& call) {
   auto asked = given(call);
-  if (!asked) return call.responder->respond(openai_error(asked.failure()));
-  Fields fields(asked.value().body);
+  if (!asked) return;
+  Fields fields(asked->body);
   fields.text("model");
   const auto text = fields.text("text"), prompt = fields.text("prompt");
   const bool bos = fields.flag("add_special_tokens").value_or(false);
   if (!text && !prompt) fields.fail("text", "is missing");
   if (auto failure = fields.failure()) return call.responder->respond(openai_error(*failure));
-  const ServedModel& model = *asked.value().model;
+  const ServedModel& model = *asked->model;
   json::array ids;
   if (bos && model.tokenizer->add_bos()) ids.push_back(model.speaker.config.special.bos);
   for (const int32_t id : model.tokenizer->encode(text ? *text : *prompt, Specials::text)) ids.push_back(id);
@@ -72,13 +85,13 @@ void tokenize(Call& call) {
 
 void detokenize(Call& call) {
   auto asked = given(call);
-  if (!asked) return call.responder->respond(openai_error(asked.failure()));
-  Fields fields(asked.value().body);
+  if (!asked) return;
+  Fields fields(asked->body);
   fields.text("model");
   const json::array* tokens = fields.list("tokens");
   if (tokens == nullptr) fields.fail("tokens", "is missing");
   if (auto failure = fields.failure()) return call.responder->respond(openai_error(*failure));
-  const ServedModel& model = *asked.value().model;
+  const ServedModel& model = *asked->model;
   std::string text;
   for (size_t i = 0; i < tokens->size(); ++i) {
     const json::value& id = (*tokens)[i];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/served_model.h"
 
-#include <ctime>
 #include <utility>
 
 namespace gemma::serve {
@@ -25,7 +24,6 @@ ServedModel::ServedModel(std::string model_name, Speaker who, MediaModel encoder
                          std::shared_ptr<const Tokenizer> pieces, std::shared_ptr<void> keeper,
                          std::shared_ptr<EngineThread> engines)
     : name(std::move(model_name)),
-      created(static_cast<int64_t>(std::time(nullptr))),
       speaker(who),
       media(std::move(encoders)),
       facts(facts_of(name, who, std::move(defaults))),

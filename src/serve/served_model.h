@@ -12,18 +12,15 @@
 #include "grammar/hurry.h"
 #include "serve/ask.h"
 #include "serve/engine_thread.h"
-#include "serve/file_facts.h"
 
 namespace gemma::serve {
 
 struct ServedModel {
-  std::string name;     // its own; clients may call it otherwise
-  int64_t created = 0;  // seconds since 1970
+  std::string name;  // its own; clients may call it otherwise
   Speaker speaker;
   MediaModel media;
   ModelFacts facts;
   std::shared_ptr<const Tokenizer> tokenizer;
-  FileFacts file;  // for who asks what is served
 
   Grammars grammars;
   std::shared_ptr<const JsonEnds> ends;

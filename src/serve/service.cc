@@ -121,29 +121,65 @@ const Route* find_route(std::string_view method, std::string_view path) {
   return nullptr;
 }
 
-Service::Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options)
+Service::Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::optional<Keys> keys,
+                 ServiceOptions options)
     : options_(std::move(options)),
       keys_(std::move(keys)),
-      models_{std::move(model)},
+      models_(std::move(models)),
+      engines_(std::move(engines)),
       intake_(options_.media),
       workers_(options_.workers),
       fetching_(options_.media.fetch ? kFetchingThreads : 0) {}
 Service::~Service() {
-  // Here, and not where the last of those goes who hold a model: that may be its own thread.
+  // Here, and not where the last of those goes who hold a model: that may be the engines' own thread.
   intake_.stop();
   workers_.stop();
   fetching_.stop();
-  for (const auto& model : models_) model->thread->stop();
+  models_->stop();
+  engines_->stop();
   if (options_.responses) options_.responses->stop();
 }
 
-std::shared_ptr<ServedModel> Service::find(std::string_view name) const {
+std::string Service::model_of(const std::string& name) const {
   const auto& aliases = options_.aliases;
   const bool alias = std::find(aliases.begin(), aliases.end(), name) != aliases.end() || options_.forced.contains(name);
-  if (name.empty() || name == "default" || alias) return models_.front();
-  for (const auto& model : models_) {
-    if (model->name == name) return model;
+  return name.empty() || name == "default" || alias ? models_->first() : name;
+}
+
+std::optional<std::string> Service::known(std::string_view name) const {
+  constexpr std::string_view kTag = ":latest";
+  const std::string given(name), bare(name.substr(0, name.size() - (name.ends_with(kTag) ? kTag.size() : 0)));
+  for (const bool again : {false, true}) {
+    if (again) models_->scan();  // it may have come since
+    if (models_->knows(model_of(given))) return given;
+    if (!bare.empty() && models_->knows(model_of(bare))) return bare;
   }
+  return std::nullopt;
+}
+
+std::optional<ModelState> Service::state_of(const std::string& name) const { return models_->find(model_of(name)); }
+
+std::vector<ModelState> Service::models(bool look) const {
+  if (look) models_->scan();
+  std::vector<ModelState> models = models_->models();
+  std::erase_if(models, [](const ModelState& model) { return !model.card.fault.empty(); });
+  return models;
+}
+
+std::shared_ptr<ServedModel> Service::take(Call& call, const std::string& name) {
+  call.model = name;
+  if (call.lent) return call.lent;
+  const std::string model = model_of(name);
+  if (auto loaded = models_->take(model)) return loaded;
+  const auto waiting = std::make_shared<Call>(std::move(call));
+  const int64_t ticket = models_->want(model, [this, waiting](Result<std::shared_ptr<ServedModel>> found) {
+    workers_.post([this, waiting, found = std::move(found)] {
+      if (!found) return waiting->responder->respond(waiting->route->error({500, found.failure()}));
+      waiting->lent = found.value();
+      answer(*waiting);
+    });
+  });
+  waiting->responder->when_gone([models = models_, ticket] { models->forget(ticket); });
   return nullptr;
 }
 
@@ -227,12 +263,17 @@ void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder
   responder = observed(request, path, key, std::move(responder));
   if (route == nullptr) return responder->respond(lost(request));
   if (const auto refusal = refusal_of(*route, key, keys_)) return responder->respond(route->error(*refusal));
-  Call call{*this, std::move(request), std::move(responder), {}, {}, key};
+  Call call{*this, std::move(request), std::move(responder), {}, {}, key, route};
   call.rest = call.request.path.substr(std::min(head_of(*route).size(), call.request.path.size()));
+  answer(call);
+}
+
+void Service::answer(Call& call) {
+  const auto responder = call.responder;
   try {
-    route->handle(call);
+    call.route->handle(call);
   } catch (const std::exception& error) {
-    call.responder->respond(route->error({500, {"", error.what()}}));
+    responder->respond(call.route->error({500, {"", error.what()}}));
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Service: which request goes where, and whether it may. Knows the model, the routes, the keys, and who works on what.
+// Service: which request goes where, and whether it may. Knows the models, the routes, the keys, and who works on what.
 //
-//   Service service(model, options);
+//   Service service(models, engines, keys, options);
 //   HttpServer server(http, service.handler());
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "serve/http/message.h"
 #include "serve/keys.h"
 #include "serve/metrics.h"
+#include "serve/model_registry.h"
 #include "serve/workers.h"
 
 namespace gemma::serve {
@@ -25,7 +26,7 @@ class FileStore;
 class ResponseDesk;
 
 struct ServiceOptions {
-  std::vector<std::string> aliases;  // names beside the model's own and "default"
+  std::vector<std::string> aliases;  // names of the first model beside its own and "default"
   /** More names, for tests: what each answers, first, second and so on since the user has spoken. */
   std::map<std::string, std::vector<std::shared_ptr<const Grammar>>, std::less<>> forced;
   int workers = 4;                              // threads that read requests, decode media, compile grammars
@@ -39,19 +40,28 @@ struct ServiceOptions {
 };
 
 struct Call;
+struct Route;
 
 class Service {
  public:
   /** No keys: everybody may do everything. */
-  Service(std::shared_ptr<ServedModel> model, std::optional<Keys> keys, ServiceOptions options);
+  Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::optional<Keys> keys,
+          ServiceOptions options);
   ~Service();
 
   Handler handler();
 
   // For the protocols' own files.
-  /** By a name that a client gave, "" for none. Null: there is no such model. */
-  std::shared_ptr<ServedModel> find(std::string_view name) const;
-  const std::vector<std::shared_ptr<ServedModel>>& models() const { return models_; }
+  /** A name that a client gave ("" for none) as it is known here: without Ollama's tag, if need be. */
+  std::optional<std::string> known(std::string_view name) const;
+  /** The model of a known name. Null where it has to be loaded first: then the call has been taken over, and comes to
+   *  its route once more, or is refused. */
+  std::shared_ptr<ServedModel> take(Call& call, const std::string& name);
+  /** What is known of the model of a known name. */
+  std::optional<ModelState> state_of(const std::string& name) const;
+  /** Of all that can be asked for, the first one first. look: also those that have come since. */
+  std::vector<ModelState> models(bool look = false) const;
+  EngineThread& engines() const { return *engines_; }
   Metrics& metrics() { return metrics_; }
   MediaIntake& intake() { return intake_; }
   const ServiceOptions& options() const { return options_; }
@@ -75,6 +85,8 @@ class Service {
              std::function<void(const Result<int64_t>&)> tell);
 
  private:
+  void answer(Call& call);
+  std::string model_of(const std::string& name) const;
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
   std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path, const Key* key,
                                       std::shared_ptr<Responder> responder);
@@ -82,7 +94,8 @@ class Service {
 
   ServiceOptions options_;
   std::optional<Keys> keys_;
-  std::vector<std::shared_ptr<ServedModel>> models_;
+  std::shared_ptr<ModelRegistry> models_;
+  std::shared_ptr<EngineThread> engines_;
   Metrics metrics_;
   MediaIntake intake_;
   Workers workers_;
@@ -97,6 +110,8 @@ struct Call {
   std::string rest;          // of the path, from where the route has a name on
   std::string model;         // by which name the client has asked for it
   const Key* key = nullptr;  // whose it is, where there are keys
+  const Route* route = nullptr;
+  std::shared_ptr<ServedModel> lent = {};  // of one that has waited for it
 
   /** Whose is what is kept of it: the key's name, "" where there are no keys. */
   std::string owner() const { return key != nullptr ? key->name : ""; }

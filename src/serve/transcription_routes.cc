@@ -14,11 +14,13 @@ void answer(Call& call, SpeechWay way) {
   const auto refuse = [&](const Refusal& refusal) { call.responder->respond(openai_error(refusal)); };
   auto form = read_transcription_form(call.request);
   if (!form) return refuse(form.failure());
-  call.request.body = {};
   const json::value* name = form.value().fields.if_contains("model");
   const std::string_view wanted = name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "";
-  auto model = call.service.find(wanted);
-  if (!model) return refuse({404, {"model", fmt::format("there is no model '{}' here", wanted)}});
+  const auto known = call.service.known(wanted);
+  if (!known) return refuse({404, {"model", fmt::format("there is no model '{}' here", wanted)}});
+  const auto model = call.service.take(call, *known);
+  if (!model) return;  // it is loaded first
+  call.request.body = {};
   if (!model->media.takes(Medium::audio)) {
     return refuse(Failure{"model", fmt::format("the model '{}' has no encoder of sound", model->name)});
   }

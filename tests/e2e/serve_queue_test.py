@@ -11,7 +11,8 @@ from serve_support import ServerTest, TinyServerTest, multipart, user
 from support import write_tone
 
 CHAT = "/v1/chat/completions"
-LONG = {"model": "long", "messages": user("Go on."), "stream": True}
+# Letters that nobody guesses ahead.
+LONG = {"model": "long", "messages": user("Go on."), "stream": True, "temperature": 1, "seed": 1}
 SHORT = {"messages": user("Go on."), "max_tokens": 1}
 
 
@@ -34,9 +35,9 @@ class Busy:
         self.connection.close()
 
 
-def write_rules(folder, letters):
+def write_rules(folder, thousands):
     rules = folder / "long.ebnf"
-    rules.write_text(f'root ::= "a"{{{letters}}}')
+    rules.write_text(f'root ::= "a" thousand{{{thousands}}}\nthousand ::= [a-z]{{1000}}')
     return rules
 
 
@@ -46,8 +47,10 @@ class WaitingTest(TinyServerTest):
     @classmethod
     def model(cls, test):
         folder = super().model(test)
-        cls.ARGS = ("--parallel", 1, "--queue", 2, "--queue-seconds", 2, "--context", 8192)
-        cls.ARGS += ("--alias", f"long={write_rules(folder.parent, 7000)}")
+        config = folder / "config.json"  # a long answer of so small a model takes a second or two
+        config.write_text(config.read_text().replace("8192", "65536"))
+        cls.ARGS = ("--parallel", 1, "--queue", 2, "--queue-seconds", 2, "--context", 65536)
+        cls.ARGS += ("--alias", f"long={write_rules(folder.parent, 60)}")
         return folder
 
     def setUp(self):
@@ -135,7 +138,7 @@ class KeysTest(ServerTest):
         lines = [f"{name} {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("alice", "bob")]
         keys.write_text("".join(lines))
         keys.chmod(0o600)
-        rules = write_rules(test.folder, 1500)
+        rules = write_rules(test.folder, 1)
         cls.ARGS = ("--parallel", 1, "--key-queue", 1, "--context", 2048, "--keys", keys, "--alias", f"long={rules}")
         return super().model(test)
 

@@ -31,8 +31,10 @@ CATCHERS = {
     "apps/gemma4/chat_loop.cc",  # a command that fails does not end the conversation
     "apps/gemma4/task.cc",  # nor does a file that is wrong end a command about several
     "apps/gemma4/run_jsonl.cc",
+    "apps/gemma4/serve_models.cc",  # one bad file of a folder is refused when it is asked for
     "src/serve/service.cc",  # one bad request ends nothing but itself
     "src/serve/media_intake.cc",
+    "src/serve/model_registry.cc",  # nor does a model that cannot be loaded
 }  # one bad line of many is answered in its place
 CATCHING_WRAPPERS = {
     "src/base/thread_pool.cc",  # carries an exception from a worker to its caller

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/heap.h"
+
+#include <malloc.h>
+
+namespace gemma {
+
+void trim_heap() { malloc_trim(0); }
+
+}  // namespace gemma

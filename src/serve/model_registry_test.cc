@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/model_registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+
+namespace gemma::serve {
+namespace {
+
+using testing::HasSubstr;
+using Model = ModelRegistry::Model;
+
+/** Models that are nothing, 3 bytes each; "broken" is not loaded. */
+class Registry : public testing::Test {
+ protected:
+  Registry() : models_(std::make_unique<ModelRegistry>(source(), ModelShelf::Options{5, std::nullopt})) {
+    models_->scan();
+  }
+
+  ModelSource source() {
+    ModelSource source;
+    source.list = [this] {
+      const std::lock_guard lock(mutex_);
+      std::vector<ModelCard> cards;
+      for (const std::string& name : names_) cards.push_back({.name = name});
+      return cards;
+    };
+    source.least_bytes = [](const ModelCard& card) { return card.name == "large" ? 6 : 3; };
+    source.load = [this](const ModelCard& card, int64_t) {
+      if (card.name == "slow") gate_.get_future().wait();
+      if (card.name == "broken") fail("broken.gguf", "is no model");
+      ++there_;
+      const auto fake = std::shared_ptr<int>(new int(0), [this](const int* gone) {
+        --there_;
+        delete gone;
+      });
+      return Model(fake, reinterpret_cast<ServedModel*>(fake.get()));  // never looked into
+    };
+    source.limit = [](ServedModel&, int64_t) {};
+    return source;
+  }
+
+  std::future<Result<Model>> want(const std::string& name) {
+    auto found = std::make_shared<std::promise<Result<Model>>>();
+    ticket_ = models_->want(name, [found](Result<Model> result) { found->set_value(std::move(result)); });
+    return found->get_future();
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> names_{"a", "b", "broken", "large", "slow"};
+  std::atomic<int> there_{0};
+  std::promise<void> gate_;
+  int64_t ticket_ = 0;
+  std::unique_ptr<ModelRegistry> models_;
+};
+
+TEST_F(Registry, OneMakesWayForAnotherWhenItIsGivenBack) {
+  Model a = want("a").get().value();
+  EXPECT_EQ(there_, 1);
+  Model again = models_->take("a");
+  EXPECT_TRUE(again);
+  auto b = want("b");
+  EXPECT_EQ(b.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  EXPECT_FALSE(models_->take("a"));
+  a.reset();
+  again.reset();
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(there_, 1);  // never both
+  const auto state = models_->find("a");
+  EXPECT_FALSE(state->loaded);
+  EXPECT_EQ(state->loads, 1);
+  EXPECT_EQ(state->unloads, 1);
+}
+
+TEST_F(Registry, WhyOneIsNotLoadedIsSaidAndTheNextTriesAgain) {
+  for (int i = 0; i < 2; ++i) {
+    const auto found = want("broken").get();
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.failure().reason, "'broken' cannot be loaded: broken.gguf: is no model");
+  }
+  EXPECT_THAT(want("large").get().failure().reason, HasSubstr("needed 6 bytes, found 5 bytes"));
+  EXPECT_TRUE(want("a").get());
+}
+
+TEST_F(Registry, WhoLeavesIsNotCalled) {
+  auto slow = want("slow");
+  const int64_t first = ticket_;
+  auto other = want("slow");
+  models_->forget(first);
+  models_->forget(first);  // nothing is there to forget
+  gate_.set_value();
+  EXPECT_TRUE(other.get());
+  EXPECT_THROW(slow.get(), std::future_error);
+}
+
+TEST_F(Registry, WhatComesLaterIsFound) {
+  EXPECT_FALSE(models_->knows("new"));
+  {
+    const std::lock_guard lock(mutex_);
+    names_ = {"a", "new"};
+  }
+  Model a = want("a").get().value();
+  models_->scan();
+  EXPECT_TRUE(models_->knows("new"));
+  EXPECT_FALSE(models_->knows("b"));
+}
+
+TEST_F(Registry, TheFirstIsTheFirst) {
+  models_->put_first({.name = "b"}, nullptr, 0);
+  EXPECT_EQ(models_->first(), "b");
+  EXPECT_EQ(models_->models().front().card.name, "b");
+  EXPECT_EQ(models_->models().size(), 5u);
+}
+
+TEST_F(Registry, WhatIsStillHeldOutlivesIt) {
+  Model a = want("a").get().value();
+  models_.reset();
+  EXPECT_EQ(there_, 1);
+  a.reset();
+  EXPECT_EQ(there_, 0);
+}
+
+}  // namespace
+}  // namespace gemma::serve
