@@ -46,6 +46,7 @@ void EngineThread::remove(Engine& engine) {
 }
 
 void EngineThread::run_now(std::function<void()> work) {
+  if (std::this_thread::get_id() == id_.load()) return work();
   auto done = std::make_shared<std::promise<void>>();  // broken when the task is dropped, which is an end, too
   const auto over = done->get_future();
   post([work = std::move(work), done = std::move(done)] {
@@ -71,6 +72,7 @@ CacheBytes EngineThread::cache_bytes() const {
 }
 
 void EngineThread::run() {
+  id_.store(std::this_thread::get_id());
   while (true) {
     for (const std::function<void()>& task : tasks_.take()) task();
     if (stopped_.load()) return;

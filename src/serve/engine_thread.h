@@ -34,12 +34,13 @@ class EngineThread {
   void add(Engine& engine) {
     post([this, &engine] { engines_.push_back(&engine); });
   }
-  /** It is not stepped any more when this returns. Not on the thread itself. */
+  /** It is not stepped any more when this returns. On the thread itself: not within its step. */
   void remove(Engine& engine);
 
   /** Any thread. */
   void post(std::function<void()> work) { tasks_.push(std::move(work)); }
-  /** Returns when it has been done, or when nothing is done here any more. Not on the thread itself. */
+  /** Returns when it has been done, or when nothing is done here any more. On the thread itself: at once, for who holds
+   *  a model last may be a task. */
   void run_now(std::function<void()> work);
 
   // Of the thread.
@@ -57,6 +58,7 @@ class EngineThread {
   EngineStats gone_stats_;                   // of those that are not there any more
   Clock::time_point worked_ = Clock::now();  // when there was something to do last
   std::atomic<bool> stopped_{false}, gone_{false};
+  std::atomic<std::thread::id> id_{};
   std::thread thread_;
 };
 
