@@ -231,8 +231,9 @@ void check_end(const End& end, const std::string& name, const Channels& channels
   if (WIFSIGNALED(end.status)) {
     const int signal = WTERMSIG(end.status);
     const int64_t most = system_limit(RLIMIT_CPU, options.cpu_seconds).value_or(options.cpu_seconds);
-    // It caught SIGXCPU, or never got it. What limits are held against is counted in ticks.
-    const bool out_of_time = signal == SIGKILL && end.cpu_seconds >= 0.9 * static_cast<double>(most);
+    // It caught SIGXCPU, or never got it. What limits are held against is counted in ticks, not all its own.
+    const auto limit = static_cast<double>(most);
+    const bool out_of_time = signal == SIGKILL && end.cpu_seconds >= limit - std::max(0.5, 0.1 * limit);
     if (signal == SIGXCPU || signal == SIGALRM || out_of_time) fail_for_time(name, options.cpu_seconds);
     if (signal == SIGXFSZ) fail_for_written(name, options.memory);
     if (signal == SIGINT) fail_interrupted(name);  // a terminal sends it to both of us
