@@ -20,8 +20,10 @@ struct Packed512 {
   using F = __m512;
   static constexpr int kLanes = 16;
   static constexpr int kMaxRows = kTileRows;
+  /** A panel gone over once leaves no time in which memory rests: eight rows take two thirds of what they take where
+   *  its halves come one after the other. Sums of more rows leave no registers for that. */
   template <int rows>
-  static constexpr int kParts = rows > 2 ? 1 : 2;
+  static constexpr int kParts = rows > 8 ? 1 : 2;
   static constexpr bool kSignedDot = false;
 
   static Codes load(const std::byte* p) { return _mm512_loadu_si512(p); }

@@ -248,6 +248,8 @@ class PackedProduct {
           typename Tile<V, type, kRows>::Block w;
           w.read(block, first + p * V::kLanes, header[p]);
           tiles[p].add(w, x);
+          // Codes of the next vector are not read before: registers would not hold both.
+          if constexpr (kParts > 1 && kRows > 2) __asm__ volatile("" ::: "memory");
         }
       }
       panel += B::kUnit;
