@@ -57,9 +57,9 @@ void check(const BenchOptions& o) {
 }
 
 /** One more run through ops that are timed one by one; the runs that count go without. */
-void measure_ops(const BenchModel& model, Ops& ops, BenchResult& result) {
+void measure_ops(const BenchModel& model, Ops& ops, ThreadPool& threads, BenchResult& result) {
   TimedOps timed(ops, model.model->weights);
-  Bencher bencher(model, result.options, timed);
+  Bencher bencher(model, result.options, timed, threads);
   bencher.run();
   timed.take();
   result.timed_run = bencher.run([&] { result.prefill_ops = timed.take(); });
@@ -80,13 +80,13 @@ BenchResult measure(const BenchOptions& o) {
   result.file_bytes = model.file->total_bytes();
   result.load_seconds = model.load_seconds;
   {
-    Bencher bencher(model, o, *ops);
+    Bencher bencher(model, o, *ops, pool);
     bencher.run();  // pools grow, pages are touched
     for (int i = 0; i < o.repeat; ++i) result.runs.push_back(bencher.run());
     result.memory = process_memory();
     result.cache_bytes = bencher.engine().cache().bytes_allocated();
   }
-  if (o.per_op) measure_ops(model, *ops, result);
+  if (o.per_op) measure_ops(model, *ops, pool, result);
   const KvOptions kv = bench_kv_options(o);
   result.prefill = prefill_work(*model.model, kv, o.prompt, o.depth);
   result.decode = decode_work(*model.model, kv, o.batch, o.depth + o.prompt + o.gen / 2);

@@ -58,7 +58,7 @@ struct BenchRun {
  *  engine and taken up again by every request. */
 class Bencher {
  public:
-  Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops);
+  Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops, ThreadPool& threads);
   ~Bencher();
   /** `between`: called when the prompts are done and answers begin. */
   BenchRun run(const std::function<void()>& between = {});

@@ -108,8 +108,10 @@ struct Answering {
 };
 
 struct Bencher::State {
-  State(const BenchModel& model, const BenchOptions& o, Ops& ops) : options(o), vocab(model.model->config.vocab) {
-    const EngineOptions e = engine_options(o, model.drafter);
+  State(const BenchModel& model, const BenchOptions& o, Ops& ops, ThreadPool& threads)
+      : options(o), vocab(model.model->config.vocab) {
+    EngineOptions e = engine_options(o, model.drafter);
+    e.threads = &threads;
     engine.emplace(model.model, model.tokenizer, ops, e);
     require_memory(model.file->name(), fmt::format("{} times {} tokens", o.batch, e.context),
                    bytes_beside_weights(model.model->config, o, e));
@@ -161,8 +163,8 @@ struct Bencher::State {
   uint64_t repetition = 0;
 };
 
-Bencher::Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops)
-    : state_(std::make_unique<State>(model, options, ops)) {
+Bencher::Bencher(const BenchModel& model, const BenchOptions& options, Ops& ops, ThreadPool& threads)
+    : state_(std::make_unique<State>(model, options, ops, threads)) {
   if (options.depth > 0) state_->feed_depth();
 }
 Bencher::~Bencher() = default;

@@ -186,6 +186,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   const WeightOptions weights = weight_options(options.machine, usual + later);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   if (usual + later <= available_memory()) engine.kept_free = later;
+  engine.threads = session->pool.get();
   engine.kv.folder = options.cache_folder;
   if (options.cache_folder != nullptr) engine.kv.origin = cache_origin(session->files);
   session->engine = std::make_unique<Engine>(session->model, session->tokenizer, *session->ops, engine);

@@ -4,10 +4,23 @@
 #include <cmath>
 
 #include "base/clock.h"
+#include "base/thread_pool.h"
 #include "engine/engine_state.h"
 #include "engine/memory_plan.h"
 
 namespace gemma {
+namespace {
+
+/** The last event of a task that ends without a token. */
+Event ending(Task& task, Finish why, std::string error) {
+  Event event;
+  event.finish = task.finished = why;
+  event.error = std::move(error);
+  if (task.text) event.text = task.text->finish();
+  return event;
+}
+
+}  // namespace
 
 /** states: [work.wanted, dim]. */
 void Engine::State::answer(const Work& work, const Tensor& states) {
@@ -27,16 +40,42 @@ void Engine::State::answer(const Work& work, const Tensor& states) {
       values = host_logits;
     }
     const auto start = Clock::now();
-    for (int64_t i = 0; i < n; ++i) {
-      answer_row(work.wanted[static_cast<size_t>(first + i)], values.subspan(static_cast<size_t>(i) * vocab, vocab),
-                 states.slice(first + i, 1));
-    }
+    answer_block(std::span(work.wanted).subspan(static_cast<size_t>(first), static_cast<size_t>(n)), values,
+                 states.slice(first, n));
     drawing_seconds += seconds_since(start);
   }
 }
 
+/** Sequences draw at once, and one after another says what it drew: a callback may use what belongs to all. */
+void Engine::State::answer_block(std::span<const WantedRow> rows, std::span<const float> logits, const Tensor& states) {
+  const size_t vocab = logits.size() / rows.size();
+  runs.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i == 0 || rows[i].task != rows[i - 1].task) runs.push_back(i);
+  }
+  const auto answer_runs = [&](int64_t begin, int64_t end) {
+    const auto last = static_cast<size_t>(end) < runs.size() ? runs[static_cast<size_t>(end)] : rows.size();
+    for (size_t i = runs[static_cast<size_t>(begin)]; i < last; ++i) {
+      answer_row(rows[i], logits.subspan(i * vocab, vocab), states.slice(static_cast<int64_t>(i), 1));
+    }
+  };
+  if (options.threads != nullptr) {
+    options.threads->parallel_claim(std::ssize(runs), 1, answer_runs);
+  } else {
+    answer_runs(0, std::ssize(runs));
+  }
+  for (const size_t first : runs) {
+    Task& task = *rows[first].task;
+    for (Event& event : task.drawn) {
+      stats.generated_tokens += event.token >= 0;
+      deliver(task, std::move(event));
+    }
+    task.drawn.clear();
+  }
+}
+
 /** state: [1, dim], from which the logits are. */
-void Engine::State::answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) {
+void Engine::State::answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) const {
   Task& task = *row.task;
   if (task.finished) return;
   const auto size = static_cast<int64_t>(task.tokens.size());
@@ -46,7 +85,6 @@ void Engine::State::answer_row(const WantedRow& row, std::span<const float> logi
     Guessing& g = task.guessing;
     const bool guessed = row.index >= cache.length(*task.sequence) - static_cast<int64_t>(g.fed.size());
     g.accepted_tokens += guessed;
-    stats.accepted_tokens += guessed;
     if (options.speculation.drafter) g.state = state;
     return draw(task, logits);
   }
@@ -55,39 +93,45 @@ void Engine::State::answer_row(const WantedRow& row, std::span<const float> logi
       static_cast<float>(static_cast<double>(logits[static_cast<size_t>(next)]) - log_sum_exp(logits)));
 }
 
-void Engine::State::draw(Task& task, std::span<const float> logits) {
+/** Touches the task alone, and adds an event to it. */
+void Engine::State::draw(Task& task, std::span<const float> logits) const {
   TokenMask* mask = task.request.mask.get();
   Permitted permitted{never, {}};
   if (mask != nullptr && !mask->free()) {
-    mask->fill(mask_bits);
-    permitted.allowed = mask_bits;
+    static thread_local std::vector<uint32_t> bits;
+    bits.resize((logits.size() + 31) / 32);
+    mask->fill(bits);
+    permitted.allowed = bits;
   }
   const auto position = static_cast<int64_t>(task.tokens.size());
   Choice choice = sample(logits, task.request.sampling, task.tokens, permitted, position, task.request.top_logprobs);
   if (choice.token < 0) {
-    return finish(task, Finish::error,
-                  std::isnan(choice.logprob)
-                      ? fmt::format("the logits at position {} are not finite numbers", position)
-                      : fmt::format("no token may come at position {}: the mask allows none", position));
+    task.drawn.push_back(ending(task, Finish::error,
+                                std::isnan(choice.logprob)
+                                    ? fmt::format("the logits at position {} are not finite numbers", position)
+                                    : fmt::format("no token may come at position {}: the mask allows none", position)));
+    return;
   }
   if (mask != nullptr && !mask->accept(choice.token)) {
-    return finish(task, Finish::error, fmt::format("the mask refuses token {}, which it allowed", choice.token));
+    task.drawn.push_back(
+        ending(task, Finish::error, fmt::format("the mask refuses token {}, which it allowed", choice.token)));
+    return;
   }
   task.tokens.push_back(choice.token);
   task.guessing.looked_up.check(choice.token, task.guessing.odds);
   task.guessing.drafted.check(choice.token, task.guessing.odds);
-  ++stats.generated_tokens;
   Event event;
   event.token = choice.token;
   event.logprob = choice.logprob;
   event.top = std::move(choice.top);
   event.finish = finish_after(task, choice.token, event.text);
   if (event.finish == Finish::stop) event.stop = stop_of(task, choice.token);
-  deliver(task, std::move(event));
+  task.finished = event.finish;
+  task.drawn.push_back(std::move(event));
 }
 
 /** Whether the answer ends with `token`; sets the text that goes out with it. */
-std::optional<Finish> Engine::State::finish_after(Task& task, int32_t token, std::string& text) {
+std::optional<Finish> Engine::State::finish_after(Task& task, int32_t token, std::string& text) const {
   const Request& request = task.request;
   std::optional<Finish> why;
   const bool stop_id = std::find(task.stop_ids.begin(), task.stop_ids.end(), token) != task.stop_ids.end();
@@ -133,11 +177,7 @@ void Engine::State::deliver(Task& task, Event event) {
 
 /** Ends a task without a token. */
 void Engine::State::finish(Task& task, Finish why, std::string error) {
-  Event event;
-  event.finish = why;
-  event.error = std::move(error);
-  if (task.text) event.text = task.text->finish();
-  deliver(task, std::move(event));
+  deliver(task, ending(task, why, std::move(error)));
 }
 
 }  // namespace gemma

@@ -53,8 +53,7 @@ Engine::State::State(std::shared_ptr<const Model> m, std::shared_ptr<const Token
       encoded(options.encoded_bytes),
       never(never_sampled(model->config, tokenizer.get())),
       spacing(place_spacing(model->config)),
-      context{ops, model->config, model->weights, cache},
-      mask_bits(static_cast<size_t>((model->config.vocab + 31) / 32)) {}
+      context{ops, model->config, model->weights, cache} {}
 
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Tokenizer> tokenizer, Ops& ops,
                EngineOptions options)

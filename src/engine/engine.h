@@ -23,6 +23,8 @@
 
 namespace gemma {
 
+class ThreadPool;
+
 /** Tokens that are guessed and checked together with the last one: where they are right, a step makes several. The
  *  answer is the same with and without (docs/speculation.md). */
 struct Speculation {
@@ -36,11 +38,12 @@ struct Speculation {
 inline constexpr int kLeastPromptRows = 64;
 
 struct EngineOptions {
-  int context = 0;            // tokens a sequence may hold; 0: the model's, cut to what memory allows
-  int max_sequences = 16;     // in a step
-  int batch_tokens = 512;     // rows of one step; a picture that must be seen whole may take more
-  int queue_limit = 256;      // requests that wait
-  int key_queue_limit = 256;  // of one key
+  int context = 0;                // tokens a sequence may hold; 0: the model's, cut to what memory allows
+  int max_sequences = 16;         // in a step
+  int batch_tokens = 512;         // rows of one step; a picture that must be seen whole may take more
+  int queue_limit = 256;          // requests that wait
+  int key_queue_limit = 256;      // of one key
+  ThreadPool* threads = nullptr;  // choose tokens of several sequences at once, between passes; null: who steps does
   Speculation speculation = {};
   std::shared_ptr<const Encoders> encoders = {};  // of requests' inputs
   int64_t encoded_bytes = int64_t{64} << 20;      // soft tokens that are kept to be found again

@@ -73,11 +73,11 @@ struct Engine::State {
   std::map<uint64_t, KeyTurns> turns;  // of keys that have a request
   int64_t turn = 0;                    // the last one given
   Work current;                        // of this step
-  std::vector<uint32_t> mask_bits;
-  std::vector<float> host_logits;  // where the device's logits are read to
-  StepCost step_cost;              // without what drawing takes
-  double draft_seconds = 0;        // to make one token of the drafter's, of late
-  double drawing_seconds = 0;      // of this step: from logits to events
+  std::vector<size_t> runs;            // of rows of one sequence, where each begins, in a block of logits
+  std::vector<float> host_logits;      // where the device's logits are read to
+  StepCost step_cost;                  // without what drawing takes
+  double draft_seconds = 0;            // to make one token of the drafter's, of late
+  double drawing_seconds = 0;          // of this step: from logits to events
 
   // intake.cc
   bool receive();
@@ -134,9 +134,10 @@ struct Engine::State {
 
   // answer.cc
   void answer(const Work& work, const Tensor& states);
-  void answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state);
-  void draw(Task& task, std::span<const float> logits);
-  std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text);
+  void answer_block(std::span<const WantedRow> rows, std::span<const float> logits, const Tensor& states);
+  void answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) const;
+  void draw(Task& task, std::span<const float> logits) const;
+  std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text) const;
   std::string stop_of(const Task& task, int32_t token) const;
   void deliver(Task& task, Event event);
   void finish(Task& task, Finish why, std::string error = {});

@@ -159,6 +159,7 @@ void Engine::State::settle(const Work& work) {
     if (g.fed.empty()) continue;
     const auto right = static_cast<int>(task->tokens.size()) - 1;  // the last token has no row yet
     const int wrong = cache.length(*task->sequence) - right;
+    stats.accepted_tokens += std::max(0, static_cast<int>(g.fed.size()) - wrong);
     GEMMA_CHECK(wrong == 0 || cache.truncate(*task->sequence, right) == right, "guesses are fewer than a page's keys");
     g.fed.clear();
     g.draft_seconds = 0;

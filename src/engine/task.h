@@ -28,10 +28,11 @@ struct Task {
   LoopDetector loop;
   Guessing guessing;
   std::vector<float> prompt_logprobs;
+  std::vector<Event> drawn;          // not delivered yet
   bool admitted = false;             // it has run, or does
   bool started = false;              // the first event is out
   int64_t reused = 0;                // tokens of the prompt that were known when it was first admitted
-  std::optional<Finish> finished;    // the last event is out
+  std::optional<Finish> finished;    // the last event is out, or drawn
   std::optional<SeqId> sequence;     // while it runs
   std::optional<Encoding> encoding;  // of its next picture or clip
 

@@ -121,7 +121,9 @@ Counts run_together(const std::string& name, unsigned seed) {
     plans.push_back(std::move(p));
   }
 
-  Engine engine(model, nullptr, ops_with(dice.between(1, kMostThreads)), options);
+  const int threads = dice.between(1, kMostThreads);
+  if (threads > 1) options.threads = &threads_of(threads);
+  Engine engine(model, nullptr, ops_with(threads), options);
   std::deque<Answer> answers(plans.size());
   std::vector<Ticket> cancelled;
   for (size_t next = 0, steps = 0; next < plans.size() || engine.step(); ++steps) {

@@ -202,7 +202,9 @@ class Guesses : public testing::TestWithParam<Case> {
     }
     std::vector<Plan> plans;
     for (int i = 0; i < 5; ++i) plans.push_back(random_plan(dice, model->config, blocks && dice.one_in(2)));
-    Engine engine(model, tokenizer(), ops_with(dice.between(1, 2)), options);
+    const int threads = dice.between(1, 2);
+    if (threads > 1) options.threads = &threads_of(threads);
+    Engine engine(model, tokenizer(), ops_with(threads), options);
     std::deque<Answer> answers(plans.size());
     for (size_t i = 0; i < plans.size(); ++i) {
       engine.submit(plans[i].request(), [&answer = answers[i]](const Event& e) { answer.add(e); });

@@ -18,14 +18,17 @@ struct Backend {
   std::unique_ptr<Ops> ops;
 };
 
-}  // namespace
-
-Ops& ops_with(int threads) {
+Backend& backend_with(int threads) {
   static std::map<int, std::unique_ptr<Backend>> backends;
   std::unique_ptr<Backend>& backend = backends[threads];
   if (!backend) backend = std::make_unique<Backend>(threads);
-  return *backend->ops;
+  return *backend;
 }
+
+}  // namespace
+
+Ops& ops_with(int threads) { return *backend_with(threads).ops; }
+ThreadPool& threads_of(int threads) { return backend_with(threads).pool; }
 
 std::vector<std::string> all_models() {
   std::vector<std::string> names(kModels.begin(), kModels.end());

@@ -25,6 +25,8 @@ inline constexpr int kMostThreads = 4;
 
 /** A backend with that many threads; one for the whole program. */
 Ops& ops_with(int threads);
+/** Those that they calculate with. */
+ThreadPool& threads_of(int threads);
 
 /** A checkpoint by its name or path, loaded once. `blocks`: rows of a picture see one another on sliding layers,
  * whatever the config says. */

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 
 #include "engine/tiny_models.h"
 #include "engine/tiny_tokenizer.h"
@@ -12,6 +13,7 @@ namespace gemma {
 namespace {
 
 using testing_engine::ops_with;
+using testing_engine::threads_of;
 using testing_engine::tiny_model;
 
 constexpr const char* kSchema = R"({"type":"array","maxItems":3,"items":{"type":"object","properties":{
@@ -58,6 +60,14 @@ class MaskedAnswers : public ::testing::TestWithParam<const char*> {
     options.context = 512;
     options.speculation.length = guesses;
     Engine engine(model_, tokenizer_, ops_with(1), options);
+    Told told;
+    submit(engine, grammar, seed, told);
+    while (engine.step()) {
+    }
+    return told;
+  }
+
+  void submit(Engine& engine, const Grammar& grammar, uint64_t seed, Told& told) {
     Request request;
     for (const char* piece :
          {"{\"", "n", "\":", "[", "1", "2", ",", "3", "]", ",", "\"", "t", "\":", "\"", "a", "\"", "},"}) {
@@ -65,17 +75,13 @@ class MaskedAnswers : public ::testing::TestWithParam<const char*> {
     }
     request.sampling.seed = seed;
     request.mask = grammar.mask();
-    Told told;
-    engine.submit(std::move(request), [&](const Event& event) {
+    engine.submit(std::move(request), [&told](const Event& event) {
       if (event.token >= 0) told.tokens.push_back(event.token);
       told.text += event.text;
       told.drafted += event.drafted;
       if (event.finish) told.finish = event.finish;
       told.error += event.error;
     });
-    while (engine.step()) {
-    }
-    return told;
   }
 };
 
@@ -101,6 +107,25 @@ TEST_P(MaskedAnswers, AreJsonThatFitsWithAndWithoutGuesses) {
     }
   }
   EXPECT_GT(drafted, 0);
+}
+
+TEST_P(MaskedAnswers, AreTheSameWhereManyAreDrawnAtOnce) {
+  const auto made = grammars_.json(parse_json(kSchema).value(), Fence::none);
+  ASSERT_TRUE(made.ok()) << made.failure().message();
+  EngineOptions options;
+  options.context = 512;
+  options.threads = &threads_of(4);
+  Engine engine(model_, tokenizer_, ops_with(4), options);
+  std::array<Told, 12> together;
+  for (size_t i = 0; i < together.size(); ++i) submit(engine, *made.value(), i, together[i]);
+  while (engine.step()) {
+  }
+  for (size_t i = 0; i < together.size(); ++i) {
+    const Told alone = ask(*made.value(), i, 0);
+    EXPECT_EQ(together[i].tokens, alone.tokens);
+    EXPECT_EQ(together[i].text, alone.text);
+    EXPECT_EQ(together[i].finish, alone.finish) << together[i].error;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Grammar, MaskedAnswers, ::testing::Values("e_text", "dense_text", "gemma3_text"));
