@@ -3,6 +3,8 @@
 sequences, one warming up, then the runs that count. Prints JSON. In a process of its own (see compare).
 
     python llama_speed.py FILE --threads N [--prompt N --gen N --depth N --batch N --repeat N] [--no-repack]
+
+--fill-threads: those that bring the cache to --depth, which is not measured.
 """
 
 import argparse
@@ -82,7 +84,10 @@ class Speed:
             self.step([(sequence, i, i + 1 == end) for i in range(at, min(at + CHUNK, end))])
 
     def state_at_depth(self, sequence):
+        fill = self.o.fill_threads or self.o.threads
+        lib.llama_set_n_threads(self.context, fill, fill)
         self.feed(sequence, 0, self.o.depth)
+        lib.llama_set_n_threads(self.context, self.o.threads, self.o.threads)
         state = (ctypes.c_uint8 * lib.llama_state_seq_get_size(self.context, sequence))()
         lib.llama_state_seq_get_data(self.context, state, len(state), sequence)
         return state
@@ -111,6 +116,7 @@ def main():
     a.add_argument("file")
     for name, value in dict(threads=1, prompt=512, gen=64, depth=0, batch=1, repeat=1).items():
         a.add_argument("--" + name, type=int, default=value)
+    a.add_argument("--fill-threads", type=int)
     a.add_argument("--kv", default="f16", choices=["f16", "bf16", "f32"])
     a.add_argument("--no-repack", action="store_true", help="weights as the file has them (use_extra_bufts = False)")
     speed = Speed(a.parse_args())
