@@ -43,8 +43,8 @@ class AutomatonBuilder {
     for (size_t i = 0; i < sets_.size() && !too_large(); ++i) add_row(i);
     if (too_large()) {
       return Failure{"", fmt::format("is too large: it would take a table of more than {} states, {} entries or {} "
-                                     "places in all states together",
-                                     most_states_, kMostTable, kMostInSets)};
+                                     "places in all states together, or {} steps to make it",
+                                     most_states_, kMostTable, kMostInSets, Automaton::kMostSteps)};
     }
     return without_dead_ends() ? Result<Automaton>(std::move(out_)) : Failure{"", "no text fits it"};
   }
@@ -53,7 +53,8 @@ class AutomatonBuilder {
   using Set = std::vector<int>;
 
   bool too_large() const {
-    return out_.states() > most_states_ || in_sets_ > kMostInSets || out_.table_.size() > kMostTable;
+    return out_.states() > most_states_ || in_sets_ > kMostInSets || out_.table_.size() > kMostTable ||
+           out_.steps_ > Automaton::kMostSteps;
   }
 
   void make_columns() {
@@ -78,6 +79,7 @@ class AutomatonBuilder {
     while (!from.empty()) {
       const int at = from.back();
       from.pop_back();
+      ++out_.steps_;
       if (at == kNone || seen_[static_cast<size_t>(at)] == round_) continue;
       seen_[static_cast<size_t>(at)] = round_;
       const PatternNode& node = nodes_[static_cast<size_t>(at)];
@@ -101,6 +103,7 @@ class AutomatonBuilder {
     while (!from.empty()) {
       const int at = from.back();
       from.pop_back();
+      ++out_.steps_;
       if (at == kNone || seen_[static_cast<size_t>(at)] == round_) continue;
       seen_[static_cast<size_t>(at)] = round_;
       const PatternNode& node = nodes_[static_cast<size_t>(at)];
@@ -154,7 +157,8 @@ class AutomatonBuilder {
     using Found = std::pair<int64_t, int>;  // a distance, a state
     std::priority_queue<Found, std::vector<Found>, std::greater<>> open;
     const auto states = static_cast<size_t>(out_.states());
-    std::vector<std::vector<int>> before(states), callers(states);
+    std::vector<std::vector<int>> before(states);
+    std::vector<std::vector<std::pair<int, Automaton::Call>>> callers(states);  // of what a call needs: who makes it
     std::vector<int64_t>& known = out_.distances_;
     known.assign(states, kNone);
     const auto length = [&](int rule) {  // of a rule's shortest text
@@ -168,9 +172,9 @@ class AutomatonBuilder {
         if (next != Automaton::kDead) before[static_cast<size_t>(next)].push_back(state);
       }
       for (const Automaton::Call& call : out_.calls(state)) {
-        callers[static_cast<size_t>(call.then)].push_back(state);
+        callers[static_cast<size_t>(call.then)].emplace_back(state, call);
         const auto rule = static_cast<size_t>(call.rule);
-        if (rule < out_.starts_.size()) callers[static_cast<size_t>(out_.starts_[rule])].push_back(state);
+        if (rule < out_.starts_.size()) callers[static_cast<size_t>(out_.starts_[rule])].emplace_back(state, call);
       }
       if (out_.is_end(state)) open.emplace(0, state);
     }
@@ -181,11 +185,9 @@ class AutomatonBuilder {
       if (its != kNone) continue;
       its = distance;
       for (const int each : before[static_cast<size_t>(state)]) open.emplace(distance + 1, each);
-      for (const int each : callers[static_cast<size_t>(state)]) {
-        for (const Automaton::Call& call : out_.calls(each)) {
-          const int64_t rule = length(call.rule), then = out_.distance(call.then);
-          if (rule != kNone && then != kNone) open.emplace(rule + then, each);
-        }
+      for (const auto& [each, call] : callers[static_cast<size_t>(state)]) {
+        const int64_t rule = length(call.rule), then = out_.distance(call.then);
+        if (rule != kNone && then != kNone) open.emplace(rule + then, each);
       }
     }
   }

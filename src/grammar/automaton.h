@@ -22,6 +22,7 @@ class Automaton {
  public:
   static constexpr int kDead = -1;
   static constexpr int kMostStates = 20'000, kMostStatesOfRules = 100'000;
+  static constexpr int64_t kMostSteps = 100'000'000;  // a second or two
 
   /** A rule's text may come, and then what comes at a state. */
   struct Call {
@@ -51,6 +52,7 @@ class Automaton {
   bool is_prefix_free() const;
   int states() const { return static_cast<int>(ends_.size()); }
   size_t bytes() const { return table_.size() * sizeof(int32_t); }
+  int64_t steps() const { return steps_; }  // that making it took
   bool operator==(const Automaton& other) const {
     return starts_ == other.starts_ && column_ == other.column_ && table_ == other.table_ && ends_ == other.ends_;
   }
@@ -72,6 +74,7 @@ class Automaton {
   std::vector<int64_t> distances_;
   std::vector<Call> calls_;          // of all states
   std::vector<uint32_t> calls_end_;  // of each state
+  int64_t steps_ = 0;
 };
 
 /** A pattern whose texts are no beginnings of one another, so many times. */

@@ -165,8 +165,14 @@ int PatternNodes::before_set(const CharacterSet& set, int next) {
   return out == kNone ? add({Node::Kind::bytes, 1, 0, next}) : out;  // of no character: no byte leads on
 }
 
-/** The number to call a repetition by that is counted. */
+/** The number to call a repetition by that is counted. A repetition within others is written out, and met, often. */
 std::optional<int> PatternNodes::counted(const Pattern& pattern) {
+  const auto [found, is_new] = known_.emplace(&pattern, std::nullopt);
+  if (is_new) found->second = find_counted(pattern);
+  return found->second;
+}
+
+std::optional<int> PatternNodes::find_counted(const Pattern& pattern) {
   const int64_t times = pattern.most == Pattern::kEndless ? kManyStates : pattern.most;
   if (counted_ == nullptr || times <= 1 || places(pattern.parts[0]) >= kManyStates) return std::nullopt;
   const Result<Automaton> part = Automaton::of(pattern.parts[0]);

@@ -2,6 +2,7 @@
 // Thompson's construction over the bytes of UTF-8: a pattern as places, from which bytes lead to others.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -46,9 +47,11 @@ class PatternNodes {
   int before_set(const CharacterSet& set, int next);
   int either(int a, int b) { return a == kNone ? b : add({Node::Kind::both, 0, 0, a, b}); }
   std::optional<int> counted(const Pattern& pattern);
+  std::optional<int> find_counted(const Pattern& pattern);
 
   std::vector<Node> nodes_;
   std::vector<Counted>* counted_;
+  std::map<const Pattern*, std::optional<int>> known_;  // what counted() has said of each
   size_t rules_;
 };
 

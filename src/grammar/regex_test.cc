@@ -138,6 +138,22 @@ TEST(Regex, WhatIsTooLargeIsRefusedSoon) {
   EXPECT_FALSE(Automaton::of(parse_regex("a^b").value()).ok());
 }
 
+/** An endless repetition of an endless repetition of ... a letter, 60 times. */
+std::string nested_loops() {
+  std::string text = "z";
+  for (int i = 0; i < 60; ++i) text = "(?:" + text + ")*";
+  return text;
+}
+
+TEST(Regex, WhatTakesManyStepsIsRefused) {
+  const auto few = Automaton::of(parse_regex("[ab]*a(?:[ab]" + nested_loops() + "){11}").value());
+  ASSERT_TRUE(few.ok());
+  EXPECT_LT(few.value().steps(), Automaton::kMostSteps);
+  const auto many = Automaton::of(parse_regex("[ab]*a(?:[ab](?:" + nested_loops() + "){30}){13}").value());
+  ASSERT_FALSE(many.ok());
+  EXPECT_THAT(many.failure().reason, HasSubstr("or 100000000 steps to make it"));
+}
+
 TEST(Regex, EveryPlaceHasAWayToAnEnd) {
   const Automaton automaton = automaton_of("ab(c|d[])|x{2,3}");
   for (int state = 0; state < automaton.states(); ++state) {

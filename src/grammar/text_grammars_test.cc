@@ -2,10 +2,14 @@
 // Answers of regular expressions and of rules.
 #include <gmock/gmock.h>
 
+#include <ctime>
+#include <functional>
 #include <regex>
 
 #include "grammar/answer_mask.h"
+#include "grammar/automaton.h"
 #include "grammar/call_walker.h"
+#include "grammar/rule_text.h"
 
 namespace gemma {
 namespace {
@@ -204,6 +208,33 @@ TEST(RuleGrammar, WhatIsNoneIsRefusedAtItsPlace) {
   EXPECT_THAT(stop.failure().reason, HasSubstr("line 1, column 16: expected a control token of this model"));
   EXPECT_FALSE(walker.grammars.ebnf("root ::= Token(\"<nobody>\")", Tokens::by_name).ok());
   EXPECT_FALSE(walker.grammars.ebnf("root ::= " + std::string(50'000, '(')).ok());
+}
+
+/** Processor time: others may be at work on the machine. */
+double seconds_of(const std::function<void()>& work) {
+  const std::clock_t begin = std::clock();
+  work();
+  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+}
+
+TEST(TextGrammars, AreMadeSoonOrRefused) {
+  std::string loops = "z", names = "r0", bodies = "\nr0 ::= \"<0>\"";
+  for (int i = 0; i < 60; ++i) loops = "(?:" + loops + ")*";
+  for (int i = 1; i < 1000; ++i) {
+    names += fmt::format("|r{}", i);
+    bodies += fmt::format("\nr{} ::= \"<{}>\"", i, i);
+  }
+  const std::string rules = "root ::= ((" + names + ") \"-\"){40}" + bodies;
+  CallWalker walker;
+  EXPECT_LT(seconds_of([&] { EXPECT_TRUE(walker.grammars.regex("(?:" + loops + "){500}").ok()); }), 5.0);
+  EXPECT_LT(seconds_of([&] { EXPECT_TRUE(walker.grammars.ebnf(rules).ok()); }), 5.0);
+}
+
+TEST(TextGrammars, ARepetitionWithinOthersIsCountedOnce) {
+  std::vector<Counted> counted;
+  const Pattern pattern = parse_regex("(?:x[a-f]{100}){40}").value();
+  ASSERT_TRUE(Automaton::of(RuleSet{{{"root", pattern, false}}, 0}, counted).ok());
+  EXPECT_EQ(1u, counted.size());
 }
 
 }  // namespace

@@ -177,9 +177,11 @@ Pattern ValueRules::text_of(std::string_view pattern, Where where) {
   const auto table = Automaton::of(alone, counted);
   if (!table) return refuse(where, fmt::format("'{}' {}", pattern, table.failure().reason));
   states_ += table.value().states();
-  if (states_ > Automaton::kMostStatesOfRules) {
-    return refuse(where, fmt::format("'{}' and the patterns before it take a table of more than {} states", pattern,
-                                     Automaton::kMostStatesOfRules));
+  steps_ += table.value().steps();
+  if (states_ > Automaton::kMostStatesOfRules || steps_ > Automaton::kMostSteps) {
+    return refuse(where, fmt::format("'{}' and the patterns before it take a table of more than {} states, or {} steps "
+                                     "to make it",
+                                     pattern, Automaton::kMostStatesOfRules, Automaton::kMostSteps));
   }
   const Pattern& inner = alone.rules[0].body;
   return shared(name, [&] { return string_of(inner); });

@@ -90,6 +90,7 @@ class ValueRules {
   std::map<std::string, size_t, std::less<>> shared_, targets_;
   std::vector<std::string> waiting_;  // $refs whose rules are not yet made
   int states_ = 0;                    // of the tables of all patterns
+  int64_t steps_ = 0;                 // that these took
 };
 
 }  // namespace gemma
