@@ -120,6 +120,7 @@ void add_mmproj_keys(std::string_view where, const MediaConfig& media, const Pro
     add_part("vision", "gemma4v", text_dim, {v->dim, v->mlp_width, v->layers, v->heads}, v->norm_eps, keys);
     add_pixel_keys(patch_grid(media), keys);
     add_budget(processor, v->patch * v->pool, keys);
+    keys.set("clip.use_gelu", true);  // without it llama.cpp takes x / (1 + exp(-1.702 x)) for GELU
     if (v->head_dim * v->heads != v->dim) keys.set("clip.vision.attention.head_dim", int64_t{v->head_dim});
   }
   if (const auto& b = media.pixel_blocks) {

@@ -72,6 +72,12 @@ TEST_P(Mmproj, KeysAreThoseOfLlamaCppAndFewMore) {
   }
 }
 
+TEST(MmprojKeys, NameTheActivationOfTowers) {
+  const TempFolder temp;
+  EXPECT_EQ(made_of("mixed", temp / "a.gguf", FileType::bf16).metadata().boolean("clip.use_gelu"), true);
+  EXPECT_FALSE(made_of("unified_mixed", temp / "b.gguf", FileType::bf16).metadata().entry("clip.use_gelu"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Mmproj, ::testing::Values("mixed", "dense_vision", "unified_mixed"),
                          [](const ::testing::TestParamInfo<const char*>& name) { return std::string(name.param); });
 
