@@ -4,8 +4,10 @@
     python tests/interop/compare_mtmd.py
 
 A random E2B-like checkpoint with a vision and a sound tower is made and converted by `gemma4 convert`. A picture that
-needs no resize and a second of sound go through libmtmd with these files, and through `gemma4 preprocess` and `gemma4
-forward`. Where the library was built without libmtmd, that is said, and nothing is compared.
+needs no resize, one that does and a second of sound go through libmtmd with these files, and through `gemma4
+preprocess` and `gemma4 forward`. llama.cpp takes log(max(x, 0.001)) of mel energies, the reference log(x + 0.001):
+sound is compared once more with that. Where the library was built without libmtmd, this is said, and nothing is
+compared.
 """
 
 import argparse
@@ -158,19 +160,25 @@ def make_checkpoint(folder, tokenizer_json):
     (folder / "config.json").write_text(json.dumps(config, indent=1))
 
 
-def write_inputs(folder):
+def write_picture(path, width, height):
     import numpy as np
 
-    y, x = np.mgrid[0:672, 0:960]
+    y, x = np.mgrid[0:height, 0:width]
     pixels = np.stack([127 + 100 * np.sin(x / 31 + y / 57), (x + y) % 256, 127 + 90 * np.cos(y / 13)], -1)
     pixels = pixels.clip(0, 255).astype(np.uint8)
-    write_png(folder / "picture.png", pixels)
+    write_png(path, pixels)
+    return pixels
+
+
+def write_sound(path):
+    import numpy as np
+
     t = np.arange(16000) / 16000
     samples = (12000 * np.sin(2 * np.pi * (200 + 900 * t) * t)).astype(np.int16)
-    with wave.open(str(folder / "sound.wav"), "wb") as out:
+    with wave.open(str(path), "wb") as out:
         out.setparams((1, 2, 16000, 0, "NONE", ""))
         out.writeframes(samples.tobytes())
-    return pixels, samples.astype(np.float32) / 32768
+    return samples.astype(np.float32) / 32768
 
 
 def write_png(path, pixels):
@@ -218,7 +226,15 @@ class Mtmd:
         return np.concatenate(found)
 
 
-def ours(program, kind, file, folder, mmproj, *options):
+def floored(features, mask):
+    """Log mel energies as llama.cpp takes them."""
+    import numpy as np
+
+    energies = np.exp(features.astype(np.float64)) - 0.001
+    return np.where(mask.astype(bool)[:, None], np.log(np.maximum(energies, 0.001)), features).astype(np.float32)
+
+
+def ours(program, kind, file, folder, mmproj, *options, their_mel=False):
     """Soft tokens that our encoders make of the file."""
     import numpy as np
     from safetensors.numpy import load_file, save_file
@@ -228,6 +244,8 @@ def ours(program, kind, file, folder, mmproj, *options):
     facts = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     token, type_id = (258880, 1) if kind == "image" else (258881, 3)
     inputs = {k: v for k, v in load_file(arrays).items() if k != "audio.wave"}
+    if their_mel:
+        inputs["audio0.features"] = floored(inputs["audio0.features"], inputs["audio0.mask"])
     n = facts["soft_tokens"]
     inputs["input_ids"] = np.array([2] + [token] * n + [5], np.int32)
     inputs["mm_token_type_ids"] = np.array([0] + [type_id] * n + [0], np.int32)
@@ -247,7 +265,8 @@ def report(title, a, b):
         return
     cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
     print(
-        f"{title:32s} {a.shape[0]} soft tokens, max |difference| {np.abs(a - b).max():.2e} of {np.abs(a).max():.1f}, "
+        f"{title:32s} {a.shape[0]} soft tokens, |difference| at most {np.abs(a - b).max():.2e}, mean "
+        f"{np.abs(a - b).mean():.2e}, of {np.abs(a).max():.1f}, "
         f"smallest cosine {cosine.min():.6f}",
         flush=True,
     )
@@ -257,7 +276,7 @@ def compare(program, folder, tokenizer_json, types):
     from llama_cpp import mtmd_cpp as mtmd
 
     make_checkpoint(folder / "hf", tokenizer_json)
-    pixels, samples = write_inputs(folder)
+    samples = write_sound(folder / "sound.wav")
     for kind in types:
         mmproj = folder / f"mmproj-{kind}.gguf"
         command = [program, "convert", str(folder / "hf"), str(folder / "text.gguf"), "--type", kind]
@@ -265,15 +284,20 @@ def compare(program, folder, tokenizer_json, types):
         peer = llama.Llama(folder / "text.gguf")
         width = peer.lib.llama_model_n_embd(peer.model)
         reader = Mtmd(mtmd, peer.model, mmproj)
-        data = (ctypes.c_uint8 * pixels.size).from_buffer_copy(pixels.tobytes())
-        picture = mtmd.mtmd_bitmap_init(pixels.shape[1], pixels.shape[0], data)
-        theirs = reader.soft_tokens(picture, width)
-        report(f"{kind}, picture", ours(program, "image", folder / "picture.png", folder, mmproj), theirs)
+        for title, size in (("picture", (960, 672)), ("picture, resized", (1500, 1100))):
+            file = folder / "picture.png"
+            pixels = write_picture(file, *size)
+            data = (ctypes.c_uint8 * pixels.size).from_buffer_copy(pixels.tobytes())
+            theirs = reader.soft_tokens(mtmd.mtmd_bitmap_init(*size, data), width)
+            report(f"{kind}, {title}", ours(program, "image", file, folder, mmproj), theirs)
         sound = mtmd.mtmd_bitmap_init_from_audio(len(samples), (ctypes.c_float * len(samples))(*samples))
         theirs = reader.soft_tokens(sound, width)
         for window in ("trained", "reference"):
-            mine = ours(program, "audio", folder / "sound.wav", folder, mmproj, "--audio-window", window)
+            options = ("--audio-window", window)
+            mine = ours(program, "audio", folder / "sound.wav", folder, mmproj, *options)
             report(f"{kind}, sound, window {window}", mine, theirs)
+        mine = ours(program, "audio", folder / "sound.wav", folder, mmproj, *options, their_mel=True)
+        report(f"{kind}, sound, their mel", mine, theirs)
         mtmd.mtmd_free(reader.context)
         peer.close()
 
