@@ -113,9 +113,7 @@ class Grounder {
     Result<grounding::Findings> findings = grounding::read_findings(answer.text, label_);
     if (!findings) fail(file, "{}", findings.failure().message());
     for (const std::string& note : findings.value().notes) say(file, note);
-    if (answer.finish == Finish::length) say(file, "the answer has as many tokens as it may (--max-tokens)");
-    if (answer.finish == Finish::loop) say(file, "stopped: the answer repeats itself");
-    if (answer.finish == Finish::context) say(file, "stopped: the context is full");
+    say_if_stopped(file, answer);
     const grounding::Sighting seen = sighting(file, facts, std::move(findings.value().found));
     options_.task.json ? print_json(seen, findings.value().notes, answer) : print(seen);
     if (!drawings_.empty()) draw(seen, facts);
@@ -154,10 +152,7 @@ class Grounder {
   void print_json(const grounding::Sighting& seen, const std::vector<std::string>& notes, const Answer& answer) {
     json::object out = to_json(seen);
     out["notes"] = json::array(notes.begin(), notes.end());
-    out["finish"] = answer.finish ? name_of(*answer.finish) : "";
-    out["prompt_tokens"] = answer.prompt_tokens;
-    out["tokens"] = answer.tokens;
-    out["seconds"] = answer.seconds;
+    add_end(out, answer);
     fmt::print("{}\n", write_json(out));
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   }

@@ -90,9 +90,7 @@ class PageWriter {
       fmt::print("{}\n", page);
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the page");
-    if (answer.finish == Finish::length) {
-      fmt::print(stderr, "gemma4: {}: stopped after {} tokens (--max-tokens)\n", file, answer.tokens);
-    }
+    say_if_stopped(file, answer);
     if (pictures_.empty()) return;
     const ShownFile shown = shown_file(file, media.facts, options_.task.media);
     draw_beside(pictures_.of(file), shown.picture(), page);
@@ -102,10 +100,7 @@ class PageWriter {
     json::object out{{"file", file}, {"html", page}};
     if (!pages_.empty()) out["output"] = pages_.of(file);
     if (!pictures_.empty()) out["render"] = pictures_.of(file);
-    out["finish"] = answer.finish ? name_of(*answer.finish) : "";
-    out["prompt_tokens"] = answer.prompt_tokens;
-    out["tokens"] = answer.tokens;
-    out["seconds"] = answer.seconds;
+    add_end(out, answer);
     return out;
   }
 

@@ -54,19 +54,26 @@ class TextReader {
           read(file, path, 0, options_.files.size() > 1);
         }
       });
-      if (InterruptGuard::interrupted()) break;
+      if (InterruptGuard::interrupted()) return;
+    }
+    if (!options_.pages.empty() && !any_pdf_) {
+      fmt::print(stderr, "gemma4: --pages {}: none of the files is a PDF\n", options_.pages);
     }
   }
 
  private:
   /** Each is drawn just before it is asked about. */
   void read_pages(const File& file) {
+    any_pdf_ = true;
     const Pdf pdf(file, options_.task.media.limits);
     const std::vector<int> pages = pages_named(ranges_, file.path(), pdf.pages());
     const bool named = options_.files.size() > 1 || pages.size() > 1;
     for (const int page : pages) {
       const int dpi = pdf.dpi_of(page, options_.dpi);
-      if (dpi < options_.dpi) say(file.path(), page, fmt::format("is large and drawn with {} dots an inch", dpi));
+      if (dpi < options_.dpi) {
+        fmt::print(stderr, "gemma4: {}: is large and drawn with {} dots an inch\n", name_of_page(file.path(), page),
+                   dpi);
+      }
       task_.attempt([&] { read(pdf.page(page, options_.dpi), file.path(), page, named); });
       if (InterruptGuard::interrupted()) break;
     }
@@ -77,51 +84,32 @@ class TextReader {
     const auto media = task_.reader().read(Medium::image, picture);
     task_.session();  // its notes come before the name
     if (named && !options_.task.json) fmt::print("{}\n", bold(name_of_page(path, page) + ":", STDOUT_FILENO));
-    const Answer answer = task_.ask({media}, kQuestion, answer_, streaming());
+    const Answer answer = task_.ask({media}, kQuestion, answer_, streamed(options_.task.json));
     if (!options_.task.json) {
       if (answer.text.empty() || answer.text.back() != '\n') fmt::print("\n");
     } else if (answer.finish != Finish::cancelled) {
       print_json(path, page, *media, answer);
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-    if (answer.finish == Finish::loop) say(path, page, "stopped: the text repeats itself");
-    if (answer.finish == Finish::context) say(path, page, "stopped: the context is full");
-    if (answer.finish == Finish::length) {
-      say(path, page, fmt::format("stopped after {} tokens (--max-tokens)", answer.tokens));
-    }
+    say_if_stopped(name_of_page(path, page), answer);
   }
 
   static std::string name_of_page(const std::string& path, int page) {
     return page > 0 ? fmt::format("{}, page {}", path, page) : path;
-  }
-  static void say(const std::string& path, int page, std::string_view what) {
-    fmt::print(stderr, "gemma4: {}: {}\n", name_of_page(path, page), what);
-  }
-
-  Exchange::Sink streaming() const {
-    if (options_.task.json) return {};
-    return [](const ChatEvent& event) {
-      const auto* text = std::get_if<TextDelta>(&event);
-      if (text == nullptr) return;
-      std::fwrite(text->text.data(), 1, text->text.size(), stdout);
-      std::fflush(stdout);
-    };
   }
 
   static void print_json(const std::string& path, int page, const Media& media, const Answer& answer) {
     json::object out{{"file", path}};
     if (page > 0) out["page"] = page;
     out["text"] = answer.text;
-    out["finish"] = answer.finish ? name_of(*answer.finish) : "";
     out["budget"] = Facts(path, media.facts).count("budget");
-    out["prompt_tokens"] = answer.prompt_tokens;
-    out["tokens"] = answer.tokens;
-    out["seconds"] = answer.seconds;
+    add_end(out, answer);
     fmt::print("{}\n", write_json(out));
   }
 
   const OcrOptions& options_;
   std::vector<std::pair<int, int>> ranges_;
+  bool any_pdf_ = false;
   Task task_;
   AnswerOptions answer_;
 };

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <random>
 
@@ -92,11 +91,7 @@ void take_words(const Given& given, RunOptions& options) {
   if (next < words.size()) {
     fail_usage("run", "unexpected '{}': one prompt, in quotes", words[next]);
   }
-  if (model.empty()) {
-    const char* variable = std::getenv("GEMMA4_MODEL");
-    if (variable != nullptr) model = variable;
-  }
-  if (!model.empty()) options.session.model = model;
+  options.session.model = model;
 }
 
 std::map<int32_t, float> parse_bias(const std::vector<std::string>& entries) {
@@ -144,14 +139,10 @@ void take_settings(const Settings& settings, const Given& given, RunOptions& opt
   const auto choose = [](const auto& from_line, const auto& from_file, int64_t otherwise) {
     return static_cast<int>(from_line ? *from_line : from_file ? *from_file : otherwise);
   };
-  if (options.session.model.empty()) options.session.model = settings.model.value_or("");
   if (options.system.empty()) options.system = settings.system.value_or("");
-  if (options.session.chat_template.empty()) options.session.chat_template = settings.chat_template.value_or("");
-  options.session.context = choose(given.context, settings.context, 0);
+  options.session.context = static_cast<int>(given.context.value_or(0));
   options.session.machine = given.machine;
-  if (given.machine.threads == 0) options.session.machine.threads = choose(settings.threads, settings.threads, 0);
-  if (given.machine.memory.empty()) options.session.machine.memory = settings.memory.value_or("");
-  options.session.kv = !given.kv.empty() ? given.kv : settings.kv.value_or(options.session.kv);
+  take_defaults(options.session, settings, given.kv);
   options.answer.max_tokens = choose(given.max_tokens, settings.max_tokens, 0);
   options.answer.think = given.think.has_value() || settings.think.has_value();
   const bool limited = given.think && is_number(*given.think);

@@ -2,6 +2,7 @@
 #include "gemma4/schema.h"
 
 #include "base/file.h"
+#include "gemma4/terminal.h"
 #include "grammar/answer_mask.h"
 #include "grammar/schema.h"
 
@@ -19,7 +20,11 @@ json::value read_schema(const std::string& given) {
 void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence) {
   const Config& config = session.model->config;
   Grammars grammars(session.tokenizer, config.vocab, config.special.eos);
-  auto grammar = grammars.json(schema, fence);
+  const auto make = [&] {
+    const InterruptGuard::AtOnce nothing_to_lose;
+    return grammars.json(schema, fence);
+  };
+  auto grammar = make();
   if (!grammar) fail(grammar.failure().field, "{}", grammar.failure().reason);
   const ThoughtPlace place = thought_place(*session.tokenizer, config.special.eos, answer.think);
   const auto ends = std::make_shared<const JsonEnds>(*session.tokenizer, config.vocab, config.special.eos);

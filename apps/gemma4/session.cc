@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/kept_cache.h"
 #include "gemma4/local_model.h"
+#include "gemma4/settings.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -72,6 +74,17 @@ EngineOptions engine_options(const SessionOptions& options) {
 }
 
 }  // namespace
+
+void take_defaults(SessionOptions& options, const Settings& settings, const std::string& kv) {
+  const char* variable = std::getenv("GEMMA4_MODEL");
+  if (options.model.empty() && variable != nullptr) options.model = variable;
+  if (options.model.empty()) options.model = settings.model.value_or("");
+  if (options.chat_template.empty()) options.chat_template = settings.chat_template.value_or("");
+  if (options.context == 0) options.context = static_cast<int>(settings.context.value_or(0));
+  if (options.machine.threads == 0) options.machine.threads = static_cast<int>(settings.threads.value_or(0));
+  if (options.machine.memory.empty()) options.machine.memory = settings.memory.value_or("");
+  options.kv = !kv.empty() ? kv : settings.kv.value_or(options.kv);
+}
 
 std::optional<Template> choose_template(const ModelFile& file, const Config& config, const std::string& named,
                                         std::string& note) {

@@ -35,6 +35,10 @@ struct SessionOptions {
   std::optional<int64_t> cache_spare;  // bytes that the cache may have beyond what `context` needs; none: what there is
 };
 
+struct Settings;
+/** What the command line left open, from GEMMA4_MODEL and then config.toml. kv: of the command line, or "". */
+void take_defaults(SessionOptions& options, const Settings& settings, const std::string& kv = "");
+
 /** "auto", "off" or a number, as Speculation::length. */
 int speculation_length(const std::string& text);
 

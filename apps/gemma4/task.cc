@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -20,20 +19,13 @@
 namespace gemma::app {
 namespace {
 
-/** The command line, else the environment, else config.toml, as `run` has it. */
 SessionOptions session_options(const TaskOptions& options, const Settings& settings) {
   SessionOptions session = options.session;
-  const char* variable = std::getenv("GEMMA4_MODEL");
-  if (session.model.empty()) session.model = variable != nullptr ? variable : "";
-  if (session.model.empty()) session.model = settings.model.value_or("");
+  session.context = static_cast<int>(options.context.value_or(0));
+  take_defaults(session, settings);
   if (session.model.empty()) {
     fail_message("", "no model: name one with -m MODEL, or set GEMMA4_MODEL, or `model` in config.toml");
   }
-  if (session.chat_template.empty()) session.chat_template = settings.chat_template.value_or("");
-  session.context = static_cast<int>(options.context.value_or(settings.context.value_or(0)));
-  if (session.machine.threads == 0) session.machine.threads = static_cast<int>(settings.threads.value_or(0));
-  if (session.machine.memory.empty()) session.machine.memory = settings.memory.value_or("");
-  if (settings.kv) session.kv = *settings.kv;
   return session;
 }
 
@@ -51,17 +43,6 @@ AnswerOptions answer_options(const TaskOptions& options, const Settings& setting
 }
 
 void complain(std::string_view what) { fmt::print(stderr, "gemma4: {}\n", what); }
-
-/** Streams an answer's text to stdout; nothing with --json. */
-Exchange::Sink printing(bool json) {
-  if (json) return {};
-  return [](const ChatEvent& event) {
-    const auto* text = std::get_if<TextDelta>(&event);
-    if (text == nullptr) return;
-    std::fwrite(text->text.data(), 1, text->text.size(), stdout);
-    std::fflush(stdout);
-  };
-}
 
 void print_json(const Session& session, const MediaFile& file, const Media& media, const Answer& answer,
                 const AnswerOptions& options) {
@@ -170,16 +151,40 @@ void Task::answer_each(const std::vector<MediaFile>& files, std::string_view que
   for_each(files, [&](const MediaFile& file, const std::shared_ptr<const Media>& media) {
     const Session& model = session();  // its notes come before the name
     if (files.size() > 1 && !json_) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
-    const Answer answer = ask({media}, question, answer_, printing(json_));
+    const Answer answer = ask({media}, question, answer_, streamed(json_));
     if (json_) {
       print_json(model, file, *media, answer, answer_);
     } else if (answer.text.empty() || answer.text.back() != '\n') {
       fmt::print("\n");
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-    if (answer.finish == Finish::loop) complain(file.path + ": stopped: the answer repeats itself");
-    if (answer.finish == Finish::context) complain(file.path + ": stopped: the context is full");
+    say_if_stopped(file.path, answer);
   });
+}
+
+Exchange::Sink streamed(bool json) {
+  if (json) return {};
+  return [](const ChatEvent& event) {
+    const auto* text = std::get_if<TextDelta>(&event);
+    if (text == nullptr) return;
+    std::fwrite(text->text.data(), 1, text->text.size(), stdout);
+    std::fflush(stdout);
+  };
+}
+
+void say_if_stopped(const std::string& name, const Answer& answer) {
+  if (answer.finish == Finish::loop) complain(name + ": stopped: the answer repeats itself");
+  if (answer.finish == Finish::context) complain(name + ": stopped: the context is full");
+  if (answer.finish == Finish::length) {
+    complain(fmt::format("{}: stopped after {} tokens (--max-tokens)", name, answer.tokens));
+  }
+}
+
+void add_end(json::object& out, const Answer& answer) {
+  out["finish"] = answer.finish ? name_of(*answer.finish) : "";
+  out["prompt_tokens"] = answer.prompt_tokens;
+  out["tokens"] = answer.tokens;
+  out["seconds"] = answer.seconds;
 }
 
 std::optional<std::string> take_phrase(std::vector<std::string>& words) {

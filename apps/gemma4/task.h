@@ -81,6 +81,13 @@ class Task {
   std::unique_ptr<Session> session_;
 };
 
+/** Streams an answer's text to stdout; nothing with --json. */
+Exchange::Sink streamed(bool json);
+/** Says on stderr why an answer about `name` has no end. */
+void say_if_stopped(const std::string& name, const Answer& answer);
+/** How an answer ended and what it took, as --json of every such command ends. */
+void add_end(json::object& out, const Answer& answer);
+
 /** The last word where it is no file: what is asked. */
 std::optional<std::string> take_phrase(std::vector<std::string>& words);
 std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths);

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """detect, point, ocr, html: what a random model says is nonsense, but of the right form."""
 
+import ctypes
 import json
+import os
+import pathlib
 import shutil
+import signal
 import struct
+import subprocess
 import unittest
 
 import tiny_model
-from support import GOLDEN, ProgramTest
+from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, lives, wait_until
 
 IMAGES = GOLDEN / "preprocess" / "images"
 TURNED, SQUARE = IMAGES / "exif6_60x100.jpg", IMAGES / "square_96.png"
 LENGTH = ("-n", "300")
+
+
+def has_landlock():
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0  # the version of landlock_create_ruleset
 
 
 def pdf(pages):
@@ -99,6 +108,10 @@ class Grounding(ProgramTest):
         self.assertEqual([1, 2], [row["page"] for row in self.rows("ocr", "two.pdf", "-n", "2")])
         self.assertEqual([2, 1], [row["page"] for row in self.rows("ocr", "two.pdf", "--pages", "2,1", "-n", "2")])
         self.assertIn("asks for 3", self.error("ocr", "two.pdf", "--pages", "3"))
+        done = self.run_program("ocr", SQUARE, "--pages", "1-2", "-n", "2")
+        self.assertIn(b"--pages 1-2: none of the files is a PDF\n", done.stderr)
+        done = self.run_program("ocr", SQUARE, "two.pdf", "--pages", "1", "-n", "2")
+        self.assertNotIn(b"--pages", done.stderr)
         (self.folder / "none.pdf").write_bytes(pdf(0))
         self.assertIn("no pages", self.error("ocr", "none.pdf"))
 
@@ -108,6 +121,40 @@ class Grounding(ProgramTest):
         self.assertNotEqual(0, run("/bin/sh", "-c", f"echo x > {self.folder}/made").returncode)
         self.assertFalse((self.folder / "made").exists())
         self.assertNotEqual(0, run("/bin/sh", "-c", "/bin/echo a; /bin/echo b").returncode)  # a second process
+        others = run("/bin/sh", "-c", "kill -0 $$ && echo itself; kill -0 $PPID || echo no other")
+        self.assertEqual(b"itself\nno other\n", others.stdout)
+        with open(self.folder / "open", "w") as left_open:
+            os.set_inheritable(left_open.fileno(), True)
+            command = [PROGRAM, "confined-run", "1000000000", "10", "/bin/sh", "-c", f"echo x >&{left_open.fileno()}"]
+            done = subprocess.run(command, env=self.env, capture_output=True, close_fds=False)
+        self.assertNotEqual(0, done.returncode)  # what it was not meant to have is closed
+        self.assertEqual("", (self.folder / "open").read_text())
+
+    @unittest.skipUnless(has_landlock(), "needs a kernel with Landlock")
+    def test_a_confined_program_sees_no_files(self):
+        (self.folder / "secret").write_text("secret")
+        done = self.run_program("confined-run", "1000000000", "10", "/bin/cat", self.folder / "secret")
+        self.assertEqual((b"", 1), (done.stdout, done.returncode))
+        self.assertIn(b"Permission denied", done.stderr)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer reserves more address space than that")
+    def test_a_confined_program_keeps_to_its_limits(self):
+        run = lambda seconds, *command: self.run_program("confined-run", "500000000", seconds, *command)
+        large = run(10, "/bin/dd", "if=/dev/zero", "bs=900M", "count=1")
+        self.assertEqual(b"", large.stdout)
+        self.assertIn(b"memory exhausted", large.stderr)
+        self.assertEqual(-signal.SIGALRM, run(1, "/bin/sleep", "60").returncode)  # four times its seconds by the clock
+        spinning = run(1, "/bin/sh", "-c", "while :; do :; done").returncode
+        self.assertIn(spinning, (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGALRM))  # the latter on a busy machine
+
+    def test_a_confined_program_dies_with_who_started_it(self):
+        script = f"{PROGRAM} confined-run 1000000000 100 /bin/sleep 60 & echo $!; wait"
+        shell = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, env=self.env)
+        child = int(shell.stdout.readline())
+        wait_until(lambda: b"sleep" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0])
+        shell.kill()
+        shell.communicate()
+        wait_until(lambda: not lives(child))
 
     def test_a_drawing_for_each_picture(self):
         seeded = ("--temperature", 1, "--strict", *LENGTH)

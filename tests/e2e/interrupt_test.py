@@ -12,7 +12,7 @@ import time
 import unittest
 
 import tiny_model
-from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, Terminal
+from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, Terminal, lives, wait_until
 
 WIDE = GOLDEN / "preprocess" / "images" / "wide_40x150.png"
 TONES = GOLDEN / "preprocess" / "audio" / "tones_16000_11.wav"
@@ -39,21 +39,6 @@ def workers_of(pid):
         if fields[1] == str(pid):
             found.append(int(status.parent.name))
     return found
-
-
-def lives(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("did not come")
-        time.sleep(0.02)
 
 
 @unittest.skipIf(SANITIZED, "a sanitizer reserves more address space than a worker may have")

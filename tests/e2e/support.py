@@ -40,6 +40,21 @@ def write_tone(path, seconds, pauses=()):
     return path
 
 
+def lives(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("did not come")
+        time.sleep(0.02)
+
+
 class ProgramTest(unittest.TestCase):
     """A test with a folder of its own, which is also the home of the programs it starts."""
 
