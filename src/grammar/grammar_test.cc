@@ -235,7 +235,7 @@ TEST(Grammar, WhatCannotBeKeptIsRefusedInOneLine) {
       {R"({"properties":{"a":{"not":{"type":"string"}}}})", "schema.properties.a.not"},
       {R"({"type":"array","uniqueItems":true})", "schema.uniqueItems"},
       {R"({"anyOf":[{"if":true}]})", "schema.anyOf[0].if"},
-      {R"({"allOf":[{"type":"string"},{"minLength":3}]})", "allOf"},
+      {R"({"allOf":[{"type":"string"},{"type":"integer"}]})", "schema.allOf.type"},
   };
   for (const auto& [schema, word] : cases) {
     const auto made = walker.grammars.json(parse_json(schema).value(), Fence::none);

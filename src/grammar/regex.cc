@@ -307,6 +307,14 @@ bool has_anchors(const Pattern& pattern) {
          std::any_of(pattern.parts.begin(), pattern.parts.end(), has_anchors);
 }
 
+Pattern without_ends(Pattern pattern) {
+  if (pattern.kind != Pattern::Kind::sequence) return pattern;
+  std::vector<Pattern>& parts = pattern.parts;
+  if (!parts.empty() && parts.front().kind == Pattern::Kind::begin) parts.erase(parts.begin());
+  if (!parts.empty() && parts.back().kind == Pattern::Kind::end) parts.pop_back();
+  return pattern;
+}
+
 Pattern times(Pattern part, int least, int most) {
   Pattern out{Pattern::Kind::repeat, {}, {}, least, most};
   out.parts.push_back(std::move(part));

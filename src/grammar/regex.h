@@ -50,6 +50,8 @@ Pattern of_token(int32_t id);
 Pattern exactly(std::string_view text);
 /** Whether it says where a text begins or ends. */
 bool has_anchors(const Pattern& pattern);
+/** Without what it says at its ends of a whole text. */
+Pattern without_ends(Pattern pattern);
 /** Any character. */
 Pattern any_character();
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "grammar/formats.h"
+#include "grammar/pattern_lengths.h"
 #include "grammar/schema_walk.h"
 
 namespace gemma {
@@ -18,6 +20,16 @@ constexpr std::array<std::string_view, 14> kFormats{
 
 /** Bounds of numbers are compared as decimals of six places. */
 bool is_decimal(double value) { return std::abs(value) <= 1e9 && std::round(value * 1e6) / 1e6 == value; }
+
+/** Whether there is a pattern for those of its texts that have such lengths. What is no pattern is refused later. */
+bool can_count(const json::object& text, int64_t least, int64_t most) {
+  const json::value* pattern = text.if_contains("pattern");
+  const json::value* format = text.if_contains("format");
+  if (pattern == nullptr && format == nullptr) return true;
+  auto parsed =
+      parse_regex(pattern != nullptr ? std::string_view(pattern->get_string()) : format_pattern(format->get_string()));
+  return !parsed || of_length(without_ends(std::move(parsed).value()), least, most).has_value();
+}
 
 }  // namespace
 
@@ -129,9 +141,12 @@ json::object SchemaWalk::text(const json::object& schema, Where where) {
     if (out.size() > 1) return refuse(at, "a mask cannot keep to it together with pattern");
     out[keyword] = *given;
   }
-  const bool lengths = schema.contains("minLength") || schema.contains("maxLength");
-  if (lengths && out.size() > 1)
-    return refuse(where, "a mask cannot keep to a length together with a pattern or format");
+  if (!can_count(out, least, most)) {
+    return refuse(
+        where,
+        "a mask cannot keep to a pattern or format and to a length together, where more than one of its parts "
+        "may be of several lengths, or no text fits both");
+  }
   if (least > 0) out["minLength"] = least;
   if (most >= 0) out["maxLength"] = most;
   return out;

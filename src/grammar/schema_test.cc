@@ -36,6 +36,15 @@ const std::vector<Refused> kRefused{
     {R"({"properties":{"a":{}},"propertyNames":{"maxLength":2}})", "schema", "propertyNames"},
     {R"({"propertyNames":{"enum":[1]}})", "schema.propertyNames", "string"},
     {R"({"anyOf":[]})", "schema.anyOf", "not empty"},
+    {R"({"allOf":[]})", "schema.allOf", "not empty"},
+    {R"({"allOf":[{"minimum":1},{"minimum":2}]})", "schema.allOf.minimum", "several"},
+    {R"({"allOf":[{"properties":{"a":{}}},{"properties":{"a":{"type":"null"}}}]})", "schema.allOf.properties",
+     "several"},
+    {R"({"allOf":[{"properties":{"a":{}}},{"additionalProperties":false}]})", "schema.allOf.additionalProperties",
+     "several"},
+    {R"({"allOf":[{"prefixItems":[{}]},{"items":{"type":"null"}}]})", "schema.allOf.items", "several"},
+    {R"({"allOf":[{"anyOf":[{"type":"null"}]},{"type":"null"}]})", "schema.allOf.type", "anyOf"},
+    {R"({"allOf":[{"type":"null"},{"$ref":"#/x"}]})", "schema.allOf[1].$ref", "#/x"},
     {R"({"enum":[]})", "schema.enum", "not empty"},
     {R"({"const":18446744073709551615})", "schema.const", "64 bits"},
     {R"({"type":"array","minItems":-1})", "schema.minItems", "-1"},
@@ -44,7 +53,6 @@ const std::vector<Refused> kRefused{
     {R"({"items":[{"type":"null"}]})", "schema.items", "expected an object"},
     {R"({"type":"string","format":"box"})", "schema.format", "box"},
     {R"({"type":"string","format":"date","pattern":"a"})", "schema.format", "pattern"},
-    {R"({"type":"string","pattern":"a","maxLength":3})", "schema", "length"},
     {R"({"propertyNames":{"enum":["a"]},"minProperties":2})", "schema.minProperties", "twice"},
     {R"({"properties":{"a":{}},"minProperties":2})", "schema.minProperties", "1 properties"},
     {R"({"$ref":"#"})", "schema.$ref", "without an end"},
@@ -109,6 +117,14 @@ TEST(KeptSchema, WhatIsTakenIsKeptTo) {
            R"({"minLength":3})",
            R"({"properties":{"é":{"type":"null"},"a\"b":{"type":"null"}},"additionalProperties":{"type":"integer"}})",
            R"({"anyOf":[{"type":"string","maxLength":1},{"minLength":3,"maxLength":4},{"type":"null"}]})",
+           R"({"type":"string","pattern":"^[a-z]+$","minLength":3,"maxLength":5})",
+           R"({"type":"string","pattern":"^[a-z_]\\w*é$","maxLength":6})",
+           R"({"type":"string","pattern":"^(ab|c){2}$","maxLength":4})",
+           R"({"type":"string","format":"uuid","minLength":10})",
+           R"({"allOf":[{"type":"string"},{"minLength":3}]})",
+           R"({"allOf":[{"$ref":"#/$defs/base"},{"properties":{"b":{"type":"boolean"}},"required":["b"]}],
+               "$defs":{"base":{"allOf":[{"type":"object"}],"properties":{"a":{"type":"integer"}},"required":["a"]}}})",
+           R"({"properties":{"a":{"type":"null"}},"allOf":[{"required":["a"]},{"required":["a","b"]},true]})",
            R"({"maximum":-3})",
            R"({"type":"object"})",
            R"({"type":"object","minProperties":1,"maxProperties":2})",
@@ -285,6 +301,19 @@ TEST(KeptSchema, ASchemaTooLargeIsRefused) {
     EXPECT_THAT(made.failure().reason, HasSubstr("too large"));
   }
   EXPECT_LT(seconds_since(start), 2.0);
+}
+
+TEST(KeptSchema, APatternAndALengthThatCannotBeKeptTogetherAreRefused) {
+  for (const char* schema :
+       {R"({"type":"string","pattern":"^(ab|c)+$","maxLength":4})",
+        R"({"type":"string","pattern":"^a+b+$","minLength":4})", R"({"type":"string","pattern":"^abc$","maxLength":2})",
+        R"({"type":"string","pattern":"^ab*$","maxLength":0})",
+        R"({"type":"string","pattern":"^a{2,3}$","minLength":4})",
+        R"({"type":"string","format":"date","maxLength":9})"}) {
+    const auto made = kept_schema(parse_json(schema).value());
+    ASSERT_FALSE(made.ok()) << schema;
+    EXPECT_THAT(made.failure().message(), HasSubstr("and to a length together")) << schema;
+  }
 }
 
 TEST(KeptSchema, PatternsTooLargeTogetherAreRefusedSoon) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "grammar/schema.h"
+#include "grammar/schema_merge.h"
 
 namespace gemma {
 namespace {
@@ -41,6 +42,7 @@ constexpr std::array<Keyword, 20> kAssertions{{{"minimum", "number"},
                                                {"minProperties", "object"},
                                                {"maxProperties", "object"}}};
 constexpr std::string_view kDefs = "#/$defs/";
+constexpr size_t kMostTogether = 32;  // schemas of an allOf, with those that they name
 constexpr std::array<std::string_view, 6> kOthers{"$ref", "enum", "const", "anyOf", "oneOf", "allOf"};
 constexpr std::array<std::string_view, 7> kTypes{"null", "boolean", "integer", "number", "string", "array", "object"};
 
@@ -48,8 +50,6 @@ template <size_t N>
 bool is_among(const std::array<std::string_view, N>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
-
-bool is_annotation(std::string_view key) { return is_among(kAnnotations, key) || key.starts_with("x-"); }
 
 /** The type whose values a keyword narrows; "" where it is no such keyword. */
 std::string_view narrows(std::string_view key) {
@@ -90,6 +90,8 @@ bool is_bound(std::string_view keyword) {
 }
 
 }  // namespace
+
+bool is_annotation(std::string_view key) { return is_among(kAnnotations, key) || key.starts_with("x-"); }
 
 int64_t characters_of(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
@@ -133,7 +135,8 @@ json::object SchemaWalk::node(const json::value& schema, Where where, std::strin
   const json::object* keys = schema.if_object();
   if (keys == nullptr) return refuse(where, "expected an object or true");
   if (!keywords_are_known(*keys, where)) return {};
-  for (const std::string_view keyword : {"$ref", "anyOf", "oneOf", "allOf"}) {
+  if (keys->contains("allOf")) return all_of(*keys, where);
+  for (const std::string_view keyword : {"$ref", "anyOf", "oneOf"}) {
     if (!keys->contains(keyword)) continue;
     if (!stands_alone(*keys, keyword, where)) return {};
     return keyword == "$ref" ? ref(*keys, where) : choice(*keys, keyword, where);
@@ -169,15 +172,53 @@ json::object SchemaWalk::choice(const json::object& schema, std::string_view key
   const json::array* arms = schema.at(keyword).if_array();
   const std::string at = below(where, keyword);
   if (arms == nullptr || arms->empty()) return refuse(at, "expected a list of schemas, not empty");
-  if (keyword == "allOf") {
-    if (arms->size() > 1) return refuse(at, "a mask cannot keep to several schemas of an allOf");
-    return node((*arms)[0], at + "[0]");
-  }
   json::array kept;
   for (size_t i = 0; i < arms->size() && !failure_; ++i) {
     kept.emplace_back(node((*arms)[i], fmt::format("{}[{}]", at, i)));
   }
   return {{keyword, std::move(kept)}, {kPlace, at}};
+}
+
+/** They, and what stands beside them, as one schema. */
+json::object SchemaWalk::all_of(const json::object& schema, Where where) {
+  std::vector<json::object> schemas;
+  gather(schema, where, schemas);
+  if (failure_) return {};
+  const std::string at = below(where, "allOf");
+  Result<json::object> merged = merged_schema(schemas);
+  if (!merged) return refuse(below(at, merged.failure().field), merged.failure().reason);
+  return node(std::move(merged).value(), at);
+}
+
+/** A schema without its allOf, and those in it. */
+void SchemaWalk::gather(const json::object& schema, Where where, std::vector<json::object>& out) {
+  out.push_back(schema);
+  const json::value* given = out.back().if_contains("allOf");
+  if (given == nullptr) return;
+  const std::string at = below(where, "allOf");
+  const json::value list = *given;
+  out.back().erase("allOf");
+  if (!list.is_array() || list.get_array().empty()) {
+    refuse(at, "expected a list of schemas, not empty");
+    return;
+  }
+  for (size_t i = 0; i < list.get_array().size() && !failure_; ++i) {
+    const json::value* arm = &list.get_array()[i];
+    const std::string place = fmt::format("{}[{}]", at, i);
+    count(1, place);
+    if (const json::object* keys = arm->if_object(); keys != nullptr && keys->contains("$ref")) {
+      if (!stands_alone(*keys, "$ref", place)) return;
+      arm = target(*keys, place);
+    }
+    if (failure_) return;
+    if (out.size() > kMostTogether) {
+      refuse(place, fmt::format("expected at most {} schemas together in an allOf", kMostTogether));
+    } else if (arm->is_object()) {
+      gather(arm->get_object(), place, out);
+    } else if (*arm != true) {
+      refuse(place, "expected an object or true");
+    }
+  }
 }
 
 const json::value* SchemaWalk::target(std::string_view pointer) const {
@@ -194,16 +235,23 @@ const json::value* SchemaWalk::target(std::string_view pointer) const {
   return at;
 }
 
-json::object SchemaWalk::ref(const json::object& schema, Where where) {
+/** Of a $ref; null where it leads nowhere, which is refused. */
+const json::value* SchemaWalk::target(const json::object& schema, Where where) {
   const std::string at = below(where, "$ref");
   const json::string* given = schema.at("$ref").if_string();
-  if (given == nullptr) return refuse(at, "expected a string");
+  if (given == nullptr) return refuse(at, "expected a string"), nullptr;
   const std::string pointer(*given);
   const bool within = pointer == "#" || pointer.starts_with("#/");
   if (!within || pointer.find_first_of("~%") != std::string::npos || target(pointer) == nullptr) {
-    return refuse(at,
-                  fmt::format("expected '#' or '#/…' that leads through objects of this schema, found '{}'", pointer));
+    refuse(at, fmt::format("expected '#' or '#/…' that leads through objects of this schema, found '{}'", pointer));
+    return nullptr;
   }
+  return target(pointer);
+}
+
+json::object SchemaWalk::ref(const json::object& schema, Where where) {
+  if (target(schema, where) == nullptr) return {};
+  const std::string at = below(where, "$ref"), pointer(schema.at("$ref").get_string());
   const auto [found, is_new] =
       targets_.emplace(pointer, SchemaTarget{fmt::format("{}r{}", kDefs, targets_.size()), at, {}});
   if (is_new) waiting_.push_back(pointer);

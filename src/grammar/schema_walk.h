@@ -46,12 +46,15 @@ class SchemaWalk {
   // schema_walk.cc
   json::object node(const json::value& schema, Where where, std::string_view default_type = "");
   json::object choice(const json::object& schema, std::string_view keyword, Where where);
+  json::object all_of(const json::object& schema, Where where);
+  void gather(const json::object& schema, Where where, std::vector<json::object>& out);
   json::object ref(const json::object& schema, Where where);
   json::object values(const json::object& schema, Where where);
   json::object types(const json::object& schema, Where where, std::string_view default_type);
   std::vector<std::string_view> written_types(const json::object& schema, Where where);
   bool keywords_are_known(const json::object& schema, Where where);
   bool stands_alone(const json::object& schema, std::string_view keyword, Where where);
+  const json::value* target(const json::object& schema, Where where);
   const json::value* target(std::string_view pointer) const;
   bool value_is_exact(const json::value& value, Where where);
 
@@ -81,6 +84,8 @@ class SchemaWalk {
 };
 
 inline std::string below(const std::string& where, std::string_view key) { return fmt::format("{}.{}", where, key); }
+/** Of a key that says nothing about what fits. */
+bool is_annotation(std::string_view key);
 inline bool is_false(const json::value* value) { return value != nullptr && value->is_bool() && !value->get_bool(); }
 
 template <class Words>

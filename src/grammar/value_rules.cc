@@ -8,21 +8,13 @@
 #include "grammar/automaton.h"
 #include "grammar/formats.h"
 #include "grammar/number_rules.h"
+#include "grammar/pattern_lengths.h"
 #include "grammar/schema_walk.h"
 
 namespace gemma {
 namespace {
 
 constexpr std::string_view kDefs = "#/$defs/";
-
-/** Without what it says at its ends of a whole text. */
-Pattern without_ends(Pattern pattern) {
-  if (pattern.kind != Pattern::Kind::sequence) return pattern;
-  std::vector<Pattern>& parts = pattern.parts;
-  if (!parts.empty() && parts.front().kind == Pattern::Kind::begin) parts.erase(parts.begin());
-  if (!parts.empty() && parts.back().kind == Pattern::Kind::end) parts.pop_back();
-  return pattern;
-}
 
 }  // namespace
 
@@ -152,27 +144,29 @@ Pattern ValueRules::number(const json::object& node) {
 }
 
 Pattern ValueRules::text(const json::object& node, Where where) {
-  if (const json::value* pattern = node.if_contains("pattern"))
-    return text_of(pattern->get_string(), where + ".pattern");
-  if (const json::value* format = node.if_contains("format")) {
-    return text_of(format_pattern(format->get_string()), where + ".format");
-  }
   const auto length = [&](const char* keyword, int otherwise) {
     return node.contains(keyword) ? node.at(keyword).to_number<int>() : otherwise;
   };
   const int least = length("minLength", 0), most = length("maxLength", Pattern::kEndless);
+  if (const json::value* pattern = node.if_contains("pattern"))
+    return text_of(pattern->get_string(), where + ".pattern", least, most);
+  if (const json::value* format = node.if_contains("format")) {
+    return text_of(format_pattern(format->get_string()), where + ".format", least, most);
+  }
   return shared(fmt::format("text {} {}", least, most), [&] { return string_of_length(least, most); });
 }
 
-Pattern ValueRules::text_of(std::string_view pattern, Where where) {
-  const std::string name = fmt::format("text of {}", pattern);
+Pattern ValueRules::text_of(std::string_view pattern, Where where, int least, int most) {
+  const std::string name = fmt::format("text {} {} of {}", least, most, pattern);
   if (shared_.contains(name)) return of_rule(shared_.at(name));
   Result<Pattern> parsed = parse_regex(pattern);
   if (!parsed) {
     const Failure& failure = parsed.failure();
     return refuse(where, fmt::format("'{}', {}: {}", pattern, failure.field, failure.reason));
   }
-  RuleSet alone{{{"", without_ends(std::move(parsed).value()), false}}, 0};
+  std::optional<Pattern> whole = of_length(without_ends(std::move(parsed).value()), least, most);
+  GEMMA_CHECK(whole, "kept_schema refuses what has no such pattern");
+  RuleSet alone{{{"", std::move(*whole), false}}, 0};
   std::vector<Counted> counted;
   const auto table = Automaton::of(alone, counted);
   if (!table) return refuse(where, fmt::format("'{}' {}", pattern, table.failure().reason));

@@ -74,7 +74,7 @@ class ValueRules {
   Pattern multiples(int64_t by);
   Pattern number(const json::object& node);
   Pattern text(const json::object& node, Where where);
-  Pattern text_of(std::string_view pattern, Where where);
+  Pattern text_of(std::string_view pattern, Where where, int least = 0, int most = Pattern::kEndless);
   Pattern list(const json::object& node, Where where);
   Pattern record(const json::object& node, Where where);
   Pattern free_member(const json::object& node, Where where);
