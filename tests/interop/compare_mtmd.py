@@ -2,12 +2,14 @@
 """Our mmproj files in llama.cpp's multimodal loader (libmtmd, as llama-cpp-python has it): soft tokens side by side.
 
     python tests/interop/compare_mtmd.py
+    python tests/interop/compare_mtmd.py --random e2b        encoders of that size, some minutes
 
-A random E2B-like checkpoint with a vision and a sound tower is made and converted by `gemma4 convert`. A picture that
-needs no resize, one that does and a second of sound go through libmtmd with these files, and through `gemma4
-preprocess` and `gemma4 forward`. llama.cpp takes log(max(x, 0.001)) of mel energies, the reference log(x + 0.001):
-sound is compared once more with that. Where the library was built without libmtmd, this is said, and nothing is
-compared.
+A random E2B-like checkpoint with a vision and a sound tower is made and converted by `gemma4 convert`. Pictures and a
+second of sound go through libmtmd with these files, and through `gemma4 preprocess` and `gemma4 forward`. What
+llama.cpp has of its own is shown apart: pictures whose shape does not fit its patches get black edges there, where
+the reference stretches them ("stretched" is the latter beside llama.cpp, "padded" a picture with such edges); of mel
+energies it takes log(max(x, 0.001)), the reference log(x + 0.001). Where the library was built without libmtmd, this
+is said, and nothing is compared.
 """
 
 import argparse
@@ -234,11 +236,12 @@ def floored(features, mask):
     return np.where(mask.astype(bool)[:, None], np.log(np.maximum(energies, 0.001)), features).astype(np.float32)
 
 
-def ours(program, kind, file, folder, mmproj, *options, their_mel=False):
+def ours(program, kind, file, model, mmproj, *options, their_mel=False):
     """Soft tokens that our encoders make of the file."""
     import numpy as np
     from safetensors.numpy import load_file, save_file
 
+    folder = file.parent
     arrays, out = folder / "arrays.safetensors", folder / "out.safetensors"
     command = [program, "preprocess", kind, str(file), "--model", str(mmproj), "--out", str(arrays), "--json"]
     facts = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -251,7 +254,7 @@ def ours(program, kind, file, folder, mmproj, *options, their_mel=False):
     inputs["mm_token_type_ids"] = np.array([0] + [type_id] * n + [0], np.int32)
     save_file(inputs, folder / "in.safetensors")
     name = "vision.soft_tokens" if kind == "image" else "audio.soft_tokens"
-    command = [program, "forward", str(folder / "text.gguf"), "--mmproj", str(mmproj), "--dtype", "f32"]
+    command = [program, "forward", str(model), "--mmproj", str(mmproj), "--dtype", "f32"]
     command += ["--inputs", str(folder / "in.safetensors"), "--outputs", str(out), "--tap", name, *options]
     subprocess.run(command, check=True)
     return load_file(out)[name]
@@ -272,31 +275,60 @@ def report(title, a, b):
     )
 
 
-def compare(program, folder, tokenizer_json, types):
+def padded(pixels, width, height):
+    """A picture in a frame of that size as llama.cpp puts it there: in its own shape, black around it."""
+    import math
+
+    from PIL import Image
+
+    scale = min(width / pixels.shape[1], height / pixels.shape[0])
+    size = [min(math.ceil(side * scale), most) for side, most in zip(pixels.shape[1::-1], (width, height))]
+    out = Image.new("RGB", (width, height))
+    out.paste(Image.fromarray(pixels).resize(size, Image.BICUBIC), ((width - size[0]) // 2, (height - size[1]) // 2))
+    return out
+
+
+def made_files(program, folder, tokenizer_json, types):
+    """A small checkpoint converted to each type: title, model, mmproj."""
+    make_checkpoint(folder / "hf", tokenizer_json)
+    for kind in types:
+        model, mmproj = folder / "text.gguf", folder / f"mmproj-{kind}.gguf"
+        command = [program, "convert", str(folder / "hf"), str(model), "--type", kind]
+        subprocess.run([*command, "--mmproj", str(mmproj), "--force"], check=True, stdout=subprocess.DEVNULL)
+        yield kind, model, mmproj
+
+
+def random_files(program, folder, tokenizer_json, size):
+    """The encoders of a real size in f32, and few layers of its text."""
+    model = folder / "random.gguf"
+    command = [program, "random", size, "--layers", "5" if size == "e2b" else "6", "--encoders", "f32"]
+    command += ["--tokenizer", tokenizer_json, "-o", str(model)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    yield size, model, folder / "mmproj-random.gguf"
+
+
+def compare(program, folder, files):
     from llama_cpp import mtmd_cpp as mtmd
 
-    make_checkpoint(folder / "hf", tokenizer_json)
-    samples = write_sound(folder / "sound.wav")
-    for kind in types:
-        mmproj = folder / f"mmproj-{kind}.gguf"
-        command = [program, "convert", str(folder / "hf"), str(folder / "text.gguf"), "--type", kind]
-        subprocess.run([*command, "--mmproj", str(mmproj), "--force"], check=True, stdout=subprocess.DEVNULL)
-        peer = llama.Llama(folder / "text.gguf")
+    sound, picture = folder / "sound.wav", folder / "picture.png"
+    samples = write_sound(sound)
+    for kind, model, mmproj in files:
+        peer = llama.Llama(model)
         width = peer.lib.llama_model_n_embd(peer.model)
         reader = Mtmd(mtmd, peer.model, mmproj)
-        for title, size in (("picture", (960, 672)), ("picture, resized", (1500, 1100))):
-            file = folder / "picture.png"
-            pixels = write_picture(file, *size)
+        for title, size in (("as it is", (960, 672)), ("halved", (1920, 1344)), ("stretched", (1500, 1100))):
+            pixels = write_picture(picture, *size)
             data = (ctypes.c_uint8 * pixels.size).from_buffer_copy(pixels.tobytes())
             theirs = reader.soft_tokens(mtmd.mtmd_bitmap_init(*size, data), width)
-            report(f"{kind}, {title}", ours(program, "image", file, folder, mmproj), theirs)
-        sound = mtmd.mtmd_bitmap_init_from_audio(len(samples), (ctypes.c_float * len(samples))(*samples))
-        theirs = reader.soft_tokens(sound, width)
+            report(f"{kind}, picture {title}", ours(program, "image", picture, model, mmproj), theirs)
+        padded(pixels, 912, 672).save(picture)
+        report(f"{kind}, picture padded", ours(program, "image", picture, model, mmproj), theirs)
+        bitmap = mtmd.mtmd_bitmap_init_from_audio(len(samples), (ctypes.c_float * len(samples))(*samples))
+        theirs = reader.soft_tokens(bitmap, width)
         for window in ("trained", "reference"):
             options = ("--audio-window", window)
-            mine = ours(program, "audio", folder / "sound.wav", folder, mmproj, *options)
-            report(f"{kind}, sound, window {window}", mine, theirs)
-        mine = ours(program, "audio", folder / "sound.wav", folder, mmproj, *options, their_mel=True)
+            report(f"{kind}, sound, window {window}", ours(program, "audio", sound, model, mmproj, *options), theirs)
+        mine = ours(program, "audio", sound, model, mmproj, *options, their_mel=True)
         report(f"{kind}, sound, their mel", mine, theirs)
         mtmd.mtmd_free(reader.context)
         peer.close()
@@ -307,6 +339,7 @@ def main():
     a.add_argument("--program", default=str(llama.ROOT / "build/release/apps/gemma4"))
     a.add_argument("--tokenizer-json", default=str(llama.ROOT / "third_party/tokenizer-gemma3/tokenizer.json"))
     a.add_argument("--types", nargs="*", default=["f32", "bf16", "q8_0"])
+    a.add_argument("--random", metavar="SIZE", help="instead, encoders of a real size in f32: e2b")
     options = a.parse_args()
     try:
         import llama_cpp  # noqa: F401
@@ -318,7 +351,9 @@ def main():
         print(f"this llama-cpp-python has no libmtmd: {error}")
         return
     with tempfile.TemporaryDirectory() as folder:
-        compare(options.program, pathlib.Path(folder), options.tokenizer_json, options.types)
+        place = pathlib.Path(folder)
+        make, wanted = (random_files, options.random) if options.random else (made_files, options.types)
+        compare(options.program, place, make(options.program, place, options.tokenizer_json, wanted))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = ROOT / "build" / "interop-venv"
-PACKAGES = ["llama-cpp-python==0.3.36", "numpy", "safetensors", "gguf"]
+PACKAGES = ["llama-cpp-python==0.3.36", "numpy", "safetensors", "gguf", "pillow"]
 
 
 def has_bindings(python):
