@@ -4,13 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
 #include <optional>
 
 namespace gemma::serve {
 namespace {
 
 constexpr size_t kMostBoundary = 70;
+
+/** Whether they differ in capital letters at most. (Boost.Beast's own reads a byte behind the end of such.) */
+bool same_word(std::string_view a, std::string_view b) {
+  const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return small(x) == small(y); });
+}
 
 /** A parameter of a header's value: name="quoted" or name=plain; nullopt where it is not there. */
 std::optional<std::string> parameter(std::string_view value, std::string_view name) {
@@ -38,7 +43,7 @@ std::optional<std::string> parameter(std::string_view value, std::string_view na
       text.erase(text.find_last_not_of(" \t") + 1);
       at = end < value.size() ? end : std::string_view::npos;
     }
-    if (boost::beast::iequals(key, name)) return text;
+    if (same_word(key, name)) return text;
   }
   return std::nullopt;
 }
@@ -49,8 +54,7 @@ std::optional<FormPart> part_of(std::string_view head) {
     const std::string_view line = head.substr(0, head.find("\r\n"));
     head.remove_prefix(std::min(head.size(), line.size() + 2));
     const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !boost::beast::iequals(line.substr(0, colon), "content-disposition"))
-      continue;
+    if (colon == std::string_view::npos || !same_word(line.substr(0, colon), "content-disposition")) continue;
     auto name = parameter(line.substr(colon + 1), "name");
     if (!name) return std::nullopt;
     return FormPart{std::move(*name), parameter(line.substr(colon + 1), "filename").value_or(""), {}};
@@ -61,7 +65,7 @@ std::optional<FormPart> part_of(std::string_view head) {
 }  // namespace
 
 Result<std::vector<FormPart>> read_form(std::string_view content_type, std::string_view body, size_t most) {
-  if (!boost::beast::iequals(content_type.substr(0, content_type.find(';')), "multipart/form-data")) {
+  if (!same_word(content_type.substr(0, content_type.find(';')), "multipart/form-data")) {
     return Failure{"", fmt::format("expected a body of multipart/form-data, found '{}'", content_type.substr(0, 100))};
   }
   const auto boundary = parameter(content_type, "boundary");
