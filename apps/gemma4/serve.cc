@@ -21,6 +21,7 @@
 #include "gemma4/serve_models.h"
 #include "gemma4/session.h"
 #include "gemma4/settings.h"
+#include "model/loading.h"
 #include "serve/file_store.h"
 #include "serve/http/server.h"
 #include "serve/response_desk.h"
@@ -239,6 +240,7 @@ void serve_models(const ServeOptions& options) {
     fmt::print(stderr, "gemma4: stopping; answers on their way have {} s\n", grace);
   });
   server.run();
+  stop_loading();
   service.reset();  // who answers goes before what carries answers
 }
 

@@ -17,6 +17,7 @@
 #include "gemma4/local_model.h"
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
+#include "kv/prefix_store.h"
 
 namespace gemma::app {
 namespace {
@@ -35,6 +36,11 @@ int64_t bytes_of_encoders(const ModelFiles& files, bool sees, bool hears) {
     if ((sight && sees) || (hearing && hears)) weights += tensor.bytes;
   }
   return weights;
+}
+
+/** What of the cache may wait for its disk. */
+int64_t bytes_to_disk(const SessionOptions& options) {
+  return options.cache_folder != nullptr ? PrefixStore::kMostWaiting : 0;
 }
 
 /** What encoders that are not loaded yet will take, about. */
@@ -171,7 +177,7 @@ int64_t Session::least_bytes(const SessionOptions& options, const ModelFiles& fi
   const bool media = encoders.sees() || encoders.hears();
   return Weights::bytes_for(files.model, files.config, *ops, {}) + bytes_of_encoders(files, true, true) +
          working_bytes(files.config, engine, media ? &encoders : nullptr) +
-         KvCache::bytes_for(files.config, engine.kv, options.context, engine.batch_tokens) +
+         KvCache::bytes_for(files.config, engine.kv, options.context, engine.batch_tokens) + bytes_to_disk(options) +
          files.config.vocab * kBesidePiece;
 }
 
@@ -195,7 +201,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
     engine.kv.byte_limit = least + *options.cache_spare;
   }
   const int64_t usual = usual_bytes(config, engine);
-  const int64_t later = options.beside + (options.shows_later ? bytes_of_others(session->files, config, engine) : 0);
+  const int64_t later = options.beside + bytes_to_disk(options) +
+                        (options.shows_later ? bytes_of_others(session->files, config, engine) : 0);
   const WeightOptions weights = weight_options(options.machine, usual + later);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
   if (usual + later <= available_memory()) engine.kept_free = later;

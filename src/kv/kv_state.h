@@ -68,8 +68,16 @@ struct KvCache::State {
   bool make_room();
   void resize(size_t group, int64_t capacity);
 
+  /** Gives up the place used longest ago, false when there is none. What of it is not on disk yet is on its way there,
+   *  where the writer has room for it. */
+  bool forget_oldest();
+
   /** Of its pages, for the store. */
   PageForm form() const;
+  /** Whether all of the place could be on disk, and, with `now`, be on its way there at once. */
+  bool can_be_stored(const PrefixNode& place, bool now) const;
+  /** Sends what of it is not there to the disk, until `interrupted`: then it is false. */
+  bool store_place(const PrefixNode& place, FunctionRef<bool()> interrupted);
   void keep_to_most_places();
 };
 

@@ -7,7 +7,7 @@
 namespace gemma {
 
 void KvCache::State::keep_to_most_places() {
-  while (remembered.places() > options.remembered) remembered.forget_oldest();
+  while (remembered.places() > options.remembered) forget_oldest();
 }
 
 void KvCache::remember(const PrefixView& text, SeqId id, std::span<const int64_t> places) {

@@ -24,22 +24,7 @@ namespace {
 
 constexpr int32_t kMostPages = 1 << 24;
 constexpr int64_t kMostIndex = 1 << 30;  // bytes
-
-/** "", or why not. A full disk is no reason to end anything, hence no fail(). */
-std::string write_whole(const std::string& path, std::span<const std::byte> bytes, bool sync) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  bool good = file >= 0;
-  while (good && !bytes.empty()) {
-    const ssize_t n = ::write(file, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    good = n > 0;
-    if (good) bytes = bytes.subspan(static_cast<size_t>(n));
-  }
-  good = good && (!sync || ::fsync(file) == 0);
-  const std::string why = good ? "" : std::strerror(errno);
-  if (file >= 0) ::close(file);
-  return why;
-}
+constexpr double kBetweenIndices = 5;    // seconds, while there is always something to do
 
 /** Nothing when it has another size. */
 bool read_whole(const std::string& path, std::span<std::byte> out) {
@@ -109,6 +94,10 @@ PrefixStore::PrefixStore(const PageGroups& groups, PageForm form, std::shared_pt
     : form_(std::move(form)),
       folder_(std::move(folder)),
       path_(folder_->take(form_.fingerprint)),
+      writer_(kMostWaiting,
+              [this](const std::string& why) {
+                folder_->say(fmt::format("cannot be written: {}: nothing more is kept there", why));
+              }),
       pages_([this] {
         std::vector<std::unique_ptr<FilePages>> pages;
         for (const int64_t bytes : form_.page_bytes) {
@@ -126,7 +115,11 @@ PrefixStore::PrefixStore(const PageGroups& groups, PageForm form, std::shared_pt
 }
 
 PrefixStore::~PrefixStore() {
-  if (!path_.empty()) folder_->release(form_.fingerprint, bytes_);
+  if (path_.empty()) return;
+  writer_.finish();
+  works();
+  writer_.finish();
+  folder_->release(form_.fingerprint, bytes_);
 }
 
 std::string PrefixStore::path_of(size_t group, int32_t page) const {
@@ -145,7 +138,7 @@ void PrefixStore::give_back(int64_t bytes) {
 }
 
 void PrefixStore::remove(size_t group, int32_t page) {
-  ::unlink(path_of(group, page).c_str());
+  writer_.remove(path_of(group, page));
   give_back(form_.page_bytes[group]);
 }
 
@@ -175,6 +168,7 @@ void PrefixStore::open() {
   if (!damage.empty()) folder_->say(form_.fingerprint.hex() + "/index: " + damage);
   while (!reserve(0) && tree_.forget_oldest()) {  // the limit may have been larger
   }
+  writer_.finish();
 }
 
 /** Takes the pages of the nodes that are there, and says of the others that they are not kept. */
@@ -206,31 +200,40 @@ void PrefixStore::claim(std::vector<StoredNode>& nodes) {
   for (const auto& [page, unused] : files) remove(page.first, page.second);
 }
 
-int32_t PrefixStore::write(size_t group, std::span<const std::byte> bytes) {
-  if (!works_) return -1;
+bool PrefixStore::could_hold(int64_t bytes) { return works() && bytes < folder_->limit(); }
+
+int32_t PrefixStore::write(size_t group, std::vector<std::byte> bytes) {
+  if (!works()) return -1;
   while (!reserve(std::ssize(bytes))) {
     if (!tree_.forget_oldest()) return -1;
   }
-  FilePages& pages = *pages_[group];
-  const int32_t page = pages.add(form_.hash(bytes));
-  const std::string why = write_whole(path_of(group, page), bytes, false);
-  if (why.empty()) {
-    uncommitted_.push_back({group, page});
-    return page;
-  }
-  pages.drop(page);
-  give_up(why);
-  return -1;
+  const int32_t page = pages_[group]->add(form_.hash(bytes));
+  writer_.write(path_of(group, page), std::move(bytes));
+  fresh_.push_back({group, page});
+  index_is_old_ = true;
+  return page;
 }
 
-void PrefixStore::give_up(const std::string& why) {
-  folder_->say(fmt::format("cannot be written: {}: nothing more is kept there", why));
-  works_ = false;
-  for (const Written& each : std::exchange(uncommitted_, {})) tree_.forget_users(each.group, each.page);
+bool PrefixStore::works() {
+  settle();
+  if (!works_ || writer_.works()) return works_;
+  works_ = index_is_old_ = false;
+  give_back(std::exchange(coming_, {}).bytes);
+  for (const Written& each : std::exchange(fresh_, {})) tree_.forget_users(each.group, each.page);
+  return false;
+}
+
+void PrefixStore::settle() {
+  if (coming_.job == 0 || writer_.done() < coming_.job) return;
+  give_back(std::exchange(index_bytes_, coming_.bytes));
+  fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<int64_t>(coming_.pages));
+  coming_ = {};
 }
 
 bool PrefixStore::read(size_t group, int32_t page, std::span<std::byte> out) {
-  if (read_whole(path_of(group, page), out) && form_.hash(out) == pages_[group]->hash_of(page)) return true;
+  const std::string path = path_of(group, page);
+  const bool there = writer_.find(path, out) || read_whole(path, out);
+  if (there && form_.hash(out) == pages_[group]->hash_of(page)) return true;
   if (!std::exchange(damage_said_, true)) {
     folder_->say(fmt::format("{}/{}-{} is not what was written: what needs it is read anew", form_.fingerprint.hex(),
                              group, page));
@@ -260,22 +263,27 @@ std::vector<StoredNode> PrefixStore::nodes() const {
 }
 
 void PrefixStore::commit() {
-  if (!works_) return;
+  if (commits() || !works_) return;
+  index_is_old_ = false;
   std::string text = write_index(form_, nodes());
   while (!reserve(std::ssize(text))) {
     if (!tree_.forget_oldest()) return;
     text = write_index(form_, nodes());
   }
-  const std::string fresh = path_ + "/index.new";
-  std::string why = write_whole(fresh, std::as_bytes(std::span(text)), true);
-  if (why.empty() && ::rename(fresh.c_str(), (path_ + "/index").c_str()) != 0) why = std::strerror(errno);
-  if (!why.empty()) {
-    ::unlink(fresh.c_str());
-    give_back(std::ssize(text));
-    return give_up(why);
-  }
-  give_back(std::exchange(index_bytes_, std::ssize(text)));
-  uncommitted_.clear();
+  const int64_t bytes = std::ssize(text);
+  coming_ = {writer_.replace(path_ + "/index", std::move(text)), bytes, fresh_.size()};
+  indexed_ = Clock::now();
 }
+
+void PrefixStore::commit_seldom() {
+  if (index_is_old_ && seconds_since(indexed_) > kBetweenIndices) commit();
+}
+
+int64_t PrefixStore::bytes() {
+  settle();
+  return bytes_;
+}
+
+bool PrefixStore::commits() { return works() && coming_.job > 0; }
 
 }  // namespace gemma

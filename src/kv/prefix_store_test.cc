@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -12,6 +14,7 @@
 #include "base/file.h"
 #include "file/testing/files.h"
 #include "kv/prefix_index.h"
+#include "kv/prefix_store.h"
 #include "kv/testing/checked_cache.h"
 #include "kv/testing/random_texts.h"
 
@@ -264,6 +267,74 @@ TEST(PrefixStore, AFullDiskEndsTheSavingAndNothingElse) {
   EXPECT_THAT(disk.lines[0], ::testing::HasSubstr("cannot be written: File too large"));
   EXPECT_EQ(disk.files(), before);
   EXPECT_EQ(found(disk.options(), key), 40);
+}
+
+/** Reads 30 tokens that nobody has read before, and remembers them. */
+PrefixKey remember_one(Checked& c) {
+  const SeqId id = c.create();
+  EXPECT_TRUE(c.feed(id, 30));
+  PrefixKey key = c.key(id);
+  c.cache.remember(key, id);
+  c.cache.release(id);
+  return key;
+}
+
+/** Of a cache that remembers one place. */
+KvOptions forgetful(Disk& disk) {
+  KvOptions options = disk.options();
+  options.remembered = 1;
+  return options;
+}
+
+TEST(PrefixStore, WhatMemoryGivesUpIsOnDiskThoughNothingWasSaved) {
+  Disk disk;
+  Checked c(small_config(), forgetful(disk));
+  std::vector<PrefixKey> keys;
+  for (int i = 0; i < 5; ++i) keys.push_back(remember_one(c));
+  EXPECT_EQ(found(c, keys[0], false), 0);
+  EXPECT_EQ(found(c, keys[3]), 30);  // which may still be on its way
+  for (const PrefixKey& key : keys) EXPECT_EQ(found(c, key), 30);
+  EXPECT_THAT(disk.lines, ::testing::IsEmpty());
+}
+
+TEST(PrefixStore, WhatWasGivenUpIsInTheNextIndex) {
+  Disk disk;
+  PrefixKey key;
+  {
+    Checked c(small_config(), forgetful(disk));
+    key = remember_one(c);
+    remember_one(c);
+    c.cache.forget_remembered();
+    c.cache.save(kNever);
+    EXPECT_FALSE(c.cache.unsaved());
+  }
+  EXPECT_EQ(found(disk.options(), key), 30);
+}
+
+/** A pipe that nobody reads takes nothing: it is a disk that stands still. */
+TEST(PrefixStore, ADiskThatIsSlowIsNotWaitedFor) {
+  Disk disk;
+  Config large;  // 8 MB of 30 tokens
+  large.layers = {layer_of(6, 1, 2, 0), layer_of(0, 64, 512, 1)};
+  Checked c(large, forgetful(disk));
+  const fs::path folder = *std::ranges::find_if(fs::directory_iterator(disk.path), fs::directory_iterator(),
+                                                [](const auto& each) { return each.is_directory(); });
+  const std::string pipe = folder / "0-0";  // the first page that is written
+  ASSERT_EQ(::mkfifo(pipe.c_str(), S_IRUSR | S_IWUSR), 0);
+  std::vector<PrefixKey> keys;
+  for (int i = 0; i < 12; ++i) keys.push_back(remember_one(c));
+  EXPECT_LE(c.cache.bytes_on_disk(), PrefixStore::kMostWaiting);
+  EXPECT_EQ(found(c, keys[10]), 0);
+  EXPECT_EQ(found(c, keys[1]), 30);  // which waits to be written
+  int asked = 0;
+  c.cache.save([&asked] { return ++asked > 3; });  // as the server does it until a request comes
+  const int reader = ::open(pipe.c_str(), O_RDWR | O_CLOEXEC);
+  c.cache.save(kNever);
+  ::close(reader);
+  const PrefixKey key = remember_one(c);
+  remember_one(c);
+  EXPECT_EQ(found(c, key), 30);
+  EXPECT_THAT(disk.lines, ::testing::IsEmpty());
 }
 
 PageForm some_form() { return {Fingerprint::of("x"), 4, {100, 200}}; }

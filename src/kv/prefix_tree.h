@@ -71,7 +71,9 @@ class PrefixTree {
    *  for; those that are there already become fresh. The sequence changes to pages of the tree that hold the same. */
   void remember(const PrefixView& text, CachedSequence& sequence, std::span<const int64_t> places);
 
-  /** Gives up the place used longest ago; false when there is none. */
+  /** The place used longest ago; null: there is none. */
+  const PrefixNode* oldest() const { return by_age_.empty() ? nullptr : *by_age_.begin(); }
+  /** Gives it up; false when there is none. */
   bool forget_oldest();
   int places() const { return static_cast<int>(by_age_.size()); }
   /** Gives up all places that need this page. */

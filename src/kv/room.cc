@@ -57,7 +57,7 @@ bool KvCache::State::make_room() {
   };
   do {
     if (attempt(false)) return true;
-  } while (remembered.forget_oldest());
+  } while (forget_oldest());
   return attempt(true);
 }
 
@@ -92,7 +92,7 @@ bool KvCache::shrink_to(int64_t bytes) {
     if (!fits(&PagePool::used)) continue;
     for (size_t g = 0; g < s.pools.size(); ++g) s.resize(g, capacities[g]);
     return true;
-  } while (s.remembered.forget_oldest());
+  } while (s.forget_oldest());
   return false;
 }
 

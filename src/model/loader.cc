@@ -2,10 +2,12 @@
 #include "model/loader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "base/error.h"
 #include "config/names.h"
+#include "model/loading.h"
 #include "tensor/pack.h"
 
 namespace gemma {
@@ -14,7 +16,16 @@ namespace {
 /** Same count and the same sizes; a scalar counts as [1] (layer_scalar is stored both ways). */
 bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.count() == 1 && b.count() == 1); }
 
+std::atomic<bool> stopped{false};
+
+void read_rows(const StoredTensor& stored, const ModelFile& file, int64_t first, int64_t n, std::span<std::byte> out) {
+  if (stopped.load()) fail(file.name(), "is not read any more");
+  stored.read_rows(file, first, n, out);
+}
+
 }  // namespace
+
+void stop_loading() { stopped.store(true); }
 
 Loader::Loader(const ModelFile& file, const Config& config, Ops& ops, Options options)
     : file_(file), config_(config), ops_(ops), map_(file, config), options_(options) {}
@@ -43,12 +54,12 @@ Tensor Loader::matrix(std::string_view bare, std::initializer_list<int64_t> shap
   if (options_.count_only) return {};
   if (type == stored.dtype) {
     return ops_.load_weight(type, stored.shape, [&](int64_t first, int64_t n, std::span<std::byte> out) {
-      stored.read_rows(file_, first, n, out);
+      read_rows(stored, file_, first, n, out);
     });
   }
   return ops_.load_weight(type, stored.shape, [&](int64_t first, int64_t n, std::span<std::byte> out) {
     std::vector<std::byte> raw(static_cast<size_t>(bytes_of(stored.dtype, n * stored.shape.cols())));
-    stored.read_rows(file_, first, n, raw);
+    read_rows(stored, file_, first, n, raw);
     unpack(stored.dtype, raw, {reinterpret_cast<float*>(out.data()), out.size() / sizeof(float)});
   });
 }
@@ -64,7 +75,7 @@ Linear Loader::linear_reordered(std::string_view bare, std::initializer_list<int
   if (options_.count_only) return {{}, std::string(bare)};
   const auto read = [&](int64_t first, int64_t n, std::span<std::byte> out) {
     std::vector<std::byte> raw(static_cast<size_t>(bytes_of(stored.dtype, n * width)));
-    stored.read_rows(file_, first * rows_a_row, n * rows_a_row, raw);
+    read_rows(stored, file_, first * rows_a_row, n * rows_a_row, raw);
     std::vector<float> values(static_cast<size_t>(n * width)), turned(values.size());
     unpack(stored.dtype, raw, values);
     for (int64_t i = 0; i < n * width; ++i) {
@@ -82,7 +93,7 @@ Tensor Loader::table(std::string_view bare, std::initializer_list<int64_t> shape
   if (options_.count_only) return {};
   const Shape rows{stored.shape.rows(), stored.shape.cols()};
   return ops_.load_rows(stored.dtype, rows, [&](int64_t first, int64_t n, std::span<std::byte> out) {
-    stored.read_rows(file_, first, n, out);
+    read_rows(stored, file_, first, n, out);
   });
 }
 

@@ -297,6 +297,7 @@ void ModelRegistry::refuse(const std::string& name, const std::string& why) {
   std::vector<Waiter> waiters;
   {
     const std::lock_guard lock(state_->mutex);
+    if (state_->stopped) return;  // those who wait are let go as they are
     waiters.swap(state_->entries.at(name).waiters);
     state_->shelf.refused(name);
   }

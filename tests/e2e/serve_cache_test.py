@@ -12,7 +12,7 @@ import unittest
 
 import tiny_model
 from serve_support import Server, user
-from support import GOLDEN, ProgramTest
+from support import GOLDEN, PATIENCE, ProgramTest
 
 CHAT = "/v1/chat/completions"
 PICTURE = GOLDEN / "preprocess" / "images" / "wide_40x150.png"
@@ -91,6 +91,25 @@ class ServeCacheTest(ProgramTest):
             time.sleep(0.5)
         server.stop(signal.SIGKILL)
         self.assertEqual(self.once()[:3], (tokens - 1, tokens, answer))
+
+    def with_room_for(self, megabytes):
+        """Options of a server whose memory has so much for keys and values, by what one says that has too little."""
+        args = ("--context", "2048", "--media-cache", "1MB")
+        said = self.error("serve", self.model, "--port", "0", *args, "--memory", "100MB")
+        found = re.search(r"\((\d+) MB available, less (\d+) MB for a step\)", said)
+        return (*args[2:], "--memory", f"{100 - int(found[1]) + int(found[2]) + megabytes}MB")
+
+    def test_what_a_busy_server_gives_up_is_kept_though_it_is_killed(self):
+        server = self.server(*self.with_room_for(3))
+        _, tokens, answer = self.ask(server, "0 " + TEXT)
+        end, asked = time.monotonic() + 60 * PATIENCE, 0
+        while not any(each.name == "index" for each in self.files()):
+            self.assertLess(time.monotonic(), end)
+            asked += 1
+            self.ask(server, f"{asked} " + TEXT)
+        self.assertEqual(self.ask(server, "0 " + TEXT), (tokens - 1, tokens, answer))
+        server.stop(signal.SIGKILL)
+        self.assertEqual(self.once(text="0 " + TEXT)[:3], (tokens - 1, tokens, answer))
 
     def test_pictures_are_known_again(self):
         url = "data:image/png;base64," + base64.b64encode(PICTURE.read_bytes()).decode()

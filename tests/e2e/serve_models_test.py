@@ -12,6 +12,7 @@ import time
 import unittest
 
 import tiny_model
+from pull_test import Hub
 from serve_support import Server, user
 from support import MODEL, PATIENCE, ProgramTest
 
@@ -281,6 +282,104 @@ class RoomTest(ModelsTest):
             self.assertEqual(server.stop(), 0)  # who has asked is answered
             thread.join()
             self.assertEqual(len(found), 1)
+
+    def asked_for_real(self):
+        """A server that loads a model, and who has asked for that."""
+        self.make("one")
+        (self.models / "real.gguf").symlink_to(MODEL)
+        server = self.serve()
+        body = json.dumps(question("real")).encode()
+        wire = socket.create_connection(("127.0.0.1", server.port))
+        wire.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+        time.sleep(0.1)
+        return server, wire
+
+    def test_a_second_signal_does_not_wait_for_a_load(self):
+        server, wire = self.asked_for_real()
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        self.assertEqual(server.stop(), 0)
+        wire.close()
+        self.assertNotIn("loaded", server.log.split("stopping")[1])
+
+    def test_a_load_that_nobody_wants_any_more_is_not_waited_for(self):
+        server, wire = self.asked_for_real()
+        wire.close()
+        time.sleep(0.1)
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("loaded", server.log.split("stopping")[1])
+
+
+class KeptTest(ModelsTest):
+    """What models keep on disk is theirs."""
+
+    TEXTS = {name: f"Of {name}: every word of this is read once. " * 20 for name in ("one", "two")}
+
+    def setUp(self):
+        super().setUp()
+        self.make("one", "two")
+
+    def kept(self, *args):
+        return self.serve("--cache-dir", self.folder / "cache", "--context", 2048, *args)
+
+    def ask(self, server, name, text):
+        """(tokens that were known, that could have been known, answer)"""
+        body = question(name, messages=user(text), temperature=0, max_tokens=5)
+        found = server.json("/v1/chat/completions", body)
+        usage = found["usage"]
+        known = usage["prompt_tokens_details"]["cached_tokens"]
+        return known, usage["prompt_tokens"] - 1, found["choices"][0]["message"]["content"]
+
+    def test_each_goes_on_where_it_was_and_never_where_the_other_was(self):
+        server = self.kept()
+        fresh = {name: self.ask(server, name, text) for name, text in self.TEXTS.items()}
+        self.assertEqual([known for known, _, _ in fresh.values()], [0, 0])
+        self.assertEqual(server.stop(), 0)
+        server = self.kept()
+        for name, other in (("one", "two"), ("two", "one")):
+            _, most, answered = fresh[name]
+            self.assertEqual(self.ask(server, name, self.TEXTS[name]), (most, most, answered))
+            self.assertLess(self.ask(server, name, self.TEXTS[other])[0], 20)  # how prompts begin
+        self.assertEqual(len([each for each in (self.folder / "cache").iterdir() if each.is_dir()]), 2)
+        self.assertNotIn("cache", server.log)
+
+    def test_a_model_that_was_unloaded_goes_on_where_it_was(self):
+        server = self.kept("--idle", 1)
+        _, most, answered = self.ask(server, "one", self.TEXTS["one"])
+        eventually(lambda: self.loaded(server) == [])
+        self.assertEqual(self.ask(server, "one", self.TEXTS["one"]), (most, most, answered))
+
+
+class PulledTest(ModelsTest):
+    def setUp(self):
+        super().setUp()
+        self.env["HF_HOME"] = str(self.folder / "hf")
+        for name in ("HF_TOKEN", "HF_HUB_CACHE", "HF_TOKEN_PATH"):
+            self.env.pop(name, None)
+
+    def test_what_was_pulled_is_listed_loaded_and_answers(self):
+        self.make("one", "two")
+        wanted = self.alone("one")
+        hub = Hub({each.name: each.read_bytes() for each in (self.models / "one").iterdir()})
+        self.addCleanup(hub.server_close)
+        self.addCleanup(hub.shutdown)
+        self.env["HF_ENDPOINT"] = hub.url
+        self.out("pull", "owner/name")
+        asked = len(hub.asked)
+        shutil.rmtree(self.models / "one")
+        server = self.serve("--pulled")
+        self.assertEqual([each["id"] for each in server.get("/v1/models")["data"]], ["owner/name", "two"])
+        self.assertEqual(server.get("/v1/models/owner/name")["loaded"], False)
+        self.assertEqual(self.loaded(server), [])
+        self.assertEqual(answer(server, "owner/name"), wanted)
+        self.assertEqual(self.loaded(server), ["owner/name"])
+        self.assertEqual(answer(server, "owner/name:latest"), wanted)  # as Ollama's clients say it
+        alone = Server(self, model="--pulled")
+        self.servers.append(alone)
+        self.assertEqual(answer(alone, "default"), wanted)
+        self.assertEqual(len(hub.asked), asked)  # nothing more is fetched
 
 
 if __name__ == "__main__":

@@ -183,6 +183,8 @@ int HttpServer::open_connections() const { return state_->connections.load(); }
 void HttpServer::run() {
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
   state_->context.run();
+  error_code ignored;
+  state_->signals.clear(ignored);  // whoever is not content with how the rest ends has the system's way
 }
 
 void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said) {

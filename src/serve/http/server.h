@@ -46,7 +46,8 @@ class HttpServer {
    *  ended. run() returns when the last one is, or after `grace`. */
   void stop(std::chrono::milliseconds grace);
 
-  /** Before run(): the first SIGINT or SIGTERM calls `said` and stop(grace), the second one stop(0). */
+  /** Before run(): the first SIGINT or SIGTERM calls `said` and stop(grace), the second one stop(0). After
+   *  run() they end the process as if nobody had asked for them. */
   void stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said);
 
   int open_connections() const;
