@@ -6,12 +6,16 @@ on a quiet machine.
     tests/bench/serve.py                            E2B in q4_0, random weights; everything
     tests/bench/serve.py --model models/gemma-3-270m-q4_k_m.gguf --only clients agent
     tests/bench/serve.py --only prefix --json result.json
-    tests/bench/serve.py --only fair soak idle      ours alone
+    tests/bench/serve.py --only fair masks compile soak idle        ours alone
 
 clients: answers of 64 tokens to prompts of 128 at 1, 8 and 32 clients at once: tokens a second of all together.
 prefix:  8 clients whose prompts begin with the same 2000 tokens; the median time to the first token of a second round
          with other endings.
 fair:    seconds to the first token of a key alone, and beside another key that has sent 32 requests.
+masks:   milliseconds of a step in which answers that keep to a schema are made, over those of others, at 1 and 8
+         clients, by what the server counts; prompts are known before.
+compile: gaps between the tokens of one client's stream, alone and while three others send schemas that are new and take
+         long to compile; the stream is the same, so each token is compared with itself.
 agent:   20 turns, each the whole text before and 380 tokens more, up to 8000: seconds of all.
 soak:    64 clients for 60 s, a third of which leave before their answer is whole, behind as many that fill the cache:
          errors, growth of memory.
@@ -45,6 +49,18 @@ CLIENTS = (1, 8, 32)
 SYSTEM, TAIL, TURNS, GROWTH = 2000, 48, 20, 380
 SOAK_CLIENTS, SOAK_ROOM = 64, 500_000_000
 FAIR_ASKED, FAIR_MANY = 5, 32
+RIVALS, COMPILE_TOKENS = 3, 128
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 1},
+        "age": {"type": "integer", "minimum": 0, "maximum": 130},
+        "colour": {"enum": ["red", "green", "blue", "none"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["name", "age", "colour", "tags"],
+}
+PEOPLE = {"type": "array", "items": PERSON, "minItems": 50}
 
 
 def words(count, *seed):
@@ -149,6 +165,90 @@ def fair(side, o):
     return {"alone_s": one, "beside_s": other, "beside_most_s": max(beside), "ratio": other / one}
 
 
+def made(server, prompts, o, **more):
+    """Milliseconds in which a step of answers alone was made, and tokens that were guessed right."""
+    names = ("generate_seconds_total", "steps_total", "accepted_tokens_total")
+    before = [server.counter(name) for name in names]
+    answers, _ = at_once([lambda prompt=prompt: server.complete(prompt, o.gen, **more) for prompt in prompts])
+    for answer in answers:
+        if answer["usage"]["completion_tokens"] != o.gen:
+            raise SystemExit(f"an answer of {answer['usage']} tokens, expected {o.gen}")
+    seconds, steps, guessed = (server.counter(name) - was for name, was in zip(names, before))
+    return 1000 * seconds / steps, guessed
+
+
+def masks_of(count, o):
+    """Milliseconds of a step, with a schema and without."""
+    with serve_sides.Gemma(o).started(parallel=count, context=512) as server:
+        prompts = [words(16, "masks", i) for i in range(count)]
+        for prompt in prompts:
+            server.complete(prompt, 1, structured_outputs={"json": PEOPLE})
+        free, held = [], []
+        for i in range(o.rounds):
+            free.append(made(server, prompts, o, seed=i))
+            held.append(made(server, prompts, o, seed=i, structured_outputs={"json": PEOPLE}))
+    one, other = (statistics.median(each for each, _ in some) for some in (free, held))
+    guessed = [sum(each for _, each in some) for some in (free, held)]
+    return {
+        "free_ms": one,
+        "held_ms": other,
+        "over": other / one - 1,
+        "guessed": guessed[0],
+        "held_guessed": guessed[1],
+    }
+
+
+def late(server, o, seed, rival=None):
+    """Gaps between the tokens of a stream in milliseconds, while rivals ask; how often they did."""
+    over, asked = threading.Event(), [0] * RIVALS
+
+    def work(i):
+        while not over.is_set():
+            asked[i] += 1
+            if server.status("word " * 1000, 1, **rival(seed, i, asked[i])) != 400:  # it is longer than the context
+                raise SystemExit("expected a prompt that is refused once its schema is compiled")
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(RIVALS if rival else 0)]
+    for thread in threads:
+        thread.start()
+    times = server.times(words(16, "compile"), COMPILE_TOKENS, seed=seed)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return [1000 * (b - a) for a, b in zip(times, times[1:])], sum(asked)
+
+
+def heavy_schema(seed, client, turn):
+    times = 700 + 100 * client + turn % 100
+    pattern = rf"^([a-z]+[0-9]{{1,9}}{seed}{client}{turn}){{1,{times}}}$"
+    return {"structured_outputs": {"json": {"type": "string", "pattern": pattern}}}
+
+
+def compile_schemas(side, o):
+    """How late tokens are, of all rounds."""
+    out = {}
+    with side.started(parallel=4, context=512) as server:
+        server.status("word", 1, **heavy_schema(0, 0, 0))  # reads the vocabulary
+        server.times(words(16, "compile"), 8)
+        begun = time.monotonic()
+        if server.status("word " * 1000, 1, **heavy_schema(0, 0, 1)) != 400:
+            raise SystemExit("expected a prompt that is refused")
+        out["compiles_ms"] = 1000 * (time.monotonic() - begun)
+        gaps = {"alone": [], "plain": [], "beside": []}
+        compiled = 0
+        for i in range(o.rounds):
+            gaps["alone"] += late(server, o, i)[0]
+            gaps["plain"] += late(server, o, i, lambda *which: time.sleep(out["compiles_ms"] / 1000) or {})[0]
+            found, asked = late(server, o, i, heavy_schema)
+            gaps["beside"] += found
+            compiled += asked
+    for name, each in gaps.items():
+        cuts = statistics.quantiles(each, n=100)
+        out |= {f"{name}_ms": cuts[49], f"{name}_99_ms": cuts[98], f"{name}_most_ms": max(each)}
+    later = statistics.quantiles((b - a for a, b in zip(gaps["alone"], gaps["beside"])), n=100)
+    return out | {"schemas": compiled, "later_ms": later[49], "later_99_ms": later[98]}
+
+
 def crowd(server, seconds, seed):
     """Clients that ask all the time, some of which leave; how many answers were whole, left, or errors."""
     end = time.monotonic() + seconds
@@ -205,7 +305,9 @@ def measure(o, ours, theirs):
             ways = [work(side, o) for side in (ours, theirs)]
             best = [min(each.values()) for each in ways]
             yield f"{name}, s", {"ways": ways, "ours": best[0], "theirs": best[1]}
-    for name, work in (("fair", fair), ("soak", soak), ("idle", idle)):
+    for count in (1, 8) if "masks" in o.only else []:
+        yield f"masks, {count} clients", masks_of(count, o)
+    for name, work in (("fair", fair), ("compile", compile_schemas), ("soak", soak), ("idle", idle)):
         if name in o.only:
             yield name, work(ours, o)
 
@@ -219,13 +321,13 @@ def print_row(name, row):
 
 def parse():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["clients", "prefix", "agent", "fair", "soak", "idle"]
+    parts = ["clients", "prefix", "agent", "fair", "masks", "compile", "soak", "idle"]
     a.add_argument("--only", nargs="+", choices=parts, default=parts)
     a.add_argument("--model", type=pathlib.Path, help="a GGUF file; default: E2B in q4_0 with random weights")
     a.add_argument("--clients", nargs="+", type=int, default=CLIENTS)
     a.add_argument("--prompt", type=int, default=128)
     a.add_argument("--gen", type=int, default=64)
-    a.add_argument("--rounds", type=int, default=1, help="of clients: each ours, then theirs")
+    a.add_argument("--rounds", type=int, default=1, help="of clients, masks, compile: each way in turn")
     a.add_argument("--seconds", type=float, default=60, help="of soak")
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--program", default=ROOT / "build/release/apps/gemma4", type=pathlib.Path)

@@ -48,16 +48,41 @@ class Running:
     def body(self, prompt, tokens, **more):
         return json.dumps({"prompt": prompt, "max_tokens": tokens, **CHOOSING, **self.extra, **more}).encode()
 
-    def complete(self, prompt, tokens, key=None):
+    def complete(self, prompt, tokens, key=None, **more):
         head = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
-        connection.request("POST", "/v1/completions", self.body(prompt, tokens), head)
+        connection.request("POST", "/v1/completions", self.body(prompt, tokens, **more), head)
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
         if answer.status != 200:
             raise RuntimeError(f"{answer.status}: {text}")
         return json.loads(text)
+
+    def times(self, prompt, tokens, **more):
+        """When the pieces of a stream came."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
+        connection.request("POST", "/v1/completions", self.body(prompt, tokens, stream=True, **more))
+        answer = connection.getresponse()
+        times = [time.monotonic() for line in answer if line.startswith(b"data: {")]
+        connection.close()
+        return times
+
+    def status(self, prompt, tokens, **more):
+        """Asks, whatever comes of it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
+        connection.request("POST", "/v1/completions", self.body(prompt, tokens, **more))
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status
+
+    def counter(self, name):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return float(re.search(rf"^gemma4_{name} (\S+)", text, re.M)[1])
 
     def leave(self, prompt, tokens, seconds):
         """Asks for a stream, and is gone after a while without a word."""
