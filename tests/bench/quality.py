@@ -3,13 +3,20 @@
 
     python tests/bench/quality.py --folder build/quality > tables.md
     python tests/bench/quality.py --folder build/quality --stride 512 --no-peer
+    python tests/bench/quality.py --folder build/quality --tables caches
 
 Gemma 3 270M is at hand as Q4_K_M only. Its weights, made f32, are the reference: with f32 activations and an f32 cache
 they predict a text (quality_text.py) and leave their best 1024 logits of each row in a file. Then every type of weights
 is made from those f32 weights and compared with that file: as the program runs it, and with f32 activations; and
 llama.cpp runs the same files over the same windows and is compared with its own f32 weights, activations and cache
-(those with ours, in the row "f32, f32, f32, llama.cpp"). A result that lies in the folder is not made again: remove it
-to measure once more, or name a new folder. --show prints what is there.
+(those with ours, in the row "f32, f32, f32, llama.cpp").
+
+Types of caches are compared in lockstep over the whole vocabulary, each program with itself: f32 weights and
+activations, an f32 cache on one side. llama.cpp's is without flash attention there, which would read it as f16, and
+with it, as is its default, on the other.
+
+A result that lies in the folder is not made again: remove it to measure once more, or name a new folder. --show prints
+what is there.
 """
 
 import argparse
@@ -26,11 +33,20 @@ import quality_text  # noqa: E402
 
 ROOT = llama_install.ROOT
 CONTEXT = 512
-# Keys/values; what stands behind a comma is for layers with a window.
-CACHES = ("bf16", "kv8", "tq4", "tq4,tq4", "tq3/tq4", "tq3", "tq2")
-PEER_CACHES = ("F16", "Q8_0", "Q4_0")
+# Keys/values, and behind a comma those of layers with a window; bits a value of layers without and with one.
+CACHES = {
+    "bf16": "16",
+    "kv8": "8.5",
+    "tq4": "4.13, 8.5",
+    "tq4,tq4": "4.13",
+    "tq3/tq4": "3.63, 8.5",
+    "tq3": "3.13, 8.5",
+    "tq3,tq3": "3.13",
+    "tq2": "2.13, 8.5",
+}
+PEER_CACHES = {"F16": "16", "Q8_0": "8.5", "Q5_0": "5.5", "Q4_0": "4.5"}
 TYPES = ("f32", "bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
-COLUMNS = ("weights", "activations", "cache", "program", "MB", "perplexity", "KL mean", "99 %", "largest", "same top-1")
+MEASURES = ("perplexity", "KL mean", "99 %", "largest", "same top-1")
 
 
 class Folder:
@@ -77,6 +93,14 @@ class Folder:
         """Runs the reference where its file is missing; its perplexity."""
         save = ["--dtype", "f32", "--kv", "f32", "--save-logits", self.logits]
         return self.result("reference", lambda: self.perplexity("f32", *save))
+
+    def cache(self, kv):
+        sides = ["--dtype", "f32", "--kv", kv, "--reference-dtype", "f32", "--reference-kv", "f32"]
+        return self.result(f"cache-{kv}", lambda: self.perplexity("f32", *sides))
+
+    def peer_caches(self):
+        """Results of all of PEER_CACHES by name, or None."""
+        return self.result("cache-llama", lambda: run_peer_caches(self.model("f32"), self.logits))
 
     def peer(self, kind, cache):
         return self.result(f"{kind}-llama-{cache.lower()}", lambda: self.run_peer(kind, cache))
@@ -129,6 +153,17 @@ def compare(logits, row):
     return float(lse - x[row["target"]]), float(kl), int(x.argmax()) == int(row["ids"][0])
 
 
+def compare_whole(reference, logits, target):
+    """The same three over the whole vocabulary."""
+    import numpy as np
+
+    p, q = reference.astype(np.float64), logits.astype(np.float64)
+    for x in (p, q):  # to logarithms of probabilities
+        x -= x.max()
+        x -= np.log(np.exp(x).sum())
+    return float(-q[target]), float((np.exp(p) * (p - q)).sum()), int(p.argmax()) == int(q.argmax())
+
+
 def keep(logits, row):
     """A row of the same ids and target, as --save-logits would have it from these logits."""
     import numpy as np
@@ -160,6 +195,31 @@ def run_peer(path, cache, logits, save=None):
     peer.close()
     if save:
         save.write_bytes(b"".join([kept.head.tobytes(), kept.tokens.tobytes(), *made]))
+    return summary(found)
+
+
+def run_peer_caches(path, logits):
+    """All contexts go through the windows side by side, so the reference is run once."""
+    import llama
+
+    kept = Kept(logits)
+    reference = llama.Llama(path, context=kept.context, cache="F32")
+    peers = {cache: llama.Llama(path, context=kept.context, cache=cache, flash=True) for cache in PEER_CACHES}
+    found = {cache: [] for cache in peers}
+    for ids, rows in kept.windows():
+        reference.forget()
+        exact = reference.logits(ids, kept.skip)
+        for cache, peer in peers.items():
+            peer.forget()
+            for p, q, row in zip(exact, peer.logits(ids, kept.skip), rows):
+                found[cache].append(compare_whole(p, q, row["target"]))
+    return {cache: summary(some) for cache, some in found.items()}
+
+
+def summary(found):
+    """Of what compare() says of each token: the part of `gemma4 perplexity --json` that tables show."""
+    import numpy as np
+
     nll, kl, same = map(np.array, zip(*found))
     return {
         "perplexity": float(np.exp(nll.mean())),
@@ -178,16 +238,17 @@ def line(*cells):
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
-def row(folder, kind, activations, cache, program, result):
+def head(*columns):
+    line(*columns, *MEASURES)
+    line(*["---"] * len(columns + MEASURES))
+
+
+def row(result, *cells):
     if result is None:
         return
     kl = result["kl"]
     line(
-        kind,
-        activations,
-        cache,
-        program,
-        f"{folder.model(kind).stat().st_size / 1e6:.0f}",
+        *cells,
         f"{result['perplexity']:.3f}",
         f"{kl['mean']:.2e} ± {kl['error']:.0e}",
         f"{kl['p99']:.1e}",
@@ -196,28 +257,40 @@ def row(folder, kind, activations, cache, program, result):
     )
 
 
-def tables(o):
-    folder = Folder(o)
+def what(folder):
+    """The text, the windows and the reference, as a sentence or two."""
     reference = folder.reference()
     windows, text = reference["windows"], reference["text"]
     print(
         f"Text: {text['bytes']} bytes, sha256 {quality_text.digest(folder.text.read_bytes())[:16]}…, {text['tokens']} "
         f"tokens; {windows['count']} windows of {windows['context']} tokens, one every {windows['stride']}, "
         f"{reference['counted']['tokens']} tokens counted. Reference: perplexity {reference['perplexity']:.3f} ± "
-        f"{reference['perplexity_error']:.3f}.\n"
+        f"{reference['perplexity_error']:.3f}."
     )
-    line(*COLUMNS)
-    line(*["---"] * len(COLUMNS))
+
+
+def weights_table(folder):
+    o = folder.options
+    head("weights", "activations", "program", "MB")
     for kind in o.types:
+        size = f"{folder.model(kind).stat().st_size / 1e6:.0f}"
         if kind != "f32":
-            row(folder, kind, "as it runs", "f32", "gemma4", folder.ours(kind, "model", "f32"))
-            row(folder, kind, "f32", "f32", "gemma4", folder.ours(kind, "f32", "f32"))
+            row(folder.ours(kind, "model", "f32"), kind, "as it runs", "gemma4", size)
+            row(folder.ours(kind, "f32", "f32"), kind, "f32", "gemma4", size)
         if o.peer:
-            row(folder, kind, "as it runs", "f32", "llama.cpp", folder.peer(kind, "F32"))
-    for kv in CACHES:
-        row(folder, "f32", "f32", kv, "gemma4", folder.ours("f32", "f32", kv))
-    for cache in PEER_CACHES if o.peer else ():
-        row(folder, "f32", "as it runs", cache.lower(), "llama.cpp", folder.peer("f32", cache))
+            row(folder.peer(kind, "F32"), kind, "as it runs", "llama.cpp", size)
+
+
+def caches_table(folder):
+    head("cache", "bits a value", "program")
+    for kv, bits in CACHES.items():
+        row(folder.cache(kv), kv, bits, "gemma4")
+    found = folder.peer_caches() if folder.options.peer else None
+    for cache, bits in PEER_CACHES.items() if found else ():
+        row(found[cache], cache.lower(), bits, "llama.cpp")
+
+
+TABLES = {"weights": weights_table, "caches": caches_table}
 
 
 def main():
@@ -225,7 +298,8 @@ def main():
     a.add_argument("--folder", required=True, help="where models and results are kept (about 6 GB)")
     a.add_argument("--program", default=str(ROOT / "build/release/apps/gemma4"))
     a.add_argument("--model", default=str(ROOT / "models/gemma-3-270m-q4_k_m.gguf"))
-    a.add_argument("--types", nargs="*", default=TYPES)
+    a.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
+    a.add_argument("--types", nargs="*", default=TYPES, help="of weights")
     a.add_argument("--stride", type=int, default=2048, help="a window every so many tokens (512: the whole text)")
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--show", action="store_true", help="print what the folder holds, measure nothing")
@@ -235,7 +309,11 @@ def main():
         python = llama_install.interpreter()
         if str(python) != sys.executable:
             sys.exit(subprocess.call([str(python), __file__, *sys.argv[1:]]))
-    tables(options)
+    folder = Folder(options)
+    what(folder)
+    for table in options.tables:
+        print()
+        TABLES[table](folder)
 
 
 if __name__ == "__main__":

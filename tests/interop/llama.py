@@ -14,7 +14,7 @@ class Llama:
     """A GGUF file loaded on the CPU, with no flash attention and an f32 cache: as exact as it can be asked to be.
     Values that are cached in blocks are read by its flash attention alone."""
 
-    def __init__(self, path, context=512, cache="F32"):
+    def __init__(self, path, context=512, cache="F32", flash=False):
         import llama_cpp as lib
 
         self.lib = lib
@@ -33,7 +33,7 @@ class Llama:
         c.n_ctx = c.n_batch = c.n_ubatch = context
         c.n_threads = c.n_threads_batch = os.cpu_count()
         c.type_k = c.type_v = getattr(lib, "GGML_TYPE_" + cache)
-        c.flash_attn_type = int(cache.startswith("Q"))
+        c.flash_attn_type = int(flash or cache.startswith("Q"))
         c.swa_full = True
         self.context = lib.llama_init_from_model(self.model, c)
         self.vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(self.model))
