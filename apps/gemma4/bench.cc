@@ -79,6 +79,7 @@ BenchResult measure(const BenchOptions& o) {
   result.name = model.file->name();
   result.file_bytes = model.file->total_bytes();
   result.load_seconds = model.load_seconds;
+  result.load_bytes = model.load_bytes;
   {
     Bencher bencher(model, o, *ops, pool);
     bencher.run();  // pools grow, pages are touched
@@ -86,6 +87,7 @@ BenchResult measure(const BenchOptions& o) {
     result.memory = process_memory();
     result.cache_bytes = bencher.engine().cache().bytes_allocated();
   }
+  if (!o.no_roofs && o.random_size.empty()) result.copy_speed = copy_speed(*model.file, pool);
   if (o.per_op) measure_ops(model, *ops, pool, result);
   const KvOptions kv = bench_kv_options(o);
   result.prefill = prefill_work(*model.model, kv, o.prompt, o.depth);

@@ -38,10 +38,13 @@ struct BenchModel {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Drafter> drafter;
   double load_seconds = 0;
+  int64_t load_bytes = 0;  // of weights
 };
 /** Fails when there is no such model, or when its weights do not fit the memory, before anything is read of them. */
 void check_bench_model(const BenchOptions& options, Ops& ops);
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops);
+/** Bytes a second that all threads copy from a file in the page cache into memory that is new to the process. */
+double copy_speed(const ModelFile& file, ThreadPool& threads);
 
 inline constexpr int kBenchBatchTokens = 512;  // rows of a step
 KvOptions bench_kv_options(const BenchOptions& options);
@@ -94,7 +97,8 @@ struct BenchResult {
   std::string name, isa;
   BenchOptions options;  // with the number of threads in use
   double load_seconds = 0;
-  int64_t file_bytes = 0;
+  int64_t load_bytes = 0, file_bytes = 0;
+  double copy_speed = 0;  // beside loading, in bytes a second; 0 where it was not measured
   std::vector<BenchRun> runs;
   BenchWork prefill, decode;  // of the prompt of one sequence, of one step of all
   cpu::Roofs roofs;           // with --no-roofs none
@@ -108,6 +112,7 @@ struct BenchResult {
   Spread decode_rate() const;
   double prefill_seconds() const;  // of the prompt of one sequence, at the median rate
   double step_seconds() const;
+  double load_speed() const { return static_cast<double>(load_bytes) / load_seconds; }
   BenchRun guesses() const;  // sums of all runs
 };
 

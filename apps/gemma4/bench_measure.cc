@@ -3,6 +3,7 @@
 #include <algorithm>
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/random.h"
 #include "convert/random_model.h"
 #include "engine/memory_plan.h"
@@ -36,9 +37,9 @@ ModelFile random_file(const BenchOptions& o, bool drafter) {
   return ModelFile::open(std::move(sources));
 }
 
-std::shared_ptr<const ModelFile> open_file(const BenchOptions& o) {
-  return std::make_shared<const ModelFile>(o.random_size.empty() ? ModelFile::open(local_model(o.model).path)
-                                                                 : random_file(o, false));
+std::shared_ptr<ModelFile> open_file(const BenchOptions& o) {
+  return std::make_shared<ModelFile>(o.random_size.empty() ? ModelFile::open(local_model(o.model).path)
+                                                           : random_file(o, false));
 }
 
 std::shared_ptr<const Drafter> load_drafter(const BenchOptions& o, const Config& target, Ops& ops) {
@@ -81,15 +82,37 @@ void check_bench_model(const BenchOptions& options, Ops& ops) {
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   const auto start = Clock::now();
   BenchModel out;
-  out.file = open_file(options);
-  if (has_tokenizer(*out.file)) out.tokenizer = Tokenizer::from(*out.file);
-  Config config = Config::from(*out.file);
+  const std::shared_ptr<ModelFile> file = open_file(options);
+  out.file = file;
+  if (has_tokenizer(*file)) out.tokenizer = Tokenizer::from(*file);
+  Config config = Config::from(*file);
+  file->forget_vocabulary();
+  trim_heap();
   config.special.eos.clear();  // an answer is as long as it is asked to be
   out.drafter = load_drafter(options, config, ops);
   const int64_t leave = bytes_beside_weights(config, options, engine_options(options, out.drafter));
-  out.model = Model::load(out.file, std::move(config), ops, weight_options(options.machine, leave));
+  const WeightOptions weights = weight_options(options.machine, leave);
+  out.load_bytes = Weights::bytes_for(file, config, ops, weights);
+  out.model = Model::load(file, std::move(config), ops, weights);
   out.load_seconds = seconds_since(start);
   return out;
+}
+
+double copy_speed(const ModelFile& file, ThreadPool& threads) {
+  constexpr int64_t kPiece = int64_t{1} << 20, kMost = int64_t{1} << 30;
+  constexpr int kTries = 3;  // the first may find pages that are still on the disk
+  const ByteSource& source = file.source(0);
+  const int64_t bytes = std::min({kMost, source.size(), available_memory() / 4});
+  double best = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const std::shared_ptr<Storage> block = host_storage(bytes);
+    const auto start = Clock::now();
+    threads.parallel_claim(bytes, kPiece, [&](int64_t first, int64_t last) {
+      source.read(first, {block->host() + first, static_cast<size_t>(last - first)});
+    });
+    best = std::max(best, static_cast<double>(bytes) / seconds_since(start));
+  }
+  return best;
 }
 
 KvOptions bench_kv_options(const BenchOptions& options) {

@@ -29,6 +29,15 @@ std::string phase_line(std::string_view name, const Spread& rate, const BenchWor
 
 int64_t whole(double bytes) { return static_cast<int64_t>(bytes); }
 
+std::string load_line(const BenchResult& r) {
+  std::string text = fmt::format("Load      {:.2f} s, {} of weights", r.load_seconds, format_bytes(r.load_bytes));
+  if (r.copy_speed > 0) {
+    text += fmt::format(": {:.1f} GB/s, {:.0f} % of the speed of copying, {:.1f} GB/s", r.load_speed() / kGiga,
+                        100 * r.load_speed() / r.copy_speed, r.copy_speed / kGiga);
+  }
+  return text + "\n";
+}
+
 std::string roof_lines(const cpu::Roofs& roofs) {
   if (!roofs.measured()) return {};
   std::string text = fmt::format("Roofs     memory read {:.1f} GB/s ({} with all threads)\n",
@@ -161,7 +170,7 @@ std::string to_text(const BenchResult& r) {
                       format_bytes(whole((r.decode.weight_bytes + r.decode.row_bytes) / o.batch)),
                       format_bytes(whole(r.decode.cache_bytes / o.batch)), r.decode.ops() / o.batch / kGiga);
   text += guess_line(r.guesses());
-  text += fmt::format("Load      {:.2f} s\n", r.load_seconds);
+  text += load_line(r);
   text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {}\n", format_bytes(r.memory.own),
                       format_bytes(r.cache_bytes), format_bytes(r.memory.file), format_bytes(r.memory.peak));
   text += roof_lines(r.roofs);
@@ -185,6 +194,7 @@ json::object to_json(const BenchResult& r) {
                    {"prefill", phase_json(r.prefill_rate(), r.prefill, r.prefill_seconds(), prompt, r.roofs)},
                    {"decode", phase_json(r.decode_rate(), r.decode, r.step_seconds(), batch, r.roofs)},
                    {"load_seconds", r.load_seconds},
+                   {"load_bytes", r.load_bytes},
                    {"memory", json::object{{"own_bytes", r.memory.own},
                                            {"file_bytes", r.memory.file},
                                            {"peak_bytes", r.memory.peak},
@@ -195,6 +205,10 @@ json::object to_json(const BenchResult& r) {
         json::object{{"drafted", g.drafted}, {"accepted", g.accepted}, {"drafter_seconds", g.draft_seconds}};
   }
   if (r.roofs.measured()) out["roofs"] = roofs_json(r.roofs);
+  if (r.copy_speed > 0) {
+    out["copy_gigabytes_per_second"] = r.copy_speed / kGiga;
+    out["load_share_of_copying"] = r.load_speed() / r.copy_speed;
+  }
   if (o.per_op) {
     out["prefill_ops"] = ops_json(r.prefill_ops, r.timed_run.prefill_seconds, 1);
     out["decode_ops"] = ops_json(r.decode_ops, r.timed_run.decode_seconds, steps_of(r.timed_run, o));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/memory.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
@@ -128,7 +129,7 @@ int speculation_length(const std::string& text) {
 ModelFiles ModelFiles::open(const SessionOptions& options) {
   ModelFiles files;
   const LocalModel local = local_model(options.model);
-  files.model = std::make_shared<const ModelFile>(ModelFile::open(local.path));
+  files.model = std::make_shared<ModelFile>(ModelFile::open(local.path));
   files.config = Config::from(*files.model);
   std::string mmproj = options.mmproj.empty() ? local.encoders : options.mmproj;
   if (mmproj.empty() && files.model->format() == FileFormat::gguf) mmproj = find_mmproj(local.path);
@@ -190,6 +191,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
   session->tokenizer = Tokenizer::from(*session->file);
+  session->files.model->forget_vocabulary();
+  trim_heap();
   EngineOptions engine = engine_options(options);
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});

@@ -53,7 +53,8 @@ struct ModelFiles {
   /** Fails, saying which models can, when this one cannot take it. */
   void require(Medium kind) const;
 
-  std::shared_ptr<const ModelFile> model, encoders;  // the latter may be the former
+  std::shared_ptr<ModelFile> model;
+  std::shared_ptr<const ModelFile> encoders;  // may be the same
   Config config;
   MediaModel media;  // what it can take, and how
 };

@@ -72,6 +72,11 @@ void append(std::string& out, char32_t point) {
 size_t first_invalid(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
+    if (static_cast<uint8_t>(text[at]) <
+        0x80) {  // most of it, and half a million pieces are looked at before an answer
+      ++at;
+      continue;
+    }
     const int n = length(text.substr(at));
     if (n == 0) return at;
     at += static_cast<size_t>(n);

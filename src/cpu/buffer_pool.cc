@@ -19,18 +19,18 @@ namespace gemma::cpu {
 
 class BufferPool::Buffer final : public Storage {
  public:
-  Buffer(std::shared_ptr<BufferPool> pool, std::byte* data, int index)
-      : pool_(std::move(pool)), data_(data), index_(index) {}
+  Buffer(std::shared_ptr<BufferPool> pool, std::byte* data, int64_t room)
+      : pool_(std::move(pool)), data_(data), room_(room) {}
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() override { pool_->give_back(data_, index_); }
+  ~Buffer() override { pool_->give_back(data_, room_); }
   std::byte* host() override { return data_; }
-  int64_t bytes() const override { return class_bytes(index_); }
+  int64_t bytes() const override { return room_; }
 
  private:
   std::shared_ptr<BufferPool> pool_;
   std::byte* data_;
-  int index_;
+  int64_t room_;
 };
 
 /** The allocator of counted handles: a handle's memory waits in the pool for the next, too. */
@@ -78,35 +78,34 @@ BufferPool::~BufferPool() {
 }
 
 std::shared_ptr<Storage> BufferPool::take(int64_t bytes) {
-  const int index = size_class(bytes);
   if (++takes_ == kTakesBetweenTrims) {
     takes_ = 0;
     large_.trim();
   }
-  std::vector<std::byte*>& list = free_[static_cast<size_t>(index)];
-  std::byte* data;
-  if (class_bytes(index) >= kLarge) {
-    data = take_large(class_bytes(index));
-  } else if (list.empty()) {
-    data = take_memory(class_bytes(index));
-  } else {
-    data = list.back();
-    list.pop_back();
-  }
+  const int64_t room = bytes < kLarge ? class_bytes(size_class(bytes)) : bytes;
+  std::byte* data = room < kLarge ? take_small(room) : take_large(room);
   if (data == nullptr) fail("memory", "cannot allocate {} bytes{}", bytes, describe_address_limit());
   const std::shared_ptr<BufferPool> pool = shared_from_this();
-  return std::allocate_shared<Buffer>(HandleMemory<Buffer>(pool), pool, data, index);
+  return std::allocate_shared<Buffer>(HandleMemory<Buffer>(pool), pool, data, room);
 }
 
-std::byte* BufferPool::take_large(int64_t bytes) {
-  std::byte* data = large_.take(bytes);
-  return data != nullptr ? data : take_memory(bytes);
+std::byte* BufferPool::take_small(int64_t room) {
+  std::vector<std::byte*>& list = free_[static_cast<size_t>(size_class(room))];
+  if (list.empty()) return take_memory(room);
+  std::byte* data = list.back();
+  list.pop_back();
+  return data;
 }
 
-void BufferPool::give_back(std::byte* data, int index) {
-  if (class_bytes(index) < kLarge) return free_[static_cast<size_t>(index)].push_back(data);
-  if (large_.holds(data)) return large_.give_back(data, class_bytes(index));
-  give_back_memory(data, class_bytes(index));
+std::byte* BufferPool::take_large(int64_t room) {
+  std::byte* data = large_.take(room);
+  return data != nullptr ? data : take_memory(room);
+}
+
+void BufferPool::give_back(std::byte* data, int64_t room) {
+  if (room < kLarge) return free_[static_cast<size_t>(size_class(room))].push_back(data);
+  if (large_.holds(data)) return large_.give_back(data, room);
+  give_back_memory(data, room);
 }
 
 }  // namespace gemma::cpu

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of temporaries: the bytes of a result are free for the next one when its last handle dies, small ones by a
-// list for their size class, large ones in a BufferRange. So a step takes no memory from the system after the first
-// one, and peak memory is about what is alive. Not for several threads at a time: tensors are made and dropped by the
-// thread that runs the model.
+// list for their size class, large ones, as long as they must be, in a BufferRange. So a step takes no memory from the
+// system after the first one, and peak memory is about what is alive. Not for several threads at a time: tensors are
+// made and dropped by the thread that runs the model.
 #pragma once
 
 #include <array>
@@ -35,8 +35,9 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   /** Size classes are 64 bytes times 4, 5, 6, 7, 8, 10, 12, 14, 16, ...: at most a quarter is wasted. */
   static int size_class(int64_t bytes);
   static int64_t class_bytes(int index);
-  std::byte* take_large(int64_t bytes);
-  void give_back(std::byte* data, int index);
+  std::byte* take_small(int64_t room);
+  std::byte* take_large(int64_t room);
+  void give_back(std::byte* data, int64_t room);
 
   static constexpr int kClasses = 4 * 48;
   /** A step of an answer makes some hundred tensors: memory of a prompt goes back within some hundred steps. Sooner

@@ -11,13 +11,16 @@
 namespace gemma::cpu {
 namespace {
 
-using Words = uint32_t[8];  // the 32 codes of a block, or its parts, as words of four bytes
+using Words = uint64_t[4];  // the 32 codes of a block, or its parts: eight words of four bytes, two in each
 
-uint32_t word(const void* p) {
-  uint32_t w;
+template <class Word = uint64_t>
+Word load(const void* p) {
+  Word w;
   std::memcpy(&w, p, sizeof w);
   return w;
 }
+
+constexpr uint64_t each_byte(uint8_t byte) { return 0x0101010101010101u * byte; }
 
 /** One row's share of a block: where its bytes go. */
 struct Place {
@@ -26,6 +29,10 @@ struct Place {
   void put(int offset, int vector, uint32_t w) const {  // vector j of the row's half, from `offset` on
     std::memcpy(block + offset + 64 * vector + row % 16 * 4, &w, sizeof w);
   }
+  void put_two(int offset, int vector, uint64_t words) const {
+    put(offset, vector, static_cast<uint32_t>(words));
+    put(offset, vector + 1, static_cast<uint32_t>(words >> 32));
+  }
   void put_half(int offset, uint16_t bits) const { std::memcpy(block + offset + 2 * row, &bits, sizeof bits); }
   void put_byte(int offset, int byte) const { block[offset + row] = static_cast<std::byte>(byte); }
 };
@@ -33,27 +40,30 @@ struct Place {
 template <DType type>
 void put_nibbles(const Place& at, const void* sixteen_bytes) {
   const int half = at.row / 16 * PackedBlock<type>::kHalf;
-  for (int j = 0; j < 4; ++j) at.put(half, j, word(static_cast<const uint8_t*>(sixteen_bytes) + 4 * j));
+  for (int j = 0; j < 2; ++j) at.put_two(half, 2 * j, load(static_cast<const uint8_t*>(sixteen_bytes) + 8 * j));
 }
 
-/** Codes of four bits as low and high nibbles; codes[j] holds values 4j .. 4j + 3. */
+/** Codes of four bits as low and high nibbles; codes[j] holds values 8j .. 8j + 7. */
 template <DType type>
 void put_codes(const Place& at, const Words& codes) {
   const int half = at.row / 16 * PackedBlock<type>::kHalf;
-  for (int j = 0; j < 4; ++j) at.put(half, j, (codes[j] & 0x0f0f0f0fu) | (codes[4 + j] & 0x0f0f0f0fu) << 4);
+  constexpr uint64_t kLow = each_byte(0x0f);
+  for (int j = 0; j < 2; ++j) at.put_two(half, 2 * j, (codes[j] & kLow) | (codes[2 + j] & kLow) << 4);
 }
 
-/** bits[j]: a bit (the lowest) for each of the values 4j .. 4j + 3. */
+/** bits[j]: a bit (the lowest) for each of the values 8j .. 8j + 7. */
 template <DType type>
 void put_fifth_bits(const Place& at, const Words& bits) {
-  uint32_t all = 0;
-  for (int j = 0; j < 8; ++j) all |= (bits[j] & 0x01010101u) << j;
-  at.put(PackedBlock<type>::kHigh + at.row / 16 * PackedBlock<type>::kHighHalf, 0, all);
+  uint64_t all = 0;  // of even words, and of odd ones
+  for (int j = 0; j < 4; ++j) all |= (bits[j] & each_byte(1)) << (2 * j);
+  at.put(PackedBlock<type>::kHigh + at.row / 16 * PackedBlock<type>::kHighHalf, 0,
+         static_cast<uint32_t>(all | all >> 32 << 1));
 }
 
-/** Bits 4j .. 4j + 3 of a word as the lowest bits of four bytes. */
+/** Bits of a word as the lowest bits of bytes. */
 void spread_bits(uint32_t bits, Words& words) {
-  for (int j = 0; j < 8; ++j) words[j] = ((bits >> (4 * j) & 15u) * 0x00204081u) & 0x01010101u;
+  const auto four = [&](int j) { return uint64_t{((bits >> (4 * j) & 15u) * 0x00204081u) & 0x01010101u}; };
+  for (int j = 0; j < 4; ++j) words[j] = four(2 * j) | four(2 * j + 1) << 32;
 }
 
 void take_scales(const uint8_t* s, int group, int* scale, int* minimum) {  // q4_k and q5_k (blocks.h)
@@ -61,9 +71,9 @@ void take_scales(const uint8_t* s, int group, int* scale, int* minimum) {  // q4
   *minimum = group < 4 ? s[group + 4] & 63 : s[group + 4] >> 4 | s[group] >> 6 << 4;
 }
 
-/** The words of 32 bytes, moved right by `shift` bits. */
+/** 32 bytes, moved right by `shift` bits; what comes from a neighbour is above what a byte's own bits leave. */
 void take_words(const uint8_t* bytes, int shift, Words& words) {
-  for (int j = 0; j < 8; ++j) words[j] = word(bytes + 4 * j) >> shift;
+  for (int j = 0; j < 4; ++j) words[j] = load(bytes + 8 * j) >> shift;
 }
 
 /** pack<type>(block of the file, place in the unit): what a file's block becomes. The place's block is the header for
@@ -76,7 +86,7 @@ struct Packer<DType::q8_0> {
   using Block = BlockQ8_0;
   static void pack(const Block& b, const Place& at) {
     using P = PackedBlock<DType::q8_0>;
-    for (int j = 0; j < 8; ++j) at.put(at.row / 16 * P::kHalf, j, word(b.qs + 4 * j) ^ 0x80808080u);
+    for (int j = 0; j < 4; ++j) at.put_two(at.row / 16 * P::kHalf, 2 * j, load(b.qs + 8 * j) ^ each_byte(0x80));
     at.put_half(P::kScales, b.d);
   }
 };
@@ -90,7 +100,7 @@ struct SmallPacker {
     put_nibbles<type>(at, b.qs);
     if constexpr (P::kFormat.bits == 5) {
       Words bits;
-      spread_bits(word(b.qh), bits);
+      spread_bits(load<uint32_t>(b.qh), bits);
       put_fifth_bits<type>(at, bits);
     }
     at.put_half(P::kScales, b.d);
@@ -158,9 +168,9 @@ struct Packer<DType::q6_k> {
       take_words(b.qh + 32 * half, 2 * j, codes);
       const int high = P::kHigh + at.row / 16 * P::kHighHalf;
       for (int part = 0; part < 2; ++part) {
-        uint32_t bits = 0;
-        for (int i = 0; i < 4; ++i) bits |= (codes[4 * part + i] & 0x03030303u) << (2 * i);
-        group.put(high, part, bits);
+        constexpr uint64_t kLow = each_byte(3);
+        const uint64_t bits = (codes[2 * part] & kLow) | (codes[2 * part + 1] & kLow) << 4;
+        group.put(high, part, static_cast<uint32_t>(bits | bits >> 32 << 2));
       }
       for (int i = 0; i < 2; ++i) group.put_byte(P::kScales + kPanelRows * i, b.scales[2 * g + i]);
     }
@@ -178,7 +188,7 @@ struct Packer<DType::q2_k> {
       const Place group = group_place<DType::q2_k>(at, g);
       Words codes;
       take_words(b.qs + 32 * (g / 4), 2 * (g % 4), codes);
-      for (uint32_t& w : codes) w &= 0x03030303u;
+      for (uint64_t& w : codes) w &= each_byte(3);
       put_codes<DType::q2_k>(group, codes);
       for (int i = 0; i < 2; ++i) {
         group.put_byte(P::kScales + kPanelRows * i, b.scales[2 * g + i] & 15);
@@ -199,7 +209,7 @@ struct Packer<DType::q3_k> {
       Words codes, high;
       take_words(b.qs + 32 * (g / 4), 2 * (g % 4), codes);
       take_words(b.hmask, g, high);
-      for (int j = 0; j < 8; ++j) codes[j] = (codes[j] & 0x03030303u) | (high[j] & 0x01010101u) << 2;
+      for (int j = 0; j < 4; ++j) codes[j] = (codes[j] & each_byte(3)) | (high[j] & each_byte(1)) << 2;
       put_codes<DType::q3_k>(group, codes);
       for (int i = 0; i < 2; ++i) {
         const int k = 2 * g + i;
@@ -229,31 +239,35 @@ template <DType type>
 void pack_blocks(const std::byte* rows, int64_t height, int64_t n, std::byte* panel) {
   using Block = typename Packer<type>::Block;
   using P = PackedBlock<type>;
+  const auto* blocks = reinterpret_cast<const Block*>(rows);  // packed: any alignment
   const int64_t units = n / (P::kBlocks * kBlock);
   for (int64_t u = 0; u < units; ++u) {
     for (int row = 0; row < static_cast<int>(height); ++row) {
-      Block block;  // files align nothing
-      std::memcpy(&block, rows + (row * units + u) * int64_t{sizeof(Block)}, sizeof block);
-      Packer<type>::pack(block, {panel + u * P::kUnit, row});
+      Packer<type>::pack(blocks[row * units + u], {panel + u * P::kUnit, row});
     }
   }
 }
 
-/** Code i of a row. */
+/** The codes of a row. */
 template <DType type>
-int code_of(const std::byte* block, int row, int i) {
+void codes_of(const std::byte* block, int row, int (&codes)[kBlock]) {
   using P = PackedBlock<type>;
-  const auto byte = [&](int offset, int vector, int b) {
-    return static_cast<int>(block[offset + 64 * vector + row % 16 * 4 + b]);
-  };
-  const int half = row / 16, b = i % 4;
-  if constexpr (P::kFormat.bits == 8) return byte(half * P::kHalf, i / 4, b);
-  const int j = i % 16 / 4, high_nibble = i / 16;
-  int code = byte(half * P::kHalf, j, b) >> (4 * high_nibble) & 15;
-  const int high = P::kHigh + half * P::kHighHalf;
-  if constexpr (P::kFormat.bits == 5) code |= (byte(high, 0, b) >> (i / 4) & 1) << 4;
-  if constexpr (P::kFormat.bits == 6) code |= (byte(high, high_nibble, b) >> (2 * j) & 3) << 4;
-  return P::kFormat.codebook ? kCodebookBytes[static_cast<size_t>(code)] : code;
+  const int half = row / 16 * P::kHalf, high = P::kHigh + row / 16 * P::kHighHalf;
+  const auto word = [&](int offset, int vector) { return load<uint32_t>(block + offset + 64 * vector + row % 16 * 4); };
+  for (int j = 0; j < (P::kFormat.bits == 8 ? 8 : 4); ++j) {
+    const uint32_t w = word(half, j);
+    for (int b = 0; b < 4; ++b) {
+      const auto byte = static_cast<int>(w >> (8 * b) & 255);
+      codes[4 * j + b] = P::kFormat.bits == 8 ? byte : byte & 15;
+      if constexpr (P::kFormat.bits != 8) codes[16 + 4 * j + b] = byte >> 4;
+    }
+  }
+  for (int i = 0; i < kBlock; ++i) {
+    const int byte = 8 * (i % 4), j = i % 16 / 4;
+    if constexpr (P::kFormat.bits == 5) codes[i] |= static_cast<int>(word(high, 0) >> (byte + i / 4) & 1) << 4;
+    if constexpr (P::kFormat.bits == 6) codes[i] |= static_cast<int>(word(high, i / 16) >> (byte + 2 * j) & 3) << 4;
+    if constexpr (P::kFormat.codebook) codes[i] = kCodebookBytes[static_cast<size_t>(codes[i])];
+  }
 }
 
 float half_at(const std::byte* p) {
@@ -266,6 +280,8 @@ template <DType type>
 void unpack_block(const std::byte* header, const std::byte* block, int row, float* out) {
   using P = PackedBlock<type>;
   constexpr int kGroup = kBlock / P::kFormat.groups;  // values that share a scale
+  int codes[kBlock];
+  codes_of<type>(block, row, codes);
   for (int group = 0; group < P::kFormat.groups; ++group) {
     float scale, minimum = 0;
     if constexpr (P::kFormat.super) {
@@ -281,7 +297,7 @@ void unpack_block(const std::byte* header, const std::byte* block, int row, floa
       if constexpr (P::kFormat.minimum) minimum = half_at(block + P::kMinima + 2 * row);
     }
     for (int i = group * kGroup; i < (group + 1) * kGroup; ++i) {
-      const float value = scale * static_cast<float>(code_of<type>(block, row, i) - P::kFormat.zero);
+      const float value = scale * static_cast<float>(codes[i] - P::kFormat.zero);
       out[i] = P::kFormat.minimum ? value + minimum : value;
     }
   }

@@ -229,6 +229,12 @@ Tensor ModelFile::map_rows(const TensorRecord& record, int64_t first, int64_t n)
   return Tensor(std::move(storage), offset, record.dtype, Shape{n, record.shape.cols()});
 }
 
+void ModelFile::forget_vocabulary() {
+  for (const char* list : {"tokens", "scores", "token_type", "merges"}) {
+    metadata_.erase(fmt::format("tokenizer.ggml.{}", list));
+  }
+}
+
 void ModelFile::check() const {
   for (const auto& source : sources_) source->check();
 }

@@ -68,6 +68,8 @@ class ModelFile {
   const TensorRecord* find(std::string_view name) const;
   const std::vector<TensorRecord>& tensors() const { return tensors_; }  // in file order
   const Metadata& metadata() const { return metadata_; }
+  /** Lets go of the tokenizer's lists, which are most of what an open file holds (E2B: 40 MB). Once they are read. */
+  void forget_vocabulary();
   int sources() const { return static_cast<int>(sources_.size()); }
   const ByteSource& source(int i) const { return *sources_[static_cast<size_t>(i)]; }
   int64_t total_bytes() const;  // of all sources

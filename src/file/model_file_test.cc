@@ -150,6 +150,19 @@ TEST(ModelFile, OpensSplitGguf) {
   EXPECT_THAT(open_error(folder.path()), HasSubstr("m-00003-of-00003.gguf: cannot open: No such file"));
 }
 
+TEST(ModelFile, ForgetsTheVocabularyAndNothingElse) {
+  GgufBytes bytes;
+  bytes.keys = {GgufBytes::key("general.architecture", 8, GgufBytes::text("gemma4")),
+                GgufBytes::key("tokenizer.ggml.model", 8, GgufBytes::text("gemma4")),
+                GgufBytes::array("tokenizer.ggml.tokens", 8, 2, GgufBytes::text("a") + GgufBytes::text("b"))};
+  ModelFile file = bytes.open();
+  ASSERT_NE(file.metadata().strings("tokenizer.ggml.tokens"), nullptr);
+  file.forget_vocabulary();
+  EXPECT_EQ(file.metadata().strings("tokenizer.ggml.tokens"), nullptr);
+  EXPECT_EQ(file.metadata().string("tokenizer.ggml.model"), "gemma4");
+  EXPECT_EQ(file.metadata().string("general.architecture"), "gemma4");
+}
+
 TEST(ModelFile, RefusesPartsThatDisagree) {
   const auto with = [](const std::vector<std::string>& parts) {
     return error_of([&] {

@@ -10,6 +10,7 @@
 #include "model/key_balance.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,21 @@ std::vector<double> norm_energies(const Tensor& norm, Ops& ops) {
   return squares;
 }
 
+/** Sums of squares of rows of `cols` values. Of several rows at a time, for a sum waits for itself at every value. */
+void row_squares(std::span<const float> values, size_t cols, std::span<double> sums) {
+  constexpr size_t kTogether = 8;
+  for (size_t first = 0; first < sums.size(); first += kTogether) {
+    const size_t n = std::min(kTogether, sums.size() - first);
+    std::array<const float*, kTogether> rows;
+    for (size_t r = 0; r < kTogether; ++r) rows[r] = values.data() + (first + std::min(r, n - 1)) * cols;
+    std::array<double, kTogether> sum{};
+    for (size_t i = 0; i < cols; ++i) {
+      for (size_t r = 0; r < kTogether; ++r) sum[r] += rows[r][i] * rows[r][i];
+    }
+    std::copy_n(sum.begin(), n, sums.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+}
+
 /** The squared length of the row of each place of a head, the mean of a head being 1; a mean over heads. */
 std::vector<double> row_energies(const Tensor& w, int64_t head_dim, Ops& ops) {
   const int64_t heads = w.rows() / head_dim, step = (heads + kMostHeads - 1) / kMostHeads;
@@ -44,12 +60,9 @@ std::vector<double> row_energies(const Tensor& w, int64_t head_dim, Ops& ops) {
   for (int64_t h = 0; h < heads; h += step) {
     std::iota(rows.begin(), rows.end(), static_cast<int32_t>(h * head_dim));
     ops.read(ops.embed(w, rows, 1.0f), std::as_writable_bytes(std::span(values)));
+    row_squares(values, static_cast<size_t>(w.cols()), head);
     double mean = 0;
-    for (size_t i = 0; i < head.size(); ++i) {
-      const auto row = std::span(values).subspan(i * static_cast<size_t>(w.cols()), static_cast<size_t>(w.cols()));
-      head[i] = std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
-      mean += head[i] / static_cast<double>(head_dim);
-    }
+    for (double squares : head) mean += squares / static_cast<double>(head_dim);
     for (size_t i = 0; i < head.size(); ++i) sum[i] += head[i] / mean;
   }
   return sum;

@@ -79,7 +79,7 @@ Vocabulary::Vocabulary(std::string_view where, std::string arena, std::vector<Sp
 }
 
 void Vocabulary::index(std::string_view where) {
-  slots_.resize(std::bit_ceil(spans_.size() * 2 + 2));
+  slots_.resize(std::bit_ceil(spans_.size() + spans_.size() / 2 + 2));  // of 2^18 pieces 2^19, half of them free
   mask_ = slots_.size() - 1;
   for (int32_t id = 0; id < size(); ++id) {
     const std::string_view text = piece(id);

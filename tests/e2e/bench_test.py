@@ -45,6 +45,10 @@ class BenchTest(ProgramTest):
         # Every weight once, the embedding also as the head; 268 million of them at about 5 to 6.6 bits.
         self.assertGreater(result["decode"]["weight_bytes_per_token"], 0.9 * result["file_bytes"])
         self.assertLess(result["decode"]["weight_bytes_per_token"], 1.2 * result["file_bytes"])
+        self.assertGreater(result["load_bytes"], 0.9 * result["file_bytes"])
+        self.assertLess(result["load_bytes"], 1.2 * result["file_bytes"])
+        speed = result["load_bytes"] / result["load_seconds"] / 1e9
+        self.assertAlmostEqual(result["load_share_of_copying"], speed / result["copy_gigabytes_per_second"], places=6)
         memory = result["memory"]
         self.assertGreater(memory["own_bytes"], result["file_bytes"] * 0.9)
         self.assertGreaterEqual(memory["peak_bytes"], memory["own_bytes"])
@@ -56,6 +60,7 @@ class BenchTest(ProgramTest):
         result = self.bench(*E2B)
         self.assertEqual(result["model"], "random e2b q4_0")
         self.assertNotIn("roofs", result)
+        self.assertNotIn("copy_gigabytes_per_second", result)
         if not SANITIZED:  # whose own memory counts too
             # Nothing of the per-layer table but a row of 10 * 256 values and that of the embedding.
             self.assertLess(result["memory"]["own_bytes"], result["file_bytes"])

@@ -30,6 +30,12 @@ class LimitsTest(ProgramTest):
         bench = "bench", MODEL, "--prompt", 600, "--gen", 2, "--repeat", 1, "--no-roofs", "--memory"
         self.assertLess(self.peak(*bench, "380MB"), 400e6)
 
+    def test_little_is_held_beside_weights_and_cache(self):
+        result = json.loads(self.out("bench", MODEL, "--prompt", 64, "--gen", 2, "--repeat", 1, "--no-roofs", "--json"))
+        memory = result["memory"]
+        # 15 MB; with the lists that the tokenizer's tables were made from, 33.
+        self.assertLess(memory["own_bytes"] - result["load_bytes"] - memory["cache_bytes"], 24e6)
+
     def test_a_shorter_context_is_said_once_and_changes_no_answer(self):
         limited = self.run_program("run", MODEL, "--raw", "--greedy", "-n", 8, "--memory", "400MB", "Once upon a time")
         self.assertEqual(limited.returncode, 0)
