@@ -24,19 +24,22 @@ Refusal waited_too_long() {
   return late;
 }
 
-void Generation::begin() {
-  if (cancelled_.load()) return;
-  if (auto refusal = prepare()) return refuse(std::move(*refusal));
-  model_->thread->post([self = shared_from_this()] { self->start(); });
-}
-
-std::optional<Refusal> Generation::prepare() {
+bool Generation::take_media() {
+  if (cancelled_.load()) return false;
   auto media =
       intake_.take(*model_, std::exchange(ask_.media, {}), ask_.answer.salt, [this] { return !cancelled_.load(); });
-  if (!media) return Refusal(media.failure());
+  if (!media) {
+    refuse(Refusal(media.failure()));
+    return false;
+  }
   media_ = std::move(media).value();
-  if (auto failure = hold_to_form(ask_, *model_)) return Refusal(std::move(*failure));
-  return std::nullopt;
+  return true;
+}
+
+void Generation::begin() {
+  if (cancelled_.load()) return;
+  if (auto failure = hold_to_form(ask_, *model_)) return refuse(Refusal(std::move(*failure)));
+  model_->thread->post([self = shared_from_this()] { self->start(); });
 }
 
 void Generation::refuse(Refusal refusal) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a request: media are decoded, grammars compiled (on the thread that calls begin), then the prompt is
-// rendered and answered on the engine's.
+// The way of a request: media are decoded, grammars compiled, each on a thread for that, then the prompt is rendered
+// and answered on the engine's.
 //
 //   auto generation = std::make_shared<Generation>(model, std::move(ask), reply, intake, metrics);
 //   responder->when_gone([generation] { generation->cancel(); });
-//   generation->begin();                                      // on a worker's thread
+//   if (generation->take_media()) generation->begin();        // on a worker's thread
 #pragma once
 
 #include <atomic>
@@ -26,15 +26,18 @@ class Generation : public std::enable_shared_from_this<Generation> {
              Metrics& metrics)
       : model_(std::move(model)), ask_(std::move(ask)), reply_(std::move(reply)), intake_(intake), metrics_(metrics) {}
 
-  /** Whether beginning it may take as long as others like. */
+  /** Whether taking its media may take as long as others like. */
   bool waits_for_others() const { return intake_.waits_for_others(ask_.media); }
+  /** Whether beginning it may mean compiling a grammar. */
+  bool has_form() const { return ask_.constraint || !ask_.answer.tools.empty(); }
 
+  /** False: it is refused, or nobody waits for it any more. */
+  bool take_media();
   void begin();
   /** Any thread. The reply hears nothing more, and what is held for the request is let go within a step. */
   void cancel();
 
  private:
-  std::optional<Refusal> prepare();
   void refuse(Refusal refusal);
   void start();
   Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;

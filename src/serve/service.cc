@@ -19,6 +19,9 @@ namespace gemma::serve {
 namespace {
 
 constexpr int kFetchingThreads = 4;
+constexpr int kCompilingThreads = 2;
+/** A thirtieth of a processor's time where all are busy answering. */
+constexpr int kCompilingNiceness = 15;
 
 /** The path of a route, up to where there is a name. */
 std::string_view head_of(const Route& route) { return route.path.substr(0, route.path.find("{}")); }
@@ -129,12 +132,14 @@ Service::Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineTh
       engines_(std::move(engines)),
       intake_(options_.media),
       workers_(options_.workers),
-      fetching_(options_.media.fetch ? kFetchingThreads : 0) {}
+      fetching_(options_.media.fetch ? kFetchingThreads : 0),
+      compiling_(kCompilingThreads, kCompilingNiceness) {}
 Service::~Service() {
   // Here, and not where the last of those goes who hold a model: that may be the engines' own thread.
   intake_.stop();
   workers_.stop();
   fetching_.stop();
+  compiling_.stop();
   models_->stop();
   engines_->stop();
   if (options_.responses) options_.responses->stop();
@@ -221,8 +226,12 @@ void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, As
 }
 
 void Service::begin(const std::shared_ptr<Generation>& generation) {
-  if (!generation->waits_for_others()) return generation->begin();
-  fetching_.post([generation] { generation->begin(); });
+  auto work = [this, generation] {
+    if (!generation->take_media()) return;
+    if (!generation->has_form()) return generation->begin();
+    compiling_.post([generation] { generation->begin(); });
+  };
+  generation->waits_for_others() ? fetching_.post(std::move(work)) : work();
 }
 
 void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,

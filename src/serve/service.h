@@ -29,7 +29,7 @@ struct ServiceOptions {
   std::vector<std::string> aliases;  // names of the first model beside its own and "default"
   /** More names, for tests: what each answers, first, second and so on since the user has spoken. */
   std::map<std::string, std::vector<std::shared_ptr<const Grammar>>, std::less<>> forced;
-  int workers = 4;                              // threads that read requests, decode media, compile grammars
+  int workers = 4;                              // threads that read requests and decode media
   bool share_cache = false;                     // whether keys find what others have cached
   std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
   std::function<int()> connections;             // that are open
@@ -99,7 +99,8 @@ class Service {
   Metrics metrics_;
   MediaIntake intake_;
   Workers workers_;
-  Workers fetching_;  // threads apart for what waits for others' servers
+  Workers fetching_;   // threads apart for what waits for others' servers
+  Workers compiling_;  // threads apart for grammars, behind those that answer
 };
 
 /** A request that is being worked on. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads for what may take a while and is not the engine's: reading JSON, decoding media, compiling grammars.
+// Threads for what may take a while and is not the engine's, and a queue of it: reading JSON, decoding media, compiling
+// grammars.
 #pragma once
+
+#include <sys/resource.h>
 
 #include <condition_variable>
 #include <deque>
@@ -14,8 +17,14 @@ namespace gemma::serve {
 
 class Workers {
  public:
-  explicit Workers(int threads) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  /** niceness: above 0, other threads of the machine go first. */
+  explicit Workers(int threads, int niceness = 0) {
+    for (int i = 0; i < threads; ++i) {
+      threads_.emplace_back([this, niceness] {
+        if (niceness > 0) setpriority(PRIO_PROCESS, 0, niceness);  // on Linux of this thread alone
+        run();
+      });
+    }
   }
   ~Workers() { stop(); }
   /** What has not begun is not done any more. */
