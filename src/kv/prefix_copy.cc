@@ -118,6 +118,7 @@ int64_t PrefixTree::plant(std::span<const StoredNode> nodes) {
     if (node.age >= 0) places.push_back(&node);
   }
   std::ranges::stable_sort(places, {}, [](const StoredNode* place) { return place->age; });
+  int64_t planted = 0;
   for (const StoredNode* place : places) {
     std::vector<const StoredNode*> path{place};
     while (path.back()->parent >= 0) path.push_back(&nodes[static_cast<size_t>(path.back()->parent)]);
@@ -137,12 +138,13 @@ int64_t PrefixTree::plant(std::span<const StoredNode> nodes) {
       sequence.groups.push_back(std::move(held));
     }
     if (!whole) continue;
+    ++planted;
     each_page(sequence, [&](size_t g, int32_t page) { pools_[g]->share(page); });
     const int64_t end = sequence.length;
     remember(text, sequence, std::span(&end, 1));
     each_page(sequence, [&](size_t g, int32_t page) { pools_[g]->drop(page); });
   }
-  return this->places();
+  return planted;
 }
 
 }  // namespace gemma

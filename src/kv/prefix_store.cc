@@ -140,6 +140,7 @@ void PrefixStore::give_back(int64_t bytes) {
 void PrefixStore::remove(size_t group, int32_t page) {
   writer_.remove(path_of(group, page));
   give_back(form_.page_bytes[group]);
+  index_is_old_ = true;
 }
 
 /** What is there, as far as index and files are as they should be; else it is removed. */
@@ -264,12 +265,14 @@ std::vector<StoredNode> PrefixStore::nodes() const {
 
 void PrefixStore::commit() {
   if (commits() || !works_) return;
-  index_is_old_ = false;
   std::string text = write_index(form_, nodes());
   while (!reserve(std::ssize(text))) {
-    if (!tree_.forget_oldest()) return;
+    const bool fewer = tree_.forget_oldest();
+    index_is_old_ = fewer;
+    if (!fewer) return;  // not even an empty one has room
     text = write_index(form_, nodes());
   }
+  index_is_old_ = false;
   const int64_t bytes = std::ssize(text);
   coming_ = {writer_.replace(path_ + "/index", std::move(text)), bytes, fresh_.size()};
   indexed_ = Clock::now();

@@ -47,8 +47,8 @@ class PrefixStore {
   void commit_seldom();
   /** Whether an index is on its way. */
   bool commits();
-  /** Whether the index, on disk or on its way, does not know of all pages. */
-  bool index_is_old() const { return index_is_old_; }
+  /** Whether the index, on disk or on its way, does not know of all pages, or knows of some that are gone. */
+  bool index_is_old() const { return works_ && index_is_old_; }
   /** Whether so many bytes could be written, were all else given up. */
   bool could_hold(int64_t bytes);
   FileWriter& writer() { return writer_; }

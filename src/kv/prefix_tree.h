@@ -92,7 +92,8 @@ class PrefixTree {
   int64_t time() const { return clock_; }  // of the last use
   /** The nodes, each behind its parent, roots left out. */
   std::vector<const PrefixNode*> nodes() const;
-  /** Makes places of those of `nodes` (as read_index gives them) that all pages are there for; how many. */
+  /** Makes places of those of `nodes` (as read_index gives them) that all pages are there for; how many, of which one
+   * may replace another that it begins with. */
   int64_t plant(std::span<const StoredNode> nodes);
 
   /** Bytes of the pages it refers to, whoever else does. */
