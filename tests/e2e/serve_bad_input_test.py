@@ -156,7 +156,7 @@ class BadInputTest(TinyServerTest):
 class BreakingOffTest(TinyServerTest):
     """Clients that leave, at each place where one can."""
 
-    ARGS = ("--context", 512, "--log", "none")  # nobody reads a line for each of so many requests
+    ARGS = ("--context", 512)
     BODY = json.dumps({"messages": user("x"), "max_tokens": 3, "stream": True, "temperature": 0}).encode()
     ASKED = b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
         CHAT.encode(),

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 import tiny_model
 from support import MODEL, PROGRAM, ProgramTest
@@ -32,14 +33,22 @@ class Server:
             found = re.search(r"served at https?://\S+:(\d+)", line)
             if found:
                 self.port = int(found[1])
+                self.reader = threading.Thread(target=self.read_log, daemon=True)
+                self.reader.start()
                 return
         raise AssertionError(f"it did not start: {self.log}")
+
+    def read_log(self):
+        """A server whose log nobody reads stops when the pipe is full."""
+        for line in self.process.stderr:
+            self.log += line
 
     def stop(self, sign=signal.SIGTERM, patience=60):
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        _, rest = self.process.communicate(timeout=patience)
-        self.log += rest
+        self.process.wait(timeout=patience)
+        self.reader.join(patience)
+        self.process.stderr.close()
         return self.process.returncode
 
     def connection(self):
