@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "base/keyed_hash.h"
 #include "base/memory.h"
@@ -28,10 +28,9 @@ void add_kept_cache_options(CLI::App& command, KeptCacheOptions& options) {
       ->type_name("SIZE");
 }
 
-std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options) {
+std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options, CacheFolder::Note note) {
   if (options.folder.empty()) return nullptr;
-  auto folder = CacheFolder::open(options.folder, *parse_bytes(options.limit),
-                                  [](const std::string& line) { fmt::print(stderr, "gemma4: {}\n", line); });
+  auto folder = CacheFolder::open(options.folder, *parse_bytes(options.limit), std::move(note));
   if (folder != nullptr) use_hash_key(folder->secret());
   return folder;
 }

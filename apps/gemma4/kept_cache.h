@@ -18,9 +18,9 @@ struct KeptCacheOptions {
 };
 void add_kept_cache_options(CLI::App& command, KeptCacheOptions& options);
 
-/** Null: none is wanted, or another process has it, which is said. Before anything is hashed: from here on this process
- *  hashes by the folder's secret. */
-std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options);
+/** Null: none is wanted, or another process has it, which is said. note: told such things, on any thread. Before
+ * anything is hashed: from here on this process hashes by the folder's secret. */
+std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options, CacheFolder::Note note);
 
 /** KvOptions::origin: the weights, the kernels in use, and this program to the byte. */
 Fingerprint cache_origin(const ModelFiles& files);

@@ -2,6 +2,7 @@
 // gemma4 serve: a model behind the APIs that clients speak.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/line_writer.h"
 #include "base/memory.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
@@ -47,6 +49,7 @@ a second one stops at once.)";
 
 constexpr int64_t kKeptInMemory = int64_t{256} << 20, kKeptInFile = int64_t{4} << 30;  // bytes of responses, of files
 constexpr int64_t kMostBody = 1'000'000'000;                                           // that SQLite keeps as one
+constexpr int64_t kWaitingLog = 256 << 10;  // bytes of lines that nobody has taken yet
 
 struct ServeOptions {
   SessionOptions session;
@@ -74,15 +77,24 @@ std::string url_of(const serve::HttpOptions& http, int port) {
   return fmt::format("{}://{}{}{}:{}", scheme, six ? "[" : "", http.address, six ? "]" : "", port);
 }
 
-void log_line(const std::string& line) {
-  const std::time_t now = std::time(nullptr);
-  fmt::print(stderr, "{:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(now), line);
-}
+/** All that the server says on stderr, which holds up nobody: who reads that may have stopped. */
+class ServerLog {
+ public:
+  void say(std::string_view line) const { writer_->add(fmt::format("gemma4: {}", line)); }
+  void event(std::string_view line) const {
+    writer_->add(fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), line));
+  }
+  int64_t lost() const { return writer_->lost(); }
+
+ private:
+  std::shared_ptr<LineWriter> writer_ = std::make_shared<LineWriter>(STDERR_FILENO, kWaitingLog);
+};
 
 /** What does not need the model, so that what is wrong with it is said at once. */
-serve::ServiceOptions service_of(const ServeOptions& options) {
+serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& log) {
   serve::ServiceOptions service = options.service;
-  if (options.log == "text") service.log = log_line;
+  if (options.log == "text") service.log = [log](const std::string& line) { log.event(line); };
+  service.lost_lines = [log] { return log.lost(); };
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
   const auto state = std::make_shared<serve::StateFile>(options.state);
   const int64_t files = options.files_limit.empty() ? most : *parse_bytes(options.files_limit);
@@ -90,7 +102,8 @@ serve::ServiceOptions service_of(const ServeOptions& options) {
   if (!options.fetch.hosts.empty()) service.media.fetch = options.fetch;
   service.media.kept_bytes = *parse_bytes(options.media_cache);
   service.media.fetched_bytes = *parse_bytes(options.body_limit);
-  service.responses = std::make_shared<serve::ResponseDesk>(state, most, log_line);
+  service.responses =
+      std::make_shared<serve::ResponseDesk>(state, most, [log](const std::string& line) { log.event(line); });
   return service;
 }
 
@@ -164,7 +177,7 @@ Served one_model(const SessionOptions& wanted, const Settings& settings, std::sh
 /** Those of a folder and those that were pulled, within the memory that there is. One of the command line is loaded at
  *  once, and the one that answers who names none. beside: bytes that decoded media may take. */
 Served several_models(const ServeOptions& options, const SessionOptions& wanted, const Settings& settings,
-                      std::shared_ptr<serve::EngineThread> engines, int64_t beside) {
+                      std::shared_ptr<serve::EngineThread> engines, const ServerLog& log, int64_t beside) {
   const int64_t budget = std::max<int64_t>(0, available_memory() - beside);
   const bool named = !wanted.model.empty();
   const auto places = std::make_shared<ModelPlaces>(ModelPlaces::From{wanted.model, options.models, options.pulled},
@@ -172,16 +185,17 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
   serve::ModelShelf::Options shelf;
   shelf.budget = budget;
   if (options.idle > 0) shelf.idle = std::chrono::seconds(options.idle);
-  const auto log = options.log == "text" ? log_line : std::function<void(const std::string&)>();
+  std::function<void(const std::string&)> tell;
+  if (options.log == "text") tell = [log](const std::string& line) { log.event(line); };
   Served served;
-  served.models = std::make_shared<serve::ModelRegistry>(source_of(places), shelf, log);
+  served.models = std::make_shared<serve::ModelRegistry>(source_of(places), shelf, tell);
   std::optional<serve::ModelCard> first;
   size_t count = 0;
   for (const serve::ModelCard& card : places->list()) {
     const bool own = named && card.name == name_of_model(wanted.model);
     if (!card.fault.empty()) {
       if (own) fail("serve", "{}", card.fault);
-      fmt::print(stderr, "gemma4: {}\n", card.fault);
+      log.say(card.fault);
       continue;
     }
     ++count;
@@ -204,6 +218,7 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
 }
 
 void serve_models(const ServeOptions& options) {
+  const ServerLog log;
   const Settings settings = load_settings();
   SessionOptions wanted = session_of(options, settings);
   take_machine_options(wanted.machine, "config.toml");
@@ -213,10 +228,11 @@ void serve_models(const ServeOptions& options) {
                "it (--keys says who may)",
                options.http.address);
   }
-  wanted.cache_folder = open_cache_folder(options.kept_cache);  // before keys: their salts are hashes
+  wanted.cache_folder = open_cache_folder(
+      options.kept_cache, [log](const std::string& line) { log.say(line); });  // before keys: their salts are hashes
   std::optional<serve::Keys> keys;
   if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
-  serve::ServiceOptions about = service_of(options);
+  serve::ServiceOptions about = service_of(options, log);
   // The port first: that it is taken is said before a model is loaded.
   std::shared_ptr<serve::Service> service;
   serve::HttpServer server(http_of(options),
@@ -225,19 +241,19 @@ void serve_models(const ServeOptions& options) {
                            });
   const auto engines = std::make_shared<serve::EngineThread>();
   if (!options.several()) wanted.beside = about.media.kept_bytes;
-  Served served = options.several() ? several_models(options, wanted, settings, engines, about.media.kept_bytes)
+  Served served = options.several() ? several_models(options, wanted, settings, engines, log, about.media.kept_bytes)
                                     : one_model(wanted, settings, engines);
   take_forced_aliases(about, std::exchange(served.first, nullptr).get());
   about.connections = [&server] { return server.open_connections(); };
   for (const std::string& note : served.notes) {
-    if (!note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
+    if (!note.empty()) log.say(note);
   }
   const std::string name = served.models->first();
   service = std::make_shared<serve::Service>(std::move(served.models), engines, std::move(keys), std::move(about));
-  fmt::print(stderr, "gemma4: {} {} served at {} ({})\n", name, options.several() ? "and others are" : "is",
-             url_of(options.http, server.port()), served.about);
-  server.stop_on_signals(std::chrono::seconds(options.grace), [grace = options.grace] {
-    fmt::print(stderr, "gemma4: stopping; answers on their way have {} s\n", grace);
+  log.say(fmt::format("{} {} served at {} ({})", name, options.several() ? "and others are" : "is",
+                      url_of(options.http, server.port()), served.about));
+  server.stop_on_signals(std::chrono::seconds(options.grace), [log, grace = options.grace] {
+    log.say(fmt::format("stopping; answers on their way have {} s", grace));
   });
   server.run();
   stop_loading();

@@ -73,7 +73,7 @@ void Metrics::answer(const Answer& answer) {
 }
 
 std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
-                          const std::vector<ModelState>& models) const {
+                          int64_t lost_lines, const std::vector<ModelState>& models) const {
   const std::lock_guard lock(mutex_);
   std::string out;
   out +=
@@ -113,6 +113,7 @@ std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& m
   write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.held);
   write_one(out, "gauge", "cache_disk_bytes", "Keys and values that are kept on disk.", cache.on_disk);
   write_one(out, "gauge", "connections", "Connections that are open.", connections);
+  write_one(out, "counter", "log_lines_lost_total", "Lines of the log that nobody took in time.", lost_lines);
   write_each(out, "gauge", "model_loaded", "Whether a model is loaded.", models,
              [](const ModelState& model) { return model.loaded ? 1 : 0; });
   write_each(out, "gauge", "model_bytes", "What a model takes at least, while it is loaded.", models,

@@ -25,7 +25,7 @@ class Metrics {
 
   /** With what the engines, the connections and the models say of themselves. */
   std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
-                   const std::vector<ModelState>& models) const;
+                   int64_t lost_lines, const std::vector<ModelState>& models) const;
 
  private:
   struct Histogram {

@@ -19,14 +19,16 @@ void respond(Call& call, const json::object& object) {
 
 /** What the engines have counted is their thread's. */
 void metrics(Call& call) {
-  const auto connections = call.service.options().connections;
+  const ServiceOptions& options = call.service.options();
+  const int open = options.connections ? options.connections() : 0;
+  const int64_t lost = options.lost_lines ? options.lost_lines() : 0;
   call.service.engines().post([responder = call.responder, &service = call.service, models = call.service.models(),
-                               open = connections ? connections() : 0] {
+                               open, lost] {
     HttpResponse response;
     response.type = "text/plain; version=0.0.4; charset=utf-8";
     const EngineThread& engines = service.engines();
     response.body =
-        service.metrics().text(engines.stats(), service.intake().stats(), engines.cache_bytes(), open, models);
+        service.metrics().text(engines.stats(), service.intake().stats(), engines.cache_bytes(), open, lost, models);
     responder->respond(std::move(response));
   });
 }

@@ -32,6 +32,7 @@ struct ServiceOptions {
   int workers = 4;                              // threads that read requests and decode media
   bool share_cache = false;                     // whether keys find what others have cached
   std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
+  std::function<int64_t()> lost_lines;          // of the log, that nobody has taken
   std::function<int()> connections;             // that are open
   std::shared_ptr<ResponseDesk> responses;      // that are kept
   std::shared_ptr<FileStore> files;             // that clients have left

@@ -16,9 +16,10 @@ from support import MODEL, PROGRAM, ProgramTest
 
 
 class Server:
-    """`gemma4 serve` on a free port, until stop(). `before` runs in the process before the program does."""
+    """`gemma4 serve` on a free port, until stop(). `before` runs in the process before the program does. `reads`:
+    whether its log is read from the beginning, or by stop() alone."""
 
-    def __init__(self, test, *args, model=MODEL, before=None):
+    def __init__(self, test, *args, model=MODEL, before=None, reads=True):
         self.process = subprocess.Popen(
             [PROGRAM, "serve", str(model), "--port", "0", *map(str, args)],
             stderr=subprocess.PIPE,
@@ -28,18 +29,18 @@ class Server:
             preexec_fn=before,
         )
         self.log = ""
+        self.reader = threading.Thread(target=self.read_log, daemon=True)
         for line in self.process.stderr:
             self.log += line
             found = re.search(r"served at https?://\S+:(\d+)", line)
             if found:
                 self.port = int(found[1])
-                self.reader = threading.Thread(target=self.read_log, daemon=True)
-                self.reader.start()
+                if reads:
+                    self.reader.start()
                 return
         raise AssertionError(f"it did not start: {self.log}")
 
     def read_log(self):
-        """A server whose log nobody reads stops when the pipe is full."""
         for line in self.process.stderr:
             self.log += line
 
@@ -47,6 +48,8 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(sign)
         self.process.wait(timeout=patience)
+        if self.reader.ident is None:
+            self.reader.start()
         self.reader.join(patience)
         self.process.stderr.close()
         return self.process.returncode

@@ -2,6 +2,7 @@
 """gemma4 serve as clients use it: OpenAI's chat API on the small real model."""
 
 import json
+import re
 import signal
 import socket
 import threading
@@ -316,6 +317,53 @@ class LeavingTest(ServerTest):
         wire.close()
         self.server.json(CHAT, {"messages": user("x"), "max_tokens": 1})
         self.assertLess(time.monotonic() - begun, 10)
+
+
+class LogTest(ProgramTest):
+    """Of a log that nobody reads: the pipe takes 64 KB, and 256 KB wait for it."""
+
+    def ask_often(self, server, times):
+        connection = server.connection()
+        for _ in range(times):
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, 200)
+        connection.close()
+
+    def lost(self, server):
+        return int(re.search(r"^gemma4_log_lines_lost_total (\d+)$", server.ask("GET", "/metrics")[2], re.M)[1])
+
+    def test_nobody_reads_it(self):
+        server = Server(self, "--context", 512, reads=False)
+        self.ask_often(server, 4000)
+        self.assertGreater(self.lost(server), 500)
+        begun = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - begun, 10)
+        self.assertGreater(server.log.count("GET /health status=200"), 400)
+
+    def test_who_reads_late_is_told_what_is_missing(self):
+        server = Server(self, "--context", 512, reads=False)
+        self.ask_often(server, 3500)
+        server.reader.start()
+        deadline = time.monotonic() + 60
+        while "missing here" not in server.log and time.monotonic() < deadline:
+            self.ask_often(server, 1)
+        missing = int(re.search(r"gemma4: (\d+) lines are missing here", server.log)[1])
+        asked = int(re.search(r'{path="/health",status="200"} (\d+)', server.ask("GET", "/metrics")[2])[1])
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(missing + server.log.count("GET /health status=200"), asked)
+
+    def test_who_reads_it_leaves(self):
+        server = Server(self, "--context", 512, reads=False)
+        server.process.stderr.close()
+        deadline = time.monotonic() + 60
+        while self.lost(server) == 0 and time.monotonic() < deadline:
+            self.ask_often(server, 1)
+        self.assertGreater(self.lost(server), 0)
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(server.process.wait(timeout=60), 0)
 
 
 class StopTest(ProgramTest):
