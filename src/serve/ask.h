@@ -63,6 +63,7 @@ struct Ask {
   int choices = 1;  // of each prompt: number p * choices + i is the i-th of prompt p
   std::optional<Constraint> constraint;
   std::shared_ptr<const Grammar> forced;  // what all of the answer is, whatever is asked for: an alias for tests
+  std::string turn;                       // whose turn it takes where the server's threads are shared
   CallOptions calls;                      // of answer.tools, where there are any; not beside a constraint
 };
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "serve/ask.h"
@@ -30,6 +31,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool waits_for_others() const { return intake_.waits_for_others(ask_.media); }
   /** Whether beginning it may mean compiling a grammar. */
   bool has_form() const { return ask_.constraint || !ask_.answer.tools.empty(); }
+  const std::string& turn() const { return ask_.turn; }
 
   /** False: it is refused, or nobody waits for it any more. */
   bool take_media();

@@ -124,6 +124,10 @@ const Route* find_route(std::string_view method, std::string_view path) {
   return nullptr;
 }
 
+std::string Call::turn() const {
+  return key != nullptr ? key->name : fmt::format("{}:{}", request.peer, request.peer_port);
+}
+
 Service::Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::optional<Keys> keys,
                  ServiceOptions options)
     : options_(std::move(options)),
@@ -212,6 +216,7 @@ std::optional<Clock::time_point> Service::deadline() const {
 std::shared_ptr<Generation> Service::generation(const Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
                                                 std::shared_ptr<Reply> reply) {
   own(call, ask.answer);
+  ask.turn = call.turn();
   if (const auto* answers = forced(call.model)) {
     ask.forced = (*answers)[std::min(turns_since_user(ask.messages), answers->size() - 1)];
   }
@@ -229,9 +234,9 @@ void Service::begin(const std::shared_ptr<Generation>& generation) {
   auto work = [this, generation] {
     if (!generation->take_media()) return;
     if (!generation->has_form()) return generation->begin();
-    compiling_.post([generation] { generation->begin(); });
+    compiling_.post([generation] { generation->begin(); }, generation->turn());
   };
-  generation->waits_for_others() ? fetching_.post(std::move(work)) : work();
+  generation->waits_for_others() ? fetching_.post(std::move(work), generation->turn()) : work();
 }
 
 void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask,
@@ -245,7 +250,7 @@ void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask a
     if (!media) return tell(media.failure());
     tell(Exchange::count(model->speaker, ask->messages, std::move(media).value(), ask->answer));
   };
-  waits ? fetching_.post(std::move(work)) : work();
+  waits ? fetching_.post(std::move(work), call.turn()) : work();
 }
 
 std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path, const Key* key,

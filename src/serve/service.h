@@ -117,6 +117,8 @@ struct Call {
 
   /** Whose is what is kept of it: the key's name, "" where there are no keys. */
   std::string owner() const { return key != nullptr ? key->name : ""; }
+  /** Whose turn it takes where keys take turns: without keys connections do. */
+  std::string turn() const;
 };
 
 /** One way in. A path may have a "{}" for a name, or take everything below it, where it ends in "/". */

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads for what may take a while and is not the engine's, and a queue of it: reading JSON, decoding media, compiling
-// grammars.
+// grammars. Where work is somebody's, keys share the threads evenly.
 #pragma once
 
 #include <sys/resource.h>
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "serve/fair_queue.h"
 
 namespace gemma::serve {
 
@@ -36,35 +38,38 @@ class Workers {
     ready_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
-    waiting_.clear();  // it may hold who owns these threads
+    waiting_ = {};  // it may hold who owns these threads
   }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  void post(std::function<void()> work) {
+  /** key: whose work it is, where that matters (fair_queue.h). */
+  void post(std::function<void()> work, const std::string& key = "") {
     {
       const std::lock_guard lock(mutex_);
-      waiting_.push_back(std::move(work));
+      waiting_.add(key, std::move(work));
     }
     ready_.notify_one();
   }
 
  private:
   void run() {
+    std::unique_lock lock(mutex_);
     for (;;) {
-      std::unique_lock lock(mutex_);
       ready_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
       if (stopped_) return;
-      const std::function<void()> work = std::move(waiting_.front());
-      waiting_.pop_front();
+      auto [key, work] = *waiting_.take();
       lock.unlock();
       work();
+      work = nullptr;  // what it holds goes before the lock is taken
+      lock.lock();
+      waiting_.done(key);
     }
   }
 
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<std::function<void()>> waiting_;
+  FairQueue<std::function<void()>> waiting_;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };

@@ -22,5 +22,22 @@ TEST(Workers, OthersGoFirstWhereTheyAreToldSo) {
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), usual) << "of the thread that made them";
 }
 
+/** Of one thread, which is held up until all of it waits. */
+TEST(Workers, WhoBringsMuchHoldsUpNobodyElse) {
+  std::promise<void> all_wait;
+  std::string order;
+  std::promise<void> over;
+  Workers workers(1);
+  workers.post([&] { all_wait.get_future().wait(); }, "a");
+  for (int i = 0; i < 4; ++i) workers.post([&] { order += 'a'; }, "a");
+  workers.post([&] { order += 'b'; }, "b");
+  workers.post([&] { order += 'b'; }, "b");
+  workers.post([&] { order += 'c'; }, "c");
+  workers.post([&] { over.set_value(); }, "a");
+  all_wait.set_value();
+  over.get_future().wait();
+  EXPECT_EQ(order, "bcabaaa");
+}
+
 }  // namespace
 }  // namespace gemma::serve

@@ -158,6 +158,28 @@ class KeysTest(ServerTest):
         waiting.join()
         self.assertEqual(answers, [200])
 
+    def test_forms_of_one_key_hold_up_no_other(self):
+        def compile_one(name, i):
+            pattern = "|".join(f"[a-z]{{1,{j % 50 + 1}}}{j}{name}{i}" for j in range(500))
+            body = {"messages": user("word " * 3000), "structured_outputs": {"regex": pattern}}
+            status, _, text = self.server.ask("POST", CHAT, body, {"Authorization": f"Bearer {name}"})
+            self.assertIn("expected fewer than", text)  # it is refused once its form is compiled
+            done.append(name)
+
+        done = []
+        compile_one("bob", -1)  # reads the vocabulary
+        asking = [threading.Thread(target=compile_one, args=("alice", i)) for i in range(12)]
+        for each in asking:
+            each.start()
+        while done.count("alice") < 2:
+            time.sleep(0.01)
+        before = done.count("alice")
+        compile_one("bob", 0)
+        self.assertLess(done.count("alice") - before, 5, "those that were being compiled")
+        for each in asking:
+            each.join()
+        self.assertEqual(done.count("alice"), 12)
+
 
 if __name__ == "__main__":
     unittest.main()

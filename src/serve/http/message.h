@@ -18,8 +18,9 @@ struct HttpRequest {
   std::string method, path, query;  // "POST", "/v1/models/gemma%204", "beta=true": as sent, not decoded
   Headers headers;                  // names in lower case
   std::string body;
-  std::string peer;  // the other side's address
-  std::string id;    // of the request, for logs and for the other side (x-request-id)
+  std::string peer;   // the other side's address
+  int peer_port = 0;  // which tells its connections apart
+  std::string id;     // of the request, for logs and for the other side (x-request-id)
 
   /** The first of that name (lower case), else "". */
   std::string_view header(std::string_view name) const;

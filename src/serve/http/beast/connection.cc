@@ -44,7 +44,9 @@ class Talk final : public Connection {
     shared_.open.insert(this);
     error_code error;
     const auto peer = beast::get_lowest_layer(*stream_).socket().remote_endpoint(error);
-    if (!error) peer_ = peer.address().to_string();
+    if (error) return;
+    peer_ = peer.address().to_string();
+    peer_port_ = peer.port();
   }
   ~Talk() override { shared_.open.erase(this); }
 
@@ -136,6 +138,7 @@ class Talk final : public Connection {
     }
     request.body = std::move(message.body());
     request.peer = peer_;
+    request.peer_port = peer_port_;
     return request;
   }
 
@@ -309,6 +312,7 @@ class Talk final : public Connection {
   beast::flat_buffer buffer_;
   asio::steady_timer news_;  // rung when there is news in the outbox
   std::string peer_;
+  int peer_port_ = 0;
   std::optional<Idle> idle_;
   bool has_asked_ = false, streamed_ = false;
 };
