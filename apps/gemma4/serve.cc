@@ -315,31 +315,38 @@ void add_queue_options(CLI::App& command, ServeOptions& options) {
       ->check(whole(0, 86400));
 }
 
+/** "HOST,HOST", of which none is left out. */
+void take_fetch_hosts(serve::FetchOptions& fetch, const std::string& list) {
+  std::istringstream hosts(list + ",");
+  for (std::string each; std::getline(hosts, each, ',');) {
+    const auto host = serve::FetchHost::from(each);
+    if (!host) fail_usage("--fetch-from", "expected [http://]HOST[:PORT] or *.HOST, found '{}'", each);
+    fetch.hosts.push_back(*host);
+  }
+}
+
 /** What of the internet it may read for clients. */
 void add_fetch_options(CLI::App& command, ServeOptions& options) {
+  CLI::Option* from =
+      command
+          .add_option_function<std::vector<std::string>>(
+              "--fetch-from",
+              [&options](const std::vector<std::string>& lists) {
+                for (const std::string& list : lists) take_fetch_hosts(options.fetch, list);
+              },
+              "Fetch pictures, sound and film that requests name by address from this host (*.HOST: from all below "
+              "it); by https unless it says http://HOST")
+          ->type_name("HOST,...")
+          ->allow_extra_args(false);
   command
-      .add_option_function<std::vector<std::string>>(
-          "--fetch-from",
-          [&options](const std::vector<std::string>& hosts) {
-            for (const std::string& each : hosts) {
-              const auto host = serve::FetchHost::from(each);
-              if (!host) {
-                fail_usage("--fetch-from", "expected [http://]HOST[:PORT] or *.HOST, found '{}'", each);
-              }
-              options.fetch.hosts.push_back(*host);
-            }
-          },
-          "Fetch pictures, sound and film that requests name by address from this host (*.HOST: from all below it); by "
-          "https unless it says http://HOST")
-      ->type_name("HOST,...")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  command.add_flag("--fetch-private", options.fetch.private_addresses,
-                   "Also where these hosts are in this machine's own network: whoever may ask can then read what is "
-                   "served there");
+      .add_flag("--fetch-private", options.fetch.private_addresses,
+                "Also where these hosts are in this machine's own network: whoever may ask can then read what is "
+                "served there")
+      ->needs(from);
   command.add_option("--fetch-seconds", options.fetch.seconds, "Time for each file that is fetched")
       ->capture_default_str()
-      ->check(whole(1, 3600));
+      ->check(whole(1, 3600))
+      ->needs(from);
 }
 
 /** What goes with one model alone. */

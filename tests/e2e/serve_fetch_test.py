@@ -253,9 +253,16 @@ class OffTest(TinyServerTest):
 
 class OptionsTest(ProgramTest):
     def test_hosts_that_are_none(self):
-        for host in ("http://a.com/x", "*", "ftp://a.com", "a b", "me@a.com"):
+        for host in ("http://a.com/x", "*", "ftp://a.com", "a b", "me@a.com", "a.com:0", "--fetch-private", ""):
             line = self.error("serve", "x.gguf", "--fetch-from", host, status=2)
             self.assertIn(f"--fetch-from: expected [http://]HOST[:PORT] or *.HOST, found '{host}'", line)
+        for hosts in (",a.com", "a.com,", "a.com,,b.com"):
+            self.assertIn("HOST, found ''", self.error("serve", "x.gguf", "--fetch-from", hosts, status=2))
+
+    def test_what_is_said_of_fetching_needs_hosts(self):
+        for option in (["--fetch-private"], ["--fetch-seconds", "5"]):
+            line = self.error("serve", "x.gguf", *option, status=2)
+            self.assertIn(f"{option[0]} requires --fetch-from", line)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,10 @@ std::optional<FetchHost> FetchHost::from(std::string_view text) {
   const size_t star = whole.find("://" + std::string(kBelow));
   if (star != std::string::npos) plain.erase(star + 3, kBelow.size());
   const auto url = hub::parts_of_url(plain);
-  if (!url || url->has_user || url->host.find_first_of("*%") != std::string::npos) return std::nullopt;
+  if (!url || url->has_user || url->port == "0" || url->host.find_first_of("*%") != std::string::npos) {
+    return std::nullopt;
+  }
+  if (url->host.starts_with('-')) return std::nullopt;  // no name begins so, but an option does
   if (plain.find_first_of("/?#", plain.find("://") + 3) != std::string::npos) return std::nullopt;
   return FetchHost{url->scheme, (star != std::string::npos ? std::string(kBelow) : "") + url->host, url->port};
 }
