@@ -2,10 +2,12 @@
 """Our mmproj files in llama.cpp's multimodal loader (libmtmd, as llama-cpp-python has it): soft tokens side by side.
 
     python tests/interop/compare_mtmd.py
-    python tests/interop/compare_mtmd.py --random e2b        encoders of that size, some minutes
+    python tests/interop/compare_mtmd.py --form unified      the 12B's encoders, which have no towers
+    python tests/interop/compare_mtmd.py --random e2b        or 12b: encoders of that size, some minutes
 
-A random E2B-like checkpoint with a vision and a sound tower is made and converted by `gemma4 convert`. Pictures and a
-second of sound go through libmtmd with these files, and through `gemma4 preprocess` and `gemma4 forward`. What
+A random E2B-like checkpoint with a vision and a sound tower, or a 12B-like one without, is made and converted by
+`gemma4 convert`. Pictures and sound go through libmtmd with these files, and through `gemma4 preprocess` and
+`gemma4 forward`. What
 llama.cpp has of its own is shown apart: pictures whose shape does not fit its patches get black edges there, where
 the reference stretches them ("stretched" is the latter beside llama.cpp, "padded" a picture with such edges); of mel
 energies it takes log(max(x, 0.001)), the reference log(x + 0.001). Where the library was built without libmtmd, this
@@ -56,6 +58,22 @@ AUDIO = dict(
     rms_norm_eps=1e-6,
     gradient_clipping=1e10,
 )
+PIXEL_BLOCKS = dict(
+    model_type="gemma4_unified_vision",
+    mm_embed_dim=160,
+    mm_posemb_size=1120,
+    output_proj_dims=160,
+    patch_size=16,
+    pooling_kernel_size=3,
+    rms_norm_eps=1e-6,
+)
+SAMPLE_FRAMES = dict(
+    model_type="gemma4_unified_audio",
+    audio_embed_dim=640,
+    audio_samples_per_token=640,
+    output_proj_dims=640,
+    rms_norm_eps=1e-6,
+)
 TOKENS = dict(
     boi_token_id=255999,
     eoi_token_id=258882,
@@ -68,7 +86,7 @@ TOKENS = dict(
 MARKER = b"<__media__>"
 
 
-class Towers:
+class Encoders:
     def __init__(self, text_dim):
         import numpy as np
 
@@ -137,45 +155,68 @@ class Towers:
         self.clipped(at + "lconv1d.linear_end", dim, dim)
         self.matrix(at + "lconv1d.depthwise_conv1d.weight", dim, 1, c["conv_kernel_size"])
 
+    def unified(self, c):
+        """The 12B's: three layer norms with a product and a table of places between them, and two projections."""
+        import numpy as np
 
-def make_checkpoint(folder, tokenizer_json):
-    """The text model of random_checkpoint.py under the names that a checkpoint with towers has, and towers."""
+        values, dim, at = 3 * (c["patch_size"] * c["pooling_kernel_size"]) ** 2, c["mm_embed_dim"], "vision_embedder."
+        for name, width in (("patch_ln1", values), ("patch_ln2", dim), ("pos_norm", dim)):
+            self.vector(f"{at}{name}.weight", width)
+            self.tensors[f"model.{at}{name}.bias"] = self.dice.normal(0, 0.1, width).astype("float32")
+        self.matrix(at + "patch_dense.weight", dim, values)
+        self.tensors[f"model.{at}patch_dense.bias"] = self.dice.normal(0, 0.1, dim).astype("float32")
+        table = self.dice.standard_normal((c["mm_posemb_size"], 2, dim))
+        self.tensors[f"model.{at}pos_embedding"] = table.astype(np.float32)
+        self.matrix("embed_vision.embedding_projection.weight", self.text_dim, dim)
+        self.matrix("embed_audio.embedding_projection.weight", self.text_dim, 640)
+
+
+def make_checkpoint(form, folder, tokenizer_json):
+    """The text model of random_checkpoint.py under the names that a checkpoint with encoders has, and encoders."""
     import random_checkpoint
     from safetensors.numpy import save_file
 
-    text = random_checkpoint.SHAPES["e2b"]
+    size, kind, architecture, vision, audio = {
+        "towers": ("e2b", "gemma4", "Gemma4", VISION, AUDIO),
+        "unified": ("12b", "gemma4_unified", "Gemma4Unified", PIXEL_BLOCKS, SAMPLE_FRAMES),
+    }[form]
+    text = random_checkpoint.SHAPES[size]
     weights = random_checkpoint.Weights(text, 0).all()
     tensors = {name.replace("model.", "model.language_model.", 1): value for name, value in weights.items()}
-    towers = Towers(text["hidden_size"])
-    towers.vision(VISION)
-    towers.audio(AUDIO)
-    random_checkpoint.make("e2b", folder, tokenizer_json)
-    save_file({**tensors, **towers.tensors}, folder / "model.safetensors")
+    encoders = Encoders(text["hidden_size"])
+    if form == "towers":
+        encoders.vision(vision)
+        encoders.audio(audio)
+    else:
+        encoders.unified(vision)
+    random_checkpoint.make(size, folder, tokenizer_json)
+    save_file({**tensors, **encoders.tensors}, folder / "model.safetensors")
     config = dict(
-        model_type="gemma4",
-        architectures=["Gemma4ForConditionalGeneration"],
-        text_config=text,
-        vision_config=VISION,
-        audio_config=AUDIO,
+        model_type=kind,
+        architectures=[architecture + "ForConditionalGeneration"],
+        text_config={**text, "model_type": kind + "_text"},
+        vision_config=vision,
+        audio_config=audio,
         **TOKENS,
     )
     (folder / "config.json").write_text(json.dumps(config, indent=1))
 
 
-def write_picture(path, width, height):
+def write_picture(path, width, height, contrast=1):
     import numpy as np
 
     y, x = np.mgrid[0:height, 0:width]
     pixels = np.stack([127 + 100 * np.sin(x / 31 + y / 57), (x + y) % 256, 127 + 90 * np.cos(y / 13)], -1)
+    pixels = 127 + contrast * (pixels - 127)
     pixels = pixels.clip(0, 255).astype(np.uint8)
     write_png(path, pixels)
     return pixels
 
 
-def write_sound(path):
+def write_sound(path, samples):
     import numpy as np
 
-    t = np.arange(16000) / 16000
+    t = np.arange(samples) / 16000
     samples = (12000 * np.sin(2 * np.pi * (200 + 900 * t) * t)).astype(np.int16)
     with wave.open(str(path), "wb") as out:
         out.setparams((1, 2, 16000, 0, "NONE", ""))
@@ -288,50 +329,68 @@ def padded(pixels, width, height):
     return out
 
 
-def made_files(program, folder, tokenizer_json, types):
+def made_files(program, folder, options):
     """A small checkpoint converted to each type: title, model, mmproj."""
-    make_checkpoint(folder / "hf", tokenizer_json)
-    for kind in types:
+    make_checkpoint(options.form, folder / "hf", options.tokenizer_json)
+    for kind in options.types:
         model, mmproj = folder / "text.gguf", folder / f"mmproj-{kind}.gguf"
         command = [program, "convert", str(folder / "hf"), str(model), "--type", kind]
         subprocess.run([*command, "--mmproj", str(mmproj), "--force"], check=True, stdout=subprocess.DEVNULL)
-        yield kind, model, mmproj
+        yield f"{options.form} {kind}", model, mmproj
 
 
-def random_files(program, folder, tokenizer_json, size):
+def random_files(program, folder, options):
     """The encoders of a real size in f32, and few layers of its text."""
-    model = folder / "random.gguf"
+    model, size = folder / "random.gguf", options.random
     command = [program, "random", size, "--layers", "5" if size == "e2b" else "6", "--encoders", "f32"]
-    command += ["--tokenizer", tokenizer_json, "-o", str(model)]
+    command += ["--tokenizer", options.tokenizer_json, "-o", str(model)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     yield size, model, folder / "mmproj-random.gguf"
 
 
-def compare(program, folder, files):
-    from llama_cpp import mtmd_cpp as mtmd
+class Comparison:
+    """One pair of files in both programs."""
 
-    sound, picture = folder / "sound.wav", folder / "picture.png"
-    samples = write_sound(sound)
-    for kind, model, mmproj in files:
-        peer = llama.Llama(model)
-        width = peer.lib.llama_model_n_embd(peer.model)
-        reader = Mtmd(mtmd, peer.model, mmproj)
-        for title, size in (("as it is", (960, 672)), ("halved", (1920, 1344)), ("stretched", (1500, 1100))):
-            pixels = write_picture(picture, *size)
+    def __init__(self, mtmd, program, kind, model, mmproj):
+        self.mtmd, self.program, self.kind, self.model, self.mmproj = mtmd, program, kind, model, mmproj
+        self.peer = llama.Llama(model)
+        self.width = self.peer.lib.llama_model_n_embd(self.peer.model)
+        self.reader = Mtmd(mtmd, self.peer.model, mmproj)
+
+    def close(self):
+        self.mtmd.mtmd_free(self.reader.context)
+        self.peer.close()
+
+    def mine(self, kind, file, *options, **how):
+        return ours(self.program, kind, file, self.model, self.mmproj, *options, **how)
+
+    def pictures(self, file):
+        cases = (("as it is", 960, 672), ("faint", 960, 672, 0.02), ("halved", 1920, 1344), ("stretched", 1500, 1100))
+        for title, *shape in cases:
+            pixels = write_picture(file, *shape)
             data = (ctypes.c_uint8 * pixels.size).from_buffer_copy(pixels.tobytes())
-            theirs = reader.soft_tokens(mtmd.mtmd_bitmap_init(*size, data), width)
-            report(f"{kind}, picture {title}", ours(program, "image", picture, model, mmproj), theirs)
-        padded(pixels, 912, 672).save(picture)
-        report(f"{kind}, picture padded", ours(program, "image", picture, model, mmproj), theirs)
-        bitmap = mtmd.mtmd_bitmap_init_from_audio(len(samples), (ctypes.c_float * len(samples))(*samples))
-        theirs = reader.soft_tokens(bitmap, width)
+            theirs = self.reader.soft_tokens(self.mtmd.mtmd_bitmap_init(*shape[:2], data), self.width)
+            report(f"{self.kind}, picture {title}", self.mine("image", file), theirs)
+        padded(pixels, 912, 672).save(file)
+        report(f"{self.kind}, picture padded", self.mine("image", file), theirs)
+
+    def their_sound(self, file, samples):
+        values = write_sound(file, samples)
+        bitmap = self.mtmd.mtmd_bitmap_init_from_audio(samples, (ctypes.c_float * samples)(*values))
+        return self.reader.soft_tokens(bitmap, self.width)
+
+    def tower_sound(self, file):
+        theirs = self.their_sound(file, 16000)
         for window in ("trained", "reference"):
-            options = ("--audio-window", window)
-            report(f"{kind}, sound, window {window}", ours(program, "audio", sound, model, mmproj, *options), theirs)
-        mine = ours(program, "audio", sound, model, mmproj, *options, their_mel=True)
-        report(f"{kind}, sound, their mel", mine, theirs)
-        mtmd.mtmd_free(reader.context)
-        peer.close()
+            report(f"{self.kind}, sound, window {window}", self.mine("audio", file, "--audio-window", window), theirs)
+        report(
+            f"{self.kind}, sound, their mel", self.mine("audio", file, "--audio-window", window, their_mel=True), theirs
+        )
+
+    def unified_sound(self, file):
+        for title, samples in (("1 s", 16000), ("1.01 s", 16160), ("31 s", 496000)):
+            theirs = self.their_sound(file, samples)
+            report(f"{self.kind}, sound of {title}", self.mine("audio", file), theirs)
 
 
 def main():
@@ -339,7 +398,8 @@ def main():
     a.add_argument("--program", default=str(llama.ROOT / "build/release/apps/gemma4"))
     a.add_argument("--tokenizer-json", default=str(llama.ROOT / "third_party/tokenizer-gemma3/tokenizer.json"))
     a.add_argument("--types", nargs="*", default=["f32", "bf16", "q8_0"])
-    a.add_argument("--random", metavar="SIZE", help="instead, encoders of a real size in f32: e2b")
+    a.add_argument("--form", choices=["towers", "unified"], default="towers", help="unified: the 12B's")
+    a.add_argument("--random", choices=["e2b", "12b"], help="instead, encoders of a real size in f32")
     options = a.parse_args()
     try:
         import llama_cpp  # noqa: F401
@@ -352,8 +412,15 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)
-        make, wanted = (random_files, options.random) if options.random else (made_files, options.types)
-        compare(options.program, place, make(options.program, place, options.tokenizer_json, wanted))
+        make = random_files if options.random else made_files
+        for files in make(options.program, place, options):
+            comparison = Comparison(mtmd_cpp, options.program, *files)
+            comparison.pictures(place / "picture.png")
+            if options.form == "unified" or options.random == "12b":
+                comparison.unified_sound(place / "sound.wav")
+            else:
+                comparison.tower_sound(place / "sound.wav")
+            comparison.close()
 
 
 if __name__ == "__main__":
