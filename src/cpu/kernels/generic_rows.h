@@ -5,6 +5,7 @@
 
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/simd.h"
+#include "cpu/kernels/together.h"
 
 namespace gemma::cpu {
 
@@ -192,13 +193,35 @@ struct Rows {
     return map_and_sum(x, n, shift, y, [](F v) { return exp<V>(v); });
   }
   /** exp(x) for x <= 0 as a softmax wants it: zero below kLeastExponent, so that 2^n is a normal number, n + 127 its
-   *  exponent, and one multiplication does. A NaN stays one. */
-  [[gnu::always_inline]] static F normal_exp(F x) {
-    const F shift = V::set(12582912.0f + 127.0f);  // 1.5 * 2^23: whole numbers are the low bits of what is added
-    const F shifted = V::fma(x, V::set(1.44269504f), shift);
-    const F p = exp_less_one<V>(x, V::sub(shifted, shift));
-    const F power = reinterpret_cast<F>(V::shl(reinterpret_cast<typename V::I>(shifted), 23));
-    return V::where_less(x, V::set(kLeastExponent), V::zero(), V::fma(p, power, power));
+   *  exponent, and one multiplication does. A NaN stays one. W: V, or several of them together. */
+  template <class W>
+  [[gnu::always_inline]] static typename W::F normal_exp(typename W::F x) {
+    const auto shift = W::set(12582912.0f + 127.0f);  // 1.5 * 2^23: whole numbers are the low bits of what is added
+    const auto shifted = W::fma(x, W::set(1.44269504f), shift);
+    const auto p = exp_less_one<W>(x, W::sub(shifted, shift));
+    const auto power = W::shl_bits(shifted, 23);
+    return W::zero_where_less(x, W::set(kLeastExponent), W::fma(p, power, power));
+  }
+  /** x = normal_exp(x - shift); returns the sum, its terms in the order of map_and_sum. */
+  static float normal_exp_and_sum(float* x, int64_t n, float shift) {
+    using Four = Together<V, 4>;
+    F sum = V::zero();
+    int64_t i = 0;
+    for (; i + 4 * V::kLanes <= n; i += 4 * V::kLanes) {
+      const auto values = normal_exp<Four>(Four::sub(Four::load(x + i), Four::set(shift)));
+      Four::store(x + i, values);
+      for (F value : values.v) sum = V::add(sum, value);
+    }
+    for (; i + V::kLanes <= n; i += V::kLanes) {
+      const F value = normal_exp<V>(V::sub(V::load(x + i), V::set(shift)));
+      V::store(x + i, value);
+      sum = V::add(sum, value);
+    }
+    if (i < n) {
+      V::store_first(x + i, normal_exp<V>(V::sub(V::load_first(x + i, n - i), V::set(shift))), n - i);
+      sum = V::add(sum, V::load_first(x + i, n - i));
+    }
+    return V::sum(sum);
   }
 
   static void softmax(const float* x, int64_t n, float* y) {
@@ -228,13 +251,13 @@ struct Rows {
         now[r] = block > before ? block : before;
       }
       const F before = V::load_first(largest + first, count), after = V::load_first(now, count);
-      const F factor = V::where_less(before, after, normal_exp(V::sub(before, after)), V::set(1.0f));
+      const F factor = V::where_less(before, after, normal_exp<V>(V::sub(before, after)), V::set(1.0f));
       V::store_first(correction + first, factor, count);
       for (int64_t r = first; r < first + count; ++r) {
         largest[r] = now[r - first];
         const float shift = largest[r] == -__builtin_inff() ? 0.0f : largest[r];
         float* row = scores + r * stride;
-        total[r] = total[r] * correction[r] + map_and_sum(row, n, shift, row, [](F v) { return normal_exp(v); });
+        total[r] = total[r] * correction[r] + normal_exp_and_sum(row, n, shift);
       }
     }
   }
@@ -261,8 +284,8 @@ struct Rows {
 
 // Values that are asked for ahead of their use, a line at a time; at the end of a strip those of the next.
 inline constexpr int64_t kKeysAhead = 32;
-// Values that stay in the nearest cache, with room for the rest: they are asked for by the first strip alone.
-inline constexpr int64_t kNearBytes = 16384;
+// Values that the nearest cache holds, or nearly: they are asked for by the first strip alone.
+inline constexpr int64_t kNearBytes = 32768;
 
 /** R rows x C vectors of a weighted sum; `count` lanes in the vector when it is a partial one (C = 1). */
 template <class V, class T, int R, int C, bool kFetch>
@@ -281,6 +304,7 @@ inline void weighted_tile(const float* p, int64_t p_stride, const float* correct
       sum[r][c] = correction == nullptr ? V::zero() : V::mul(load(acc + r * n + c * V::kLanes), V::set(correction[r]));
     }
   }
+#pragma GCC unroll 8  // so that the end of a tile of 64 is foreseen
   for (int64_t j = 0; j < keys; ++j) {
     if constexpr (kFetch) {
       const int64_t ahead = j + kKeysAhead;

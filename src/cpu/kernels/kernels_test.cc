@@ -488,6 +488,14 @@ TEST_P(Table, OnlineSoftmaxOfARowIsThatOfTheRowAlone) {
   EXPECT_EQ(correction, correction_alone);
 }
 
+TEST_P(Table, OnlineSoftmaxOfAScoreIsTheSameAtEveryPlace) {
+  std::vector<float> scores(4 * 16 + 16 + 3, -1.2345f);
+  float max = 0, sum = 0, correction = 0;
+  const auto n = static_cast<int64_t>(scores.size());
+  k_.online_softmax(scores.data(), n, 1, n, &max, &sum, &correction);
+  for (size_t i = 0; i < scores.size(); ++i) ASSERT_EQ(bits(scores[i]), bits(scores[0])) << i;
+}
+
 TEST_P(Table, OnlineSoftmaxIsExactToAFewUnits) {
   std::vector<float> scores;
   for (float x = 0.0f; x > -87.0f; x -= 0.0137f) scores.push_back(x);

@@ -47,6 +47,7 @@ struct Avx2 {
     return _mm256_or_ps(_mm256_andnot_ps(set(-0.0f), magnitude), _mm256_and_ps(set(-0.0f), sign));
   }
   static F where_less(F a, F b, F yes, F no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+  static F zero_where_less(F a, F b, F no) { return _mm256_and_ps(no, _mm256_cmp_ps(a, b, _CMP_NLT_UQ)); }
   /** In two halves, so that neither factor leaves the exponent's range and only the last product can round. */
   static F times_power_of_two(F x, F n) {
     const __m256i whole = _mm256_cvtps_epi32(n), half_n = _mm256_srai_epi32(whole, 1);
@@ -89,6 +90,7 @@ struct Avx2 {
   static I set_int(int x) { return _mm256_set1_epi32(x); }
   static I shr(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) >> n); }
   static I shl(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) << n); }
+  static F shl_bits(F x, int n) { return reinterpret_cast<F>(shl(reinterpret_cast<I>(x), n)); }
   static I both(I a, I b) { return _mm256_and_si256(a, b); }
   static I either(I a, I b) { return _mm256_or_si256(a, b); }
   static I minus(I a, I b) { return _mm256_sub_epi32(a, b); }

@@ -53,6 +53,7 @@ struct Avx512 {
   static F where_less(F a, F b, F yes, F no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
   }
+  static F zero_where_less(F a, F b, F no) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), no); }
   static F times_power_of_two(F x, F n) { return _mm512_scalef_ps(x, n); }
 
   /** Lane l + lane l + 8, then + 4, + 2, + 1. */
@@ -87,6 +88,7 @@ struct Avx512 {
   static I set_int(int x) { return _mm512_set1_epi32(x); }
   static I shr(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) >> n); }
   static I shl(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) << n); }
+  static F shl_bits(F x, int n) { return reinterpret_cast<F>(shl(reinterpret_cast<I>(x), n)); }
   static I both(I a, I b) { return _mm512_and_si512(a, b); }
   static I either(I a, I b) { return _mm512_or_si512(a, b); }
   static I minus(I a, I b) { return _mm512_sub_epi32(a, b); }

@@ -49,6 +49,7 @@ struct Neon {
   static F abs(F x) { return vabsq_f32(x); }
   static F copy_sign(F magnitude, F sign) { return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude); }
   static F where_less(F a, F b, F yes, F no) { return vbslq_f32(vcltq_f32(a, b), yes, no); }
+  static F zero_where_less(F a, F b, F no) { return where_less(a, b, zero(), no); }
   /** In two halves, so that neither factor leaves the exponent's range and only the last product can round. */
   static F times_power_of_two(F x, F n) {
     const I whole = vcvtnq_s32_f32(n), half_n = vshrq_n_s32(whole, 1);
@@ -74,6 +75,7 @@ struct Neon {
   static I set_int(int x) { return vdupq_n_s32(x); }
   static I shr(I x, int n) { return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(x), vdupq_n_s32(-n))); }
   static I shl(I x, int n) { return vshlq_s32(x, vdupq_n_s32(n)); }
+  static F shl_bits(F x, int n) { return reinterpret_cast<F>(shl(reinterpret_cast<I>(x), n)); }
   static I both(I a, I b) { return vandq_s32(a, b); }
   static I either(I a, I b) { return vorrq_s32(a, b); }
   static I minus(I a, I b) { return vsubq_s32(a, b); }
