@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/packed_weights.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -11,7 +13,19 @@
 namespace gemma::cpu {
 namespace {
 
-using Words = uint64_t[4];  // the 32 codes of a block, or its parts: eight words of four bytes, two in each
+constexpr int kRowsTogether = 4;  // are packed at once: neighbours in a panel, where a store is of four rows' words
+
+/** The same eight bytes of each of the four rows, in vectors that every processor has. */
+struct Lanes {
+  using Two = uint64_t __attribute__((vector_size(16)));
+  Two first, second;
+  friend Lanes operator&(const Lanes& x, uint64_t mask) { return {x.first & mask, x.second & mask}; }
+  friend Lanes operator^(const Lanes& x, uint64_t mask) { return {x.first ^ mask, x.second ^ mask}; }
+  friend Lanes operator|(const Lanes& x, const Lanes& y) { return {x.first | y.first, x.second | y.second}; }
+  friend Lanes operator<<(const Lanes& x, int bits) { return {x.first << bits, x.second << bits}; }
+  friend Lanes operator>>(const Lanes& x, int bits) { return {x.first >> bits, x.second >> bits}; }
+};
+using Words = Lanes[4];  // the 32 codes of a block, or its parts: eight words of four bytes, two in each
 
 template <class Word = uint64_t>
 Word load(const void* p) {
@@ -22,25 +36,62 @@ Word load(const void* p) {
 
 constexpr uint64_t each_byte(uint8_t byte) { return 0x0101010101010101u * byte; }
 
-/** One row's share of a block: where its bytes go. */
-struct Place {
-  std::byte* block;
-  int row;
-  void put(int offset, int vector, uint32_t w) const {  // vector j of the row's half, from `offset` on
-    std::memcpy(block + offset + 64 * vector + row % 16 * 4, &w, sizeof w);
-  }
-  void put_two(int offset, int vector, uint64_t words) const {
-    put(offset, vector, static_cast<uint32_t>(words));
-    put(offset, vector + 1, static_cast<uint32_t>(words >> 32));
-  }
-  void put_half(int offset, uint16_t bits) const { std::memcpy(block + offset + 2 * row, &bits, sizeof bits); }
-  void put_byte(int offset, int byte) const { block[offset + row] = static_cast<std::byte>(byte); }
+/** Blocks of the four rows that lie at one place along k. */
+template <class Block>
+struct Rows {
+  const Block* first;
+  int64_t step;  // from row to row, in blocks
+  const Block& operator[](int row) const { return first[row * step]; }
 };
 
+/** The four rows' share of a block: where their bytes go. */
+struct Place {
+  std::byte* block;
+  int row;  // the first, a multiple of four
+  /** Vector j of the rows' half, from `offset` on: the low words, or the high ones. */
+  void put(int offset, int vector, const Lanes& words, bool high = false) const {
+    using Four = uint32_t __attribute__((vector_size(16)));
+    const auto a = std::bit_cast<Four>(words.first), b = std::bit_cast<Four>(words.second);
+    const Four some = high ? __builtin_shufflevector(a, b, 1, 3, 5, 7) : __builtin_shufflevector(a, b, 0, 2, 4, 6);
+    std::memcpy(block + offset + 64 * vector + row % 16 * 4, &some, sizeof some);
+  }
+  void put_two(int offset, int vector, const Lanes& words) const {
+    put(offset, vector, words);
+    put(offset, vector + 1, words, true);
+  }
+  void put_halves(int offset, const auto& bits_of) const {
+    uint64_t four = 0;
+    for (int r = 0; r < kRowsTogether; ++r) four |= uint64_t{bits_of(r)} << (16 * r);
+    std::memcpy(block + offset + 2 * row, &four, sizeof four);
+  }
+  void put_bytes(int offset, const auto& byte_of) const {
+    uint32_t four = 0;
+    for (int r = 0; r < kRowsTogether; ++r) four |= uint32_t{static_cast<uint8_t>(byte_of(r))} << (8 * r);
+    std::memcpy(block + offset + row, &four, sizeof four);
+  }
+};
+
+Lanes lanes_of(const auto& word_of) { return {Lanes::Two{word_of(0), word_of(1)}, Lanes::Two{word_of(2), word_of(3)}}; }
+
+/** words[j] = bytes 8j .. 8j + 7 of where `at(row)` points. */
+template <int n>
+void take(const auto& at, Lanes (&words)[n]) {
+  for (int j = 0; j < n; ++j)
+    words[j] = Lanes{load(at(0) + 8 * j), load(at(1) + 8 * j), load(at(2) + 8 * j), load(at(3) + 8 * j)};
+}
+
+/** 32 bytes, moved right by `shift` bits; what comes from a neighbour is above what a byte's own bits leave. */
+void take_words(const auto& at, int shift, Words& words) {
+  take(at, words);
+  for (Lanes& w : words) w = w >> shift;
+}
+
 template <DType type>
-void put_nibbles(const Place& at, const void* sixteen_bytes) {
+void put_nibbles(const Place& at, const auto& sixteen_bytes) {
   const int half = at.row / 16 * PackedBlock<type>::kHalf;
-  for (int j = 0; j < 2; ++j) at.put_two(half, 2 * j, load(static_cast<const uint8_t*>(sixteen_bytes) + 8 * j));
+  Lanes words[2];
+  take(sixteen_bytes, words);
+  for (int j = 0; j < 2; ++j) at.put_two(half, 2 * j, words[j]);
 }
 
 /** Codes of four bits as low and high nibbles; codes[j] holds values 8j .. 8j + 7. */
@@ -54,29 +105,29 @@ void put_codes(const Place& at, const Words& codes) {
 /** bits[j]: a bit (the lowest) for each of the values 8j .. 8j + 7. */
 template <DType type>
 void put_fifth_bits(const Place& at, const Words& bits) {
-  uint64_t all = 0;  // of even words, and of odd ones
-  for (int j = 0; j < 4; ++j) all |= (bits[j] & each_byte(1)) << (2 * j);
-  at.put(PackedBlock<type>::kHigh + at.row / 16 * PackedBlock<type>::kHighHalf, 0,
-         static_cast<uint32_t>(all | all >> 32 << 1));
+  Lanes all{};  // of even words, and of odd ones
+  for (int j = 0; j < 4; ++j) all = all | (bits[j] & each_byte(1)) << (2 * j);
+  at.put(PackedBlock<type>::kHigh + at.row / 16 * PackedBlock<type>::kHighHalf, 0, all | all >> 32 << 1);
 }
 
-/** Bits of a word as the lowest bits of bytes. */
-void spread_bits(uint32_t bits, Words& words) {
-  const auto four = [&](int j) { return uint64_t{((bits >> (4 * j) & 15u) * 0x00204081u) & 0x01010101u}; };
-  for (int j = 0; j < 4; ++j) words[j] = four(2 * j) | four(2 * j + 1) << 32;
+/** Eight bits as the lowest bits of bytes. */
+uint64_t spread_bits(uint32_t bits) {
+  const auto four = [](uint32_t low) { return uint64_t{low * 0x00204081u & 0x01010101u}; };
+  return four(bits & 15) | four(bits >> 4 & 15) << 32;
 }
 
-void take_scales(const uint8_t* s, int group, int* scale, int* minimum) {  // q4_k and q5_k (blocks.h)
-  *scale = group < 4 ? s[group] & 63 : (s[group + 4] & 15) | s[group - 4] >> 6 << 4;
-  *minimum = group < 4 ? s[group + 4] & 63 : s[group + 4] >> 4 | s[group] >> 6 << 4;
-}
+/** Of q4_k and q5_k (blocks.h): byte g is that of group g. */
+struct GroupScales {
+  uint64_t scales, minima;
+  explicit GroupScales(const uint8_t* bytes) {
+    const auto first = load<uint32_t>(bytes), second = load<uint32_t>(bytes + 4), third = load<uint32_t>(bytes + 8);
+    const auto top = [](uint32_t w) { return w >> 2 & 0x30303030u; };
+    scales = uint64_t{(third & 0x0f0f0f0fu) | top(first)} << 32 | (first & 0x3f3f3f3fu);
+    minima = uint64_t{(third >> 4 & 0x0f0f0f0fu) | top(second)} << 32 | (second & 0x3f3f3f3fu);
+  }
+};
 
-/** 32 bytes, moved right by `shift` bits; what comes from a neighbour is above what a byte's own bits leave. */
-void take_words(const uint8_t* bytes, int shift, Words& words) {
-  for (int j = 0; j < 4; ++j) words[j] = load(bytes + 8 * j) >> shift;
-}
-
-/** pack<type>(block of the file, place in the unit): what a file's block becomes. The place's block is the header for
+/** pack<type>(blocks of the file, place in the unit): what a file's blocks become. The place's block is the header for
  *  types of super-blocks. */
 template <DType type>
 struct Packer;
@@ -84,10 +135,12 @@ struct Packer;
 template <>
 struct Packer<DType::q8_0> {
   using Block = BlockQ8_0;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<DType::q8_0>;
-    for (int j = 0; j < 4; ++j) at.put_two(at.row / 16 * P::kHalf, 2 * j, load(b.qs + 8 * j) ^ each_byte(0x80));
-    at.put_half(P::kScales, b.d);
+    Words codes;
+    take([&](int r) { return b[r].qs; }, codes);
+    for (int j = 0; j < 4; ++j) at.put_two(at.row / 16 * P::kHalf, 2 * j, codes[j] ^ each_byte(0x80));
+    at.put_halves(P::kScales, [&](int r) { return b[r].d; });
   }
 };
 
@@ -95,16 +148,16 @@ struct Packer<DType::q8_0> {
 template <DType type, class FileBlock>
 struct SmallPacker {
   using Block = FileBlock;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<type>;
-    put_nibbles<type>(at, b.qs);
+    put_nibbles<type>(at, [&](int r) { return b[r].qs; });
     if constexpr (P::kFormat.bits == 5) {
       Words bits;
-      spread_bits(load<uint32_t>(b.qh), bits);
+      for (int j = 0; j < 4; ++j) bits[j] = lanes_of([&](int r) { return spread_bits(b[r].qh[j]); });
       put_fifth_bits<type>(at, bits);
     }
-    at.put_half(P::kScales, b.d);
-    if constexpr (P::kFormat.minimum) at.put_half(P::kMinima, b.m);
+    at.put_halves(P::kScales, [&](int r) { return b[r].d; });
+    if constexpr (P::kFormat.minimum) at.put_halves(P::kMinima, [&](int r) { return b[r].m; });
   }
 };
 template <>
@@ -128,23 +181,23 @@ Place group_place(const Place& at, int g) {
 template <DType type, class FileBlock>
 struct SuperPacker {
   using Block = FileBlock;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<type>;
-    at.put_half(0, b.d);
-    at.put_half(64, b.dmin);
+    at.put_halves(0, [&](int r) { return b[r].d; });
+    at.put_halves(64, [&](int r) { return b[r].dmin; });
+    const GroupScales scales[] = {GroupScales(b[0].scales), GroupScales(b[1].scales), GroupScales(b[2].scales),
+                                  GroupScales(b[3].scales)};
     for (int g = 0; g < 8; ++g) {
       const Place group = group_place<type>(at, g);
       Words codes;
-      take_words(b.qs + 32 * (g / 2), 4 * (g % 2), codes);
+      take_words([&](int r) { return b[r].qs + 32 * (g / 2); }, 4 * (g % 2), codes);
       put_codes<type>(group, codes);
       if constexpr (P::kFormat.bits == 5) {
-        take_words(b.qh, g, codes);
+        take_words([&](int r) { return b[r].qh; }, g, codes);
         put_fifth_bits<type>(group, codes);
       }
-      int scale, minimum;
-      take_scales(b.scales, g, &scale, &minimum);
-      group.put_byte(P::kScales, scale);
-      group.put_byte(P::kMinima, minimum);
+      group.put_bytes(P::kScales, [&](int r) { return scales[r].scales >> (8 * g); });
+      group.put_bytes(P::kMinima, [&](int r) { return scales[r].minima >> (8 * g); });
     }
   }
 };
@@ -156,23 +209,25 @@ struct Packer<DType::q5_k> : SuperPacker<DType::q5_k, BlockQ5K> {};
 template <>
 struct Packer<DType::q6_k> {
   using Block = BlockQ6K;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<DType::q6_k>;
-    at.put_half(0, b.d);
+    at.put_halves(0, [&](int r) { return b[r].d; });
     for (int g = 0; g < 8; ++g) {
       const Place group = group_place<DType::q6_k>(at, g);
       const int half = g / 4, j = g % 4;
       Words codes;
-      take_words(b.ql + 64 * half + 32 * (j % 2), j < 2 ? 0 : 4, codes);
+      take_words([&](int r) { return b[r].ql + 64 * half + 32 * (j % 2); }, j < 2 ? 0 : 4, codes);
       put_codes<DType::q6_k>(group, codes);
-      take_words(b.qh + 32 * half, 2 * j, codes);
+      take_words([&](int r) { return b[r].qh + 32 * half; }, 2 * j, codes);
       const int high = P::kHigh + at.row / 16 * P::kHighHalf;
       for (int part = 0; part < 2; ++part) {
         constexpr uint64_t kLow = each_byte(3);
-        const uint64_t bits = (codes[2 * part] & kLow) | (codes[2 * part + 1] & kLow) << 4;
-        group.put(high, part, static_cast<uint32_t>(bits | bits >> 32 << 2));
+        const Lanes bits = (codes[2 * part] & kLow) | (codes[2 * part + 1] & kLow) << 4;
+        group.put(high, part, bits | bits >> 32 << 2);
       }
-      for (int i = 0; i < 2; ++i) group.put_byte(P::kScales + kPanelRows * i, b.scales[2 * g + i]);
+      for (int i = 0; i < 2; ++i) {
+        group.put_bytes(P::kScales + kPanelRows * i, [&](int r) { return b[r].scales[2 * g + i]; });
+      }
     }
   }
 };
@@ -180,19 +235,19 @@ struct Packer<DType::q6_k> {
 template <>
 struct Packer<DType::q2_k> {
   using Block = BlockQ2K;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<DType::q2_k>;
-    at.put_half(0, b.d);
-    at.put_half(64, b.dmin);
+    at.put_halves(0, [&](int r) { return b[r].d; });
+    at.put_halves(64, [&](int r) { return b[r].dmin; });
     for (int g = 0; g < 8; ++g) {
       const Place group = group_place<DType::q2_k>(at, g);
       Words codes;
-      take_words(b.qs + 32 * (g / 4), 2 * (g % 4), codes);
-      for (uint64_t& w : codes) w &= each_byte(3);
+      take_words([&](int r) { return b[r].qs + 32 * (g / 4); }, 2 * (g % 4), codes);
+      for (Lanes& w : codes) w = w & each_byte(3);
       put_codes<DType::q2_k>(group, codes);
       for (int i = 0; i < 2; ++i) {
-        group.put_byte(P::kScales + kPanelRows * i, b.scales[2 * g + i] & 15);
-        group.put_byte(P::kMinima + kPanelRows * i, b.scales[2 * g + i] >> 4);
+        group.put_bytes(P::kScales + kPanelRows * i, [&](int r) { return b[r].scales[2 * g + i] & 15; });
+        group.put_bytes(P::kMinima + kPanelRows * i, [&](int r) { return b[r].scales[2 * g + i] >> 4; });
       }
     }
   }
@@ -201,36 +256,40 @@ struct Packer<DType::q2_k> {
 template <>
 struct Packer<DType::q3_k> {
   using Block = BlockQ3K;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<DType::q3_k>;
-    at.put_half(0, b.d);
+    at.put_halves(0, [&](int r) { return b[r].d; });
     for (int g = 0; g < 8; ++g) {
       const Place group = group_place<DType::q3_k>(at, g);
       Words codes, high;
-      take_words(b.qs + 32 * (g / 4), 2 * (g % 4), codes);
-      take_words(b.hmask, g, high);
+      take_words([&](int r) { return b[r].qs + 32 * (g / 4); }, 2 * (g % 4), codes);
+      take_words([&](int r) { return b[r].hmask; }, g, high);
       for (int j = 0; j < 4; ++j) codes[j] = (codes[j] & each_byte(3)) | (high[j] & each_byte(1)) << 2;
       put_codes<DType::q3_k>(group, codes);
       for (int i = 0; i < 2; ++i) {
-        const int k = 2 * g + i;
-        const int low = b.scales[k % 8] >> (k < 8 ? 0 : 4) & 15, top = b.scales[8 + k % 4] >> (k / 4 * 2) & 3;
-        group.put_byte(P::kScales + kPanelRows * i, (low | top << 4) - 32);
+        group.put_bytes(P::kScales + kPanelRows * i, [&](int r) { return scale_of(b[r].scales, 2 * g + i); });
       }
     }
+  }
+  static int scale_of(const uint8_t* s, int group) {
+    const int low = s[group % 8] >> (group < 8 ? 0 : 4) & 15, top = s[8 + group % 4] >> (group / 4 * 2) & 3;
+    return (low | top << 4) - 32;
   }
 };
 
 template <>
 struct Packer<DType::iq4_xs> {
   using Block = BlockIq4Xs;
-  static void pack(const Block& b, const Place& at) {
+  static void pack(const Rows<Block>& b, const Place& at) {
     using P = PackedBlock<DType::iq4_xs>;
-    at.put_half(0, b.d);
+    at.put_halves(0, [&](int r) { return b[r].d; });
     for (int g = 0; g < 8; ++g) {
       const Place group = group_place<DType::iq4_xs>(at, g);
-      put_nibbles<DType::iq4_xs>(group, b.qs + 16 * g);
-      const int low = b.scales_l[g / 2] >> (4 * (g % 2)) & 15, top = b.scales_h >> (2 * g) & 3;
-      group.put_byte(P::kScales, (low | top << 4) - 32);
+      put_nibbles<DType::iq4_xs>(group, [&](int r) { return b[r].qs + 16 * g; });
+      group.put_bytes(P::kScales, [&](int r) {
+        const int low = b[r].scales_l[g / 2] >> (4 * (g % 2)) & 15, top = b[r].scales_h >> (2 * g) & 3;
+        return (low | top << 4) - 32;
+      });
     }
   }
 };
@@ -240,11 +299,16 @@ void pack_blocks(const std::byte* rows, int64_t height, int64_t n, std::byte* pa
   using Block = typename Packer<type>::Block;
   using P = PackedBlock<type>;
   const auto* blocks = reinterpret_cast<const Block*>(rows);  // packed: any alignment
-  const int64_t units = n / (P::kBlocks * kBlock);
+  const int64_t units = n / (P::kBlocks * kBlock), whole = height / kRowsTogether * kRowsTogether;
   for (int64_t u = 0; u < units; ++u) {
-    for (int row = 0; row < static_cast<int>(height); ++row) {
-      Packer<type>::pack(blocks[row * units + u], {panel + u * P::kUnit, row});
+    std::byte* unit = panel + u * P::kUnit;
+    for (int64_t row = 0; row < whole; row += kRowsTogether) {
+      Packer<type>::pack({blocks + row * units + u, units}, {unit, static_cast<int>(row)});
     }
+    if (whole == height) continue;
+    Block last[kRowsTogether] = {};  // with rows that are missing
+    for (int64_t row = whole; row < height; ++row) last[row - whole] = blocks[row * units + u];
+    Packer<type>::pack({last, 1}, {unit, static_cast<int>(whole)});
   }
 }
 
@@ -315,11 +379,25 @@ void unpack_blocks(const std::byte* panel, int row, std::span<float> out) {
 }
 
 void pack_bf16(const std::byte* rows, int64_t height, int64_t n, std::byte* panel) {
-  for (int64_t row = 0; row < height; ++row) {
+  constexpr int kPair = 4, kPairs = kPanelRows * kPair;  // bytes of two values of a row, and of all rows
+  constexpr int kLine = 8;                               // times four values
+  const int64_t whole = height / kRowsTogether * kRowsTogether, fours = n / 4;
+  // A cache line of a row at a time: lines of 32 rows may have one place in the first cache, which holds eight such.
+  for (int64_t line = 0; line < fours; line += kLine) {
+    for (int64_t row = 0; row < whole; row += kRowsTogether) {
+      for (int64_t i = line; i < std::min(fours, line + kLine); ++i) {
+        const Lanes words = lanes_of([&](int r) { return load(rows + ((row + r) * n + 4 * i) * 2); });
+        const Place at{panel + 2 * i * kPairs + row / 16 * 64, static_cast<int>(row)};
+        at.put(0, 0, words);
+        at.put(kPairs, 0, words, true);
+      }
+    }
+  }
+  for (int64_t row = 0; row < height; ++row) {  // and what is left at the ends
     const std::byte* from = rows + row * n * 2;
-    std::byte* to = panel + row * 4;
-    for (int64_t i = 0; i + 1 < n; i += 2, to += kPanelRows * 4) std::memcpy(to, from + 2 * i, 4);
-    if (n % 2 == 1) std::memcpy(to, from + 2 * (n - 1), 2);
+    for (int64_t i = row < whole ? 4 * fours : 0; i < n; i += 2) {
+      std::memcpy(panel + i / 2 * kPairs + row * kPair, from + 2 * i, i + 1 < n ? kPair : kPair / 2);
+    }
   }
 }
 

@@ -11,7 +11,7 @@
 //   scales   32 f16, then 32 f16 minima where the type has them; types of super-blocks: 32 bytes for each group of
 //            values that has its own scale, then as many bytes of minima
 // and a super-block of 8 blocks begins with 32 f16 of d, then of dmin. A value is scale * (code - zero) + minimum, to
-// the bit what unpack (tensor/pack.h) says. Missing rows of the last panel have codes and scales of zero.
+// the bit what unpack (tensor/pack.h) says. Missing rows of the last panel are worth zero.
 //
 // Where a panel meets many tiles, it is widened first: blocks of 8-bit codes (of codebooks: kCodebookBytes), f32 scales
 // of 32 rows for each group, then as many f32 minima (WideBlock).
