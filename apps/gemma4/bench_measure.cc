@@ -3,7 +3,6 @@
 #include <algorithm>
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/heap.h"
 #include "base/random.h"
 #include "convert/random_model.h"
 #include "engine/memory_plan.h"
@@ -11,6 +10,7 @@
 #include "gemma4/cache_types.h"
 #include "gemma4/local_model.h"
 #include "gemma4/session.h"
+#include "gemma4/tokenizer_beside.h"
 
 namespace gemma::app {
 namespace {
@@ -84,16 +84,17 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   BenchModel out;
   const std::shared_ptr<ModelFile> file = open_file(options);
   out.file = file;
-  if (has_tokenizer(*file)) out.tokenizer = Tokenizer::from(*file);
+  std::optional<TokenizerBeside> tokenizer;
+  if (has_tokenizer(*file)) tokenizer.emplace(file, options.machine);
   Config config = Config::from(*file);
-  file->forget_vocabulary();
-  trim_heap();
   config.special.eos.clear();  // an answer is as long as it is asked to be
   out.drafter = load_drafter(options, config, ops);
   const int64_t leave = bytes_beside_weights(config, options, engine_options(options, out.drafter));
-  const WeightOptions weights = weight_options(options.machine, leave);
+  WeightOptions weights = weight_options(options.machine, leave);
+  weights.balance = has_coded_keys(cache_types("--kv", options.kv));
   out.load_bytes = Weights::bytes_for(file, config, ops, weights);
   out.model = Model::load(file, std::move(config), ops, weights);
+  if (tokenizer) out.tokenizer = tokenizer->get();
   out.load_seconds = seconds_since(start);
   return out;
 }

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/heap.h"
 #include "base/memory.h"
 #include "cpu/cpu_ops.h"
 #include "engine/memory_plan.h"
@@ -18,6 +17,7 @@
 #include "gemma4/local_model.h"
 #include "gemma4/settings.h"
 #include "gemma4/terminal.h"
+#include "gemma4/tokenizer_beside.h"
 #include "kv/prefix_store.h"
 
 namespace gemma::app {
@@ -190,9 +190,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   session->files = std::move(files);
   session->pool = std::make_unique<ThreadPool>(options.machine.threads);
   session->ops = make_cpu_ops(*session->pool);
-  session->tokenizer = Tokenizer::from(*session->file);
-  session->files.model->forget_vocabulary();
-  trim_heap();
+  TokenizerBeside tokenizer(session->files.model, options.machine);
   EngineOptions engine = engine_options(options);
   if (!options.drafter.empty()) {
     engine.speculation.drafter = Drafter::load(options.drafter, config, *session->ops, {});
@@ -206,8 +204,10 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options, ModelFiles
   const int64_t usual = usual_bytes(config, engine);
   const int64_t later = options.beside + bytes_to_disk(options) +
                         (options.shows_later ? bytes_of_others(session->files, config, engine) : 0);
-  const WeightOptions weights = weight_options(options.machine, usual + later);
+  WeightOptions weights = weight_options(options.machine, usual + later);
+  weights.balance = has_coded_keys(engine.kv.types);
   session->model = Model::load(session->file, std::move(config), *session->ops, weights);
+  session->tokenizer = tokenizer.get();
   if (usual + later <= available_memory()) engine.kept_free = later;
   engine.threads = session->pool.get();
   engine.kv.folder = options.cache_folder;

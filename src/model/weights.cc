@@ -125,7 +125,7 @@ Weights Weights::load(std::shared_ptr<const ModelFile> file, const Config& confi
   const Loader::Mappable hold = room_for(counter.mapped(), counter.bytes(), options);
   Loader loader(*file, config, ops, {.weights = options, .hold = hold});
   Weights w = read(loader, file, config);
-  balance_keys(w, config, ops);
+  if (options.balance) balance_keys(w, config, ops);
   if (loader.mapped().experts + loader.mapped().others > 0) w.mapped = std::move(file);
   return w;
 }

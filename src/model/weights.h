@@ -73,9 +73,10 @@ class RowSource {
 };
 
 struct WeightOptions {
-  bool widen = false;  // every weight as f32
-  bool map = false;    // matrices that memory has no room for stay in the file and are packed as they are used
-  int64_t leave = 0;   // so much memory is for other things: with map, no room; of encoders, needed beside them
+  bool widen = false;   // every weight as f32
+  bool balance = true;  // keys are balanced, which takes a tenth of loading: for caches of coded keys
+  bool map = false;     // matrices that memory has no room for stay in the file and are packed as they are used
+  int64_t leave = 0;    // so much memory is for other things: with map, no room; of encoders, needed beside them
   int64_t most = std::numeric_limits<int64_t>::max();  // with map: bytes of matrices that are held all the same
 };
 

@@ -20,6 +20,9 @@ namespace gemma {
 enum class KvType : uint8_t { f32, bf16, kv8, tq4, tq3, tq2 };
 inline constexpr int kKvTypes = static_cast<int>(KvType::tq2) + 1;
 
+/** Codes with scales: pages of whole blocks of 32 tokens, at most 256. */
+inline bool is_coded(KvType type) { return type >= KvType::kv8; }
+
 /** Of one layer. */
 struct KvTypes {
   KvType keys = KvType::bf16, values = KvType::bf16;
@@ -32,6 +35,11 @@ struct CacheTypes {
   bool operator==(const CacheTypes&) const = default;
 };
 
+/** Whether keys of any layer are coded. */
+inline bool has_coded_keys(const CacheTypes& types) {
+  return is_coded(types.full.keys) || is_coded(types.windowed.keys);
+}
+
 std::string_view name_of(KvType type);
 /** "tq4", "tq3/tq4" (keys and values), "tq4,bf16" (layers with a window apart), "tq3/tq4,kv8". */
 std::string name_of(const CacheTypes& types);
@@ -40,8 +48,6 @@ std::optional<CacheTypes> cache_types_named(std::string_view name);
 /** "f32, bf16, ...", for messages. */
 std::string kv_type_names();
 
-/** Codes with scales: pages of whole blocks of 32 tokens, at most 256. */
-inline bool is_coded(KvType type) { return type >= KvType::kv8; }
 inline constexpr int kKvBlock = 32;      // tokens, and values along a head: coded pages have whole blocks of both
 inline constexpr int kKvMostPage = 256;  // tokens of a coded page
 bool fits_page(KvType type, int page_size);
