@@ -4,7 +4,7 @@ sequences, one warming up, then the runs that count. Prints JSON. In a process o
 
     python llama_speed.py FILE --threads N [--prompt N --gen N --depth N --batch N --repeat N] [--no-repack]
 
---fill-threads: those that bring the cache to --depth, which is not measured.
+--fill: only so many tokens are read to bring the cache to --depth; the rest are copies of them (llama_state.py).
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import time
 
 import llama_cpp as lib
+import llama_state
 
 CHUNK = 512  # rows of a step, as gemma4 has them
 FIRST_ID = 512  # before it are control tokens and bytes
@@ -84,13 +85,15 @@ class Speed:
             self.step([(sequence, i, i + 1 == end) for i in range(at, min(at + CHUNK, end))])
 
     def state_at_depth(self, sequence):
-        fill = self.o.fill_threads or self.o.threads
-        lib.llama_set_n_threads(self.context, fill, fill)
-        self.feed(sequence, 0, self.o.depth)
-        lib.llama_set_n_threads(self.context, self.o.threads, self.o.threads)
+        o = self.o
+        fill = min(o.fill or o.depth, o.depth)
+        self.feed(sequence, 0, fill)
         state = (ctypes.c_uint8 * lib.llama_state_seq_get_size(self.context, sequence))()
         lib.llama_state_seq_get_data(self.context, state, len(state), sequence)
-        return state
+        if fill == o.depth:
+            return state
+        longer = llama_state.repeat_cells(bytes(state), fill, o.depth)
+        return (ctypes.c_uint8 * len(longer)).from_buffer_copy(longer)
 
     def run(self):
         o = self.o
@@ -116,7 +119,7 @@ def main():
     a.add_argument("file")
     for name, value in dict(threads=1, prompt=512, gen=64, depth=0, batch=1, repeat=1).items():
         a.add_argument("--" + name, type=int, default=value)
-    a.add_argument("--fill-threads", type=int)
+    a.add_argument("--fill", type=int)
     a.add_argument("--kv", default="f16", choices=["f16", "bf16", "f32"])
     a.add_argument("--no-repack", action="store_true", help="weights as the file has them (use_extra_bufts = False)")
     speed = Speed(a.parse_args())
