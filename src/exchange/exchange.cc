@@ -28,20 +28,42 @@ size_t next_user(const json::array& messages, size_t at) {
   return at;
 }
 
-/** Takes away the oldest whole turn (a user's message and all up to the next one) with its media; system turns stay.
- *  False when only the last turn is left. */
-bool drop_oldest_turn(json::array& messages, MediaList& media) {
-  const size_t first = next_user(messages, 0), next = next_user(messages, first + 1);
-  if (next >= messages.size()) return false;
-  const auto begin = messages.begin() + static_cast<std::ptrdiff_t>(first);
-  const auto end = messages.begin() + static_cast<std::ptrdiff_t>(next);
-  const size_t kept = std::min(media.size(), media_in(json::array(messages.begin(), begin)).size());
-  const size_t gone = std::min(media.size() - kept, media_in(json::array(begin, end)).size());
-  const auto from = media.begin() + static_cast<std::ptrdiff_t>(kept);
-  media.erase(from, from + static_cast<std::ptrdiff_t>(gone));
-  messages.erase(begin, end);
-  return true;
-}
+/** A conversation, and what is left of it without its oldest whole turns (a user's message and all up to the next
+ *  one) and their media; system turns stay. */
+class Turns {
+ public:
+  Turns(json::array messages, MediaList media) : messages_(std::move(messages)), media_(std::move(media)) {
+    for (size_t at = next_user(messages_, 0); at < messages_.size(); at = next_user(messages_, at + 1)) {
+      begin_.push_back(at);
+    }
+  }
+
+  /** Of which any number may go: the last turn stays. */
+  size_t older() const { return begin_.empty() ? 0 : begin_.size() - 1; }
+
+  void without(size_t turns, json::array& messages, MediaList& media) const {
+    messages = messages_;
+    media = media_;
+    if (turns == 0) return;
+    const auto at = [](auto& list, size_t i) { return list.begin() + static_cast<std::ptrdiff_t>(i); };
+    const size_t first = begin_.front(), next = begin_[turns];
+    const size_t kept = std::min(media.size(), media_between(0, first));
+    const size_t gone = std::min(media.size() - kept, media_between(first, next));
+    media.erase(at(media, kept), at(media, kept + gone));
+    messages.erase(at(messages, first), at(messages, next));
+  }
+
+ private:
+  size_t media_between(size_t first, size_t last) const {
+    const auto begin = messages_.begin();
+    return media_in(json::array(begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(last)))
+        .size();
+  }
+
+  json::array messages_;
+  MediaList media_;
+  std::vector<size_t> begin_;  // of turns
+};
 
 /** Whether there is a turn before the last one. */
 bool has_older_turn(const json::array& messages) {
@@ -174,15 +196,37 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
    *  is room for many tokens also in the middle of an answer: what is left of the prompt is calculated anew each time.
    */
   std::optional<Failure> fit() {
-    const int wanted = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 256;
-    const int reserve = std::min(wanted, speaker.engine.context() / 4);
-    while (true) {
-      if (auto failure = render_chat()) return failure;
-      if (length() + reserve <= speaker.engine.context() || options.keep_whole) break;
-      if (!drop_oldest_turn(messages, media)) break;
-      ++answer.dropped_turns;
+    if (auto failure = render_chat()) return failure;
+    if (!has_room() && !options.keep_whole) {
+      if (auto failure = drop_turns()) return failure;
     }
     return length() < speaker.engine.context() ? std::nullopt : std::optional(too_long());
+  }
+
+  bool has_room() const {
+    const int wanted = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 256;
+    return length() + std::min(wanted, speaker.engine.context() / 4) <= speaker.engine.context();
+  }
+
+  /** As few as leave room, or all but the last. Found by halves: each try reads the whole text. */
+  std::optional<Failure> drop_turns() {
+    const Turns all(std::move(messages), std::move(media));
+    size_t few = 0, enough = all.older(), tried = 0;  // few leave no room, enough do as far as any number does
+    const auto render_without = [&](size_t turns) {
+      tried = turns;
+      all.without(turns, messages, media);
+      return render_chat();
+    };
+    while (few + 1 < enough) {
+      const size_t half = few + (enough - few) / 2;
+      if (auto failure = render_without(half)) return failure;
+      (has_room() ? enough : few) = half;
+    }
+    if (tried != enough || enough == 0) {
+      if (auto failure = render_without(enough)) return failure;
+    }
+    answer.dropped_turns += static_cast<int>(enough);
+    return std::nullopt;
   }
 
   /** What is kept of a picture is found again under the same salt only. */

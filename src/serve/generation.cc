@@ -36,9 +36,18 @@ bool Generation::take_media() {
   return true;
 }
 
+bool Generation::take_form() {
+  if (cancelled_.load()) return false;
+  auto failure = hold_to_form(ask_, *model_);
+  if (failure) refuse(Refusal(std::move(*failure)));
+  return !failure;
+}
+
 void Generation::begin() {
   if (cancelled_.load()) return;
-  if (auto failure = hold_to_form(ask_, *model_)) return refuse(Refusal(std::move(*failure)));
+  auto rendered = render();
+  if (!rendered) return refuse(Refusal(rendered.failure()));
+  rendered_ = std::move(rendered).value();
   model_->thread->post([self = shared_from_this()] { self->start(); });
 }
 
@@ -54,21 +63,24 @@ Result<std::unique_ptr<Exchange>> Generation::exchange_of(const PlainPrompt* pro
   return Exchange::raw(model_->speaker, prompt->text, prompt->specials, media_, options);
 }
 
-void Generation::start() {
-  if (cancelled_.load()) return;
+Result<Generation::Exchanges> Generation::render() const {
+  Exchanges exchanges;
   const size_t prompts = std::max<size_t>(1, ask_.prompts.size());
   for (size_t p = 0; p < prompts; ++p) {
     for (int i = 0; i < ask_.choices; ++i) {
       AnswerOptions options = ask_.answer;
-      options.sampling.seed += exchanges_.size();
+      options.sampling.seed += exchanges.size();
       auto exchange = exchange_of(ask_.prompts.empty() ? nullptr : &ask_.prompts[p], std::move(options));
-      if (!exchange) {
-        exchanges_.clear();
-        return reply_->refused(exchange.failure());
-      }
-      exchanges_.push_back(std::move(exchange).value());
+      if (!exchange) return exchange.failure();
+      exchanges.push_back(std::move(exchange).value());
     }
   }
+  return exchanges;
+}
+
+void Generation::start() {
+  if (cancelled_.load()) return;
+  exchanges_ = std::move(rendered_);
   running_ = static_cast<int>(exchanges_.size());
   for (int choice = 0; choice < running_; ++choice) {
     if (submit(choice)) continue;

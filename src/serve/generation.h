@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a request: media are decoded, grammars compiled, each on a thread for that, then the prompt is rendered
-// and answered on the engine's.
+// The way of a request: media are decoded, grammars compiled, prompts rendered, on threads for that, then it is
+// answered on the engine's.
 //
 //   auto generation = std::make_shared<Generation>(model, std::move(ask), reply, intake, metrics);
 //   responder->when_gone([generation] { generation->cancel(); });
-//   if (generation->take_media()) generation->begin();        // on a worker's thread
+//   if (generation->take_media() && generation->take_form()) generation->begin();        // on workers' threads
 #pragma once
 
 #include <atomic>
@@ -29,18 +29,22 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   /** Whether taking its media may take as long as others like. */
   bool waits_for_others() const { return intake_.waits_for_others(ask_.media); }
-  /** Whether beginning it may mean compiling a grammar. */
-  bool has_form() const { return ask_.constraint || !ask_.answer.tools.empty(); }
+  /** Whether taking its form means compiling a grammar. */
+  bool compiles() const { return ask_.constraint || !ask_.answer.tools.empty(); }
   const std::string& turn() const { return ask_.turn; }
 
   /** False: it is refused, or nobody waits for it any more. */
   bool take_media();
+  bool take_form();
+  /** Renders its prompts, which may take a second for each ten megabytes, and gives them to the engine. */
   void begin();
   /** Any thread. The reply hears nothing more, and what is held for the request is let go within a step. */
   void cancel();
 
  private:
+  using Exchanges = std::vector<std::unique_ptr<Exchange>>;
   void refuse(Refusal refusal);
+  Result<Exchanges> render() const;
   void start();
   Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;
   bool submit(int choice);
@@ -56,7 +60,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::atomic<bool> cancelled_{false};
 
   MediaList media_;
-  std::vector<std::unique_ptr<Exchange>> exchanges_;  // of the engine's thread
+  Exchanges rendered_;   // until the engine's thread takes them
+  Exchanges exchanges_;  // of the engine's thread
   int running_ = 0;
   bool started_ = false;
 };

@@ -233,8 +233,14 @@ void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, As
 void Service::begin(const std::shared_ptr<Generation>& generation) {
   auto work = [this, generation] {
     if (!generation->take_media()) return;
-    if (!generation->has_form()) return generation->begin();
-    compiling_.post([generation] { generation->begin(); }, generation->turn());
+    if (!generation->compiles()) {
+      if (generation->take_form()) generation->begin();
+      return;
+    }
+    auto compile = [this, generation] {
+      if (generation->take_form()) workers_.post([generation] { generation->begin(); });
+    };
+    compiling_.post(std::move(compile), generation->turn());
   };
   generation->waits_for_others() ? fetching_.post(std::move(work), generation->turn()) : work();
 }

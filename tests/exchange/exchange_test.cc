@@ -224,6 +224,26 @@ json::array talk(int turns) {
   return messages;
 }
 
+TEST(Exchange, AsFewTurnsGoAsLeaveRoom) {
+  const Setting s("mixed", 256);
+  const int room = 256 - 256 / 4;
+  for (int turns = 0; turns < 30; ++turns) {
+    const json::array all = talk(turns);
+    auto exchange = Exchange::chat(s.speaker(), all, {}, greedy(0));
+    ASSERT_TRUE(exchange.ok()) << exchange.failure().message();
+    const auto length = [&](int dropped) {
+      const json::array rest(all.begin() + 2 * dropped, all.end());
+      return Exchange::count(s.speaker(), rest, {}, greedy(0)).value();
+    };
+    const int dropped = exchange.value()->answer().dropped_turns;
+    EXPECT_EQ(std::ssize(exchange.value()->prompt()), length(dropped));
+    EXPECT_LE(length(dropped), room);
+    if (dropped > 0) {
+      EXPECT_GT(length(dropped - 1), room) << turns;
+    }
+  }
+}
+
 TEST(Exchange, SeveralTurnsGoAtOnceWhenTheContextFillsUp) {
   const Setting s("mixed", 256);
   auto exchange = Exchange::chat(s.speaker(), talk(20), {}, greedy(150));
