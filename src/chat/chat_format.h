@@ -89,11 +89,15 @@ json::object assistant_message(const std::vector<ChatEvent>& events);
  *  out as text, letter by letter. The end of the turn ends the answer: what is fed afterwards is ignored. */
 class ChatParser {
  public:
+  /** What becomes of control tokens that are no part of a thought or a call that can be read. For people they mean
+   *  nothing: then they are left out, but for a quotation mark's, and so is what was begun when the answer ended. */
+  enum class Controls : uint8_t { spelled, left_out };
+
   /** `prompt`: the text of the prompt, or its end from the model's turn on ("" for an answer from its beginning), so
    *  that the parser knows what is already open. Spellings of control tokens count as the tokens. */
   explicit ChatParser(Template which, std::string_view prompt = {});
   /** The same, knowing which of them are the template's and which a user typed. */
-  ChatParser(Template which, const std::vector<PromptPiece>& prompt);
+  ChatParser(Template which, const std::vector<PromptPiece>& prompt, Controls controls = Controls::spelled);
   ~ChatParser();
 
   std::vector<ChatEvent> text(std::string_view bytes);

@@ -82,6 +82,7 @@ struct ChatParser::State {
   enum class Mode : uint8_t { content, thought, channel_name, call_head, call_arguments, done };
 
   Template which;
+  bool spells_controls = true;
   Mode mode = Mode::content;
   TextChannel content, thought;
   std::vector<PromptPiece> held;  // of the undecided modes, from their control token on
@@ -119,7 +120,7 @@ struct ChatParser::State {
     if (mode == Mode::channel_name || mode == Mode::call_head) held_was_text();
     if (ends_answer(which, piece)) return finish();
     if (mode == Mode::thought) {
-      if (piece != "<channel|>") return give<ThoughtDelta>(thought.push(piece));
+      if (piece != "<channel|>") return give<ThoughtDelta>(thought.push(spelled(piece)));
       mode = Mode::content;
     } else if (mode == Mode::call_arguments) {
       held.push_back({std::string(piece), true});
@@ -128,12 +129,13 @@ struct ChatParser::State {
       held.push_back({std::string(piece), true});
       mode = piece == "<|channel>" ? Mode::channel_name : Mode::call_head;
     } else {
-      give<TextDelta>(content.push(piece));
+      give<TextDelta>(content.push(spelled(piece)));
     }
   }
 
   void finish() {
     if (mode == Mode::done) return;
+    if (!spells_controls) held.clear();
     if (mode != Mode::content && mode != Mode::thought) held_was_text();
     give<ThoughtDelta>(thought.finish());
     give<TextDelta>(content.finish());
@@ -156,10 +158,17 @@ struct ChatParser::State {
     held.back().text += bytes;
   }
 
+  std::string_view spelled(std::string_view control) const {
+    if (spells_controls) return control;
+    return control == kQuote ? "\"" : "";
+  }
+
   /** What was held back is no thought and no call. */
   void held_was_text() {
     mode = Mode::content;
-    for (const PromptPiece& piece : std::exchange(held, {})) give<TextDelta>(content.push(piece.text));
+    for (const PromptPiece& piece : std::exchange(held, {})) {
+      give<TextDelta>(content.push(piece.control ? spelled(piece.text) : piece.text));
+    }
   }
 
   void decide_channel() {
@@ -196,13 +205,14 @@ struct ChatParser::State {
 
 ChatParser::ChatParser(Template which, std::string_view prompt) : ChatParser(which, pieces_of(which, prompt)) {}
 
-ChatParser::ChatParser(Template which, const std::vector<PromptPiece>& prompt)
+ChatParser::ChatParser(Template which, const std::vector<PromptPiece>& prompt, Controls controls)
     : state_(std::make_unique<State>(which)) {
   for (const PromptPiece& piece : answer_part(which, prompt)) {
     piece.control ? state_->control(piece.text) : state_->text(piece.text);
   }
   if (state_->mode == State::Mode::done) state_ = std::make_unique<State>(which);  // that turn is over, another begins
   state_->prefilled = state_->take_events();
+  state_->spells_controls = controls == Controls::spelled;
 }
 
 ChatParser::~ChatParser() = default;

@@ -151,6 +151,33 @@ TEST(ChatParser, GivesTextAsSoonAsItIsSure) {
   EXPECT_TRUE(parser.finish().empty());
 }
 
+TEST(ChatParser, ControlTokensAreLeftOutForPeople) {
+  using Fed = std::vector<PromptPiece>;
+  const auto words = [](const Fed& fed) {
+    ChatParser parser(Template::edge, Fed(), ChatParser::Controls::left_out);
+    std::vector<ChatEvent> events;
+    const auto add = [&](const std::vector<ChatEvent>& more) { events.insert(events.end(), more.begin(), more.end()); };
+    for (const PromptPiece& piece : fed) add(piece.control ? parser.control(piece.text) : parser.text(piece.text));
+    add(parser.finish());
+    return write_json(assistant_message(events));
+  };
+  const PromptPiece call{"<|tool_call>", true}, end{"<tool_call|>", true}, quote{"<|\"|>", true},
+      open{"<|channel>", true};
+  const std::string nothing = R"({"role": "assistant"})", hi = R"({"role": "assistant", "content": "Hi"})";
+  EXPECT_EQ(words({{"Hi", false}, call}), hi);  // cut off at each place
+  EXPECT_EQ(words({{"Hi", false}, call, {"ca", false}}), hi);
+  EXPECT_EQ(words({{"Hi", false}, call, {"call:f{a:", false}, quote, {"x", false}}), hi);
+  EXPECT_EQ(words({open}), nothing);
+  EXPECT_EQ(words({open, {"thou", false}}), nothing);
+  EXPECT_EQ(words({{"H", false}, {"<channel|>", true}, {"i", false}, {"<|tool>", true}}), hi);  // out of place
+  EXPECT_EQ(words({open, {"thought\na", false}, {"<|tool>", true}, {"b", false}}),
+            R"({"role": "assistant", "reasoning_content": "ab"})");
+  EXPECT_EQ(words({call, {"call:f{a:", false}, quote, {"x", false}, quote, {"]", false}, end}),  // that cannot be read
+            R"({"role": "assistant", "content": "call:f{a:\"x\"]"})");
+  EXPECT_EQ(words({{"<|tool_call> is a token", false}}),  // typed in letters
+            R"({"role": "assistant", "content": "<|tool_call> is a token"})");
+}
+
 TEST(ChatParser, TheEndOfTheTurnEndsTheAnswer) {
   for (std::string_view end : {"<turn|>", "<eos>", "<|tool_response>"}) {
     EXPECT_EQ(checked_message(kTurn, "Hi. " + std::string(end) + "\n<|turn>user\nmore"),

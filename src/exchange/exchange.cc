@@ -379,7 +379,8 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const j
   state.messages = messages;
   if (const auto failure = state.fit()) return *failure;
   if (speaker.chat_template) {
-    state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces);
+    constexpr auto kControls = ChatParser::Controls::left_out;
+    state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces, kControls);
     state.in_thought = state.begins_in_thought();
   } else {
     state.trim_start = options.prefill.empty();

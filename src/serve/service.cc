@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "serve/observed.h"
 #include "serve/ollama.h"
 #include "serve/openai_wire.h"
@@ -18,6 +19,7 @@
 namespace gemma::serve {
 namespace {
 
+constexpr size_t kLargeBody = size_t{1} << 20;
 constexpr int kFetchingThreads = 4;
 constexpr int kCompilingThreads = 2;
 /** A thirtieth of a processor's time where all are busy answering. */
@@ -302,7 +304,9 @@ Handler Service::handler() {
     // std::function wants what can be copied.
     auto shared = std::make_shared<HttpRequest>(std::move(request));
     workers_.post([this, shared, responder = std::move(responder)]() mutable {
+      const size_t bytes = shared->body.size();
       dispatch(std::move(*shared), std::move(responder));
+      if (bytes > kLargeBody) trim_heap();  // or this thread keeps for itself what reading it took
     });
   };
 }

@@ -105,6 +105,15 @@ class BadInputTest(TinyServerTest):
                 )
                 self.refused(way, asked(way, [words, call]))
 
+    def test_more_values_than_memory_is_for(self):
+        body = b'{"messages": [' + b"[]," * 1_100_000 + b"[]]}"
+        for way in CALLS:
+            found, _, text = self.server.ask("POST", way, body)
+            self.assertEqual((found, "more than 1000000 values" in text), (400, True), text[:200])
+        many = json.dumps({"prompt": "[,{" * 400_000, "max_tokens": 1}).encode()  # in a text they are none
+        _, _, text = self.server.ask("POST", "/v1/completions", many)
+        self.assertNotIn("values", text)
+
     def test_a_context_that_is_too_short(self):
         for way in CALLS:
             body = asked(way, user("word " * 2000))
@@ -281,7 +290,7 @@ class CertificateTest(ProgramTest):
             with context.wrap_socket(wire, server_hostname="localhost") as safe:
                 safe.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 self.assertTrue(safe.recv(100).startswith(b"HTTP/1.1 200"))
-        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\0" * 100):  # no TLS
+        for data in (b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\0" * 100):  # no TLS
             self.assertNotIn(b"200", server.raw(data))
         server.stop()
 

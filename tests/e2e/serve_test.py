@@ -311,7 +311,7 @@ class LeavingTest(ServerTest):
     def test_who_leaves_makes_room(self):
         wire = socket.create_connection(("127.0.0.1", self.server.port))
         body = json.dumps(self.LONG).encode()
-        wire.sendall(b"POST %s HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        wire.sendall(b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
         wire.recv(1000)  # it has begun, and is the only one that runs
         begun = time.monotonic()
         wire.close()
@@ -383,7 +383,7 @@ class StopTest(ProgramTest):
         server = Server(self)
         wire = socket.create_connection(("127.0.0.1", server.port))
         body = json.dumps(LeavingTest.LONG).encode()
-        wire.sendall(b"POST %s HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        wire.sendall(b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
         wire.recv(1000)
         server.process.send_signal(signal.SIGINT)
         time.sleep(0.3)

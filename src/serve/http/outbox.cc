@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/http/outbox.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -23,7 +24,7 @@ void Outbox::begin(HttpResponse head) {
   GEMMA_CHECK(!begun_, "one answer to a request");
   begun_ = true;
   news_.pieces += std::exchange(head.body, {});
-  waiting_ += static_cast<int64_t>(news_.pieces.size());
+  count(static_cast<int64_t>(news_.pieces.size()));
   news_.head = std::move(head);
   wake_(Wake::news);
 }
@@ -32,10 +33,15 @@ void Outbox::write(std::string piece) {
   std::unique_lock lock(mutex_);
   if (gone_ || piece.empty()) return;
   GEMMA_CHECK(begun_ && !ended_, "pieces come between the beginning and the end");
-  waiting_ += static_cast<int64_t>(piece.size());
-  if (waiting_ > limit_) return wake_(Wake::overflow);
+  count(static_cast<int64_t>(piece.size()));
+  if (waiting_ > limit_ + 2 * largest_) return wake_(Wake::overflow);
   news_.pieces += piece;
   wake_(Wake::news);
+}
+
+void Outbox::count(int64_t bytes) {
+  waiting_ += bytes;
+  largest_ = std::max(largest_, bytes);
 }
 
 void Outbox::end() {

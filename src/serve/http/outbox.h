@@ -17,7 +17,9 @@ namespace gemma::serve {
 class Outbox final : public Responder {
  public:
   enum class Wake : uint8_t { news, overflow };
-  /** `wake` is called on any thread: there is news, or more is waiting than may, and the client is to be dropped. */
+  /** `wake` is called on any thread: there is news, or more is waiting than may, and the client is to be dropped. Two
+   *  of the largest pieces may wait beside `waiting_bytes`: one that is larger than these is no sign of a slow client.
+   */
   Outbox(int64_t waiting_bytes, std::function<void(Wake)> wake) : limit_(waiting_bytes), wake_(std::move(wake)) {}
 
   void respond(HttpResponse response) override;
@@ -43,11 +45,13 @@ class Outbox final : public Responder {
   void close();
 
  private:
+  void count(int64_t bytes);
+
   const int64_t limit_;
   std::mutex mutex_;
   const std::function<void(Wake)> wake_;
   News news_;
-  int64_t waiting_ = 0;
+  int64_t waiting_ = 0, largest_ = 0;
   bool begun_ = false, ended_ = false, gone_ = false;
   std::function<void()> when_gone_;
 };

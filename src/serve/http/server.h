@@ -22,7 +22,7 @@ struct HttpOptions {
   std::string certificate, private_key;  // files (PEM); both or neither: with them it speaks TLS
 
   int64_t header_bytes = 64 << 10, body_bytes = 64 << 20;
-  int64_t all_bodies_bytes = 512 << 20;  // of all requests that are being received
+  int64_t all_bodies_bytes = 512 << 20;  // of all requests that are being received; as many of whole answers
   int connections = 1024;
   int64_t waiting_bytes = 4 << 20;               // written for a client and not yet taken by it
   std::chrono::seconds header_time{15};          // from the first byte of a request to the end of its header

@@ -24,6 +24,7 @@ namespace {
 using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 /** A client that sends what it is told to, however wrong. */
@@ -47,6 +48,18 @@ class Client {
       if (sent <= 0) return;
       text.remove_prefix(static_cast<size_t>(sent));
     }
+  }
+  void end() { ::shutdown(fd_, SHUT_WR); }
+  /** At most so many bytes. */
+  size_t take(size_t bytes) {
+    std::string into(bytes, '\0');
+    size_t got = 0;
+    while (got < bytes) {
+      const ssize_t more = ::recv(fd_, into.data() + got, bytes - got, 0);
+      if (more <= 0) break;
+      got += static_cast<size_t>(more);
+    }
+    return got;
   }
   /** Until `end` has come, the other side has closed, or five seconds are over. */
   std::string read(std::string_view end = "\xff") {
@@ -128,13 +141,14 @@ TEST(HttpServer, AnswersAndKeepsTheConnection) {
 
 TEST(HttpServer, ChunkedBodiesPipeliningHeadAndOldClients) {
   Running running(echo);
-  EXPECT_THAT(running.ask(std::string("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n") + kClose +
+  EXPECT_THAT(running.ask(std::string("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n") + kClose +
                           "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
               HasSubstr("POST /  abcde"));
-  const std::string two = running.ask(std::string("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n") + kClose);
+  const std::string two =
+      running.ask(std::string("GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n") + kClose);
   EXPECT_THAT(two, HasSubstr("GET /1"));
   EXPECT_THAT(two, HasSubstr("GET /2"));
-  const std::string head = running.ask(std::string("HEAD /x HTTP/1.1\r\n") + kClose);
+  const std::string head = running.ask(std::string("HEAD /x HTTP/1.1\r\nhost: x\r\n") + kClose);
   EXPECT_THAT(head, HasSubstr("Content-Length: 9\r\n"));
   EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
   EXPECT_THAT(running.ask("GET /old HTTP/1.0\r\n\r\n"), HasSubstr("GET /old"));
@@ -143,7 +157,7 @@ TEST(HttpServer, ChunkedBodiesPipeliningHeadAndOldClients) {
 TEST(HttpServer, WaitsForTheWordToGoOn) {
   Running running(echo);
   Client client = running.client();
-  client.send("POST /e HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+  client.send("POST /e HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
   EXPECT_THAT(client.read("\r\n\r\n"), StartsWith("HTTP/1.1 100"));
   client.send("ok");
   EXPECT_THAT(client.read("ok"), HasSubstr("POST /e  ok"));
@@ -156,14 +170,15 @@ TEST(HttpServer, RefusesWhatIsNoRequestOrTooMuch) {
   options.header_time = 1s;
   Running running(echo, options);
   EXPECT_THAT(running.ask("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400"));
-  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\nx: " + std::string(4000, 'y') + "\r\n\r\n"), StartsWith("HTTP/1.1 431"));
-  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ncontent-length: 101\r\n\r\n"), StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nff\r\n" + std::string(255, 'z') +
-                          "\r\n0\r\n\r\n"),
+  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\nhost: x\r\nx: " + std::string(4000, 'y') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nff\r\n" +
+                          std::string(255, 'z') + "\r\n0\r\n\r\n"),
               StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n"), StartsWith("HTTP/1.1 400"));
-  EXPECT_EQ(running.ask("GET / HTTP/1.1\r\nslow: "), "");  // slowloris: closed when its time is over
-  EXPECT_THAT(running.ask(std::string("GET /alive HTTP/1.1\r\n") + kClose), HasSubstr("GET /alive"));
+  EXPECT_THAT(running.ask("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_EQ(running.ask("GET / HTTP/1.1\r\nhost: x\r\nslow: "), "");  // slowloris: closed when its time is over
+  EXPECT_THAT(running.ask(std::string("GET /alive HTTP/1.1\r\nhost: x\r\n") + kClose), HasSubstr("GET /alive"));
 }
 
 TEST(HttpServer, StreamsPieces) {
@@ -179,7 +194,7 @@ TEST(HttpServer, StreamsPieces) {
       responder->end();
     }).detach();
   });
-  const std::string answer = running.ask("GET / HTTP/1.1\r\n\r\n", "\r\n0\r\n\r\n");
+  const std::string answer = running.ask("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "\r\n0\r\n\r\n");
   EXPECT_THAT(answer, HasSubstr("Transfer-Encoding: chunked"));
   EXPECT_THAT(answer, HasSubstr("\r\n6\r\nfirst \r\n"));
   EXPECT_TRUE(answer.ends_with("third\r\n0\r\n\r\n")) << answer;
@@ -198,7 +213,7 @@ TEST(HttpServer, AQuietStreamIsKeptAlive) {
         held = std::move(responder);
       },
       options);
-  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\n\r\n", "still here"), HasSubstr("still here"));
+  EXPECT_THAT(running.ask("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "still here"), HasSubstr("still here"));
 }
 
 TEST(HttpServer, SaysThatAClientHasLeft) {
@@ -208,7 +223,7 @@ TEST(HttpServer, SaysThatAClientHasLeft) {
     responder->when_gone([&] { gone.store(true); });
   });
   Client client = running.client();
-  client.send("GET / HTTP/1.1\r\n\r\n");
+  client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   client.read("\r\n\r\n");
   EXPECT_FALSE(gone.load());
   client.close();
@@ -233,7 +248,7 @@ TEST(HttpServer, DropsAClientThatReadsTooSlowly) {
       },
       options);
   Client client = running.client();
-  client.send("GET / HTTP/1.1\r\n\r\n");
+  client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   for (int i = 0; i < 200 && !gone.load(); ++i) std::this_thread::sleep_for(20ms);
   EXPECT_TRUE(gone.load());
 }
@@ -243,12 +258,12 @@ TEST(HttpServer, ThoseThatNeverAskMakeRoomFirst) {
   options.connections = 3;
   Running running(echo, options);
   Client known = running.client();
-  known.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  known.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
   EXPECT_THAT(known.read("GET /a"), HasSubstr("200"));
   std::vector<std::unique_ptr<Client>> crowd;
   for (int i = 0; i < 50; ++i) crowd.push_back(std::make_unique<Client>(running.server().port()));
   EXPECT_EQ(crowd[0]->read(), "");
-  known.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  known.send("GET /b HTTP/1.1\r\nhost: x\r\n\r\n");
   EXPECT_THAT(known.read("GET /b"), HasSubstr("200"));
 }
 
@@ -257,12 +272,12 @@ TEST(HttpServer, IdleConnectionsMakeRoomForRequests) {
   options.connections = 2;
   Running running(echo, options);
   Client first = running.client(), second = running.client();
-  first.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  first.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
   EXPECT_THAT(first.read("GET /a"), HasSubstr("200"));
-  second.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  second.send("GET /b HTTP/1.1\r\nhost: x\r\n\r\n");
   EXPECT_THAT(second.read("GET /b"), HasSubstr("200"));
   for (int i = 0; i < 50; ++i) {
-    EXPECT_THAT(running.ask("GET /c HTTP/1.1\r\nHost: x\r\n\r\n", "GET /c"), HasSubstr("200")) << i;
+    EXPECT_THAT(running.ask("GET /c HTTP/1.1\r\nhost: x\r\n\r\n", "GET /c"), HasSubstr("200")) << i;
   }
   EXPECT_EQ(first.read(), "");  // longest without a request: closed
 }
@@ -279,7 +294,7 @@ TEST(HttpServer, WhereAllHaveRequestsOthersAreTurnedAway) {
       },
       options);
   Client busy = running.client();
-  busy.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  busy.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
   while (asked == 0) std::this_thread::sleep_for(1ms);
   const std::string refusal = running.client().read();
   EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
@@ -301,7 +316,7 @@ TEST(HttpServer, StopsWhenAnswersAreOut) {
   });
   std::thread thread([&] { server.run(); });
   Client idle(server.port()), busy(server.port());
-  busy.send("GET / HTTP/1.1\r\n\r\n");
+  busy.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   while (!asked.load()) std::this_thread::sleep_for(1ms);
   server.stop(10s);
   std::this_thread::sleep_for(50ms);
@@ -310,6 +325,90 @@ TEST(HttpServer, StopsWhenAnswersAreOut) {
   held->respond(std::move(last));
   EXPECT_THAT(busy.read("the end"), HasSubstr("Connection: close"));
   thread.join();
+}
+
+TEST(HttpServer, AsksForWhatHttpAsksFor) {
+  Running running(echo);
+  const auto ask = [&](const std::string& first, const std::string& fields) {
+    return running.ask(first + " HTTP/1.1\r\n" + fields + kClose);
+  };
+  EXPECT_THAT(ask("GET /", ""), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("GET /", "host: a\r\nhost: b\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("GET http://a:1/b?c", "host: a:1\r\n"), HasSubstr("GET /b c"));
+  EXPECT_THAT(ask("GET HTTPS://a?c", "host: a\r\n"), HasSubstr("GET / c"));
+  EXPECT_THAT(ask("GET http://a", "host: a\r\n"), HasSubstr("GET / "));
+  EXPECT_THAT(ask("POST /", "host: a\r\ncontent-encoding: gzip\r\ncontent-length: 0\r\n"), StartsWith("HTTP/1.1 415"));
+  EXPECT_THAT(ask("POST /", "host: a\r\ncontent-encoding: identity\r\ncontent-length: 0\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("POST /", "host: a\r\ntransfer-encoding: gzip, chunked\r\n") + "0\r\n\r\n",
+              Not(StartsWith("HTTP/1.1 200")));
+}
+
+TEST(HttpServer, WhoClosesTheSendingEndStillGetsWhatComesAtOnce) {
+  Running running([](HttpRequest request, std::shared_ptr<Responder> responder) {
+    std::thread([request = std::move(request), responder] { echo(request, responder); }).detach();
+  });
+  for (int i = 0; i < 20; ++i) {
+    Client client = running.client();
+    client.send("GET /x HTTP/1.1\r\nhost: x\r\n\r\n");
+    client.end();
+    EXPECT_THAT(client.read(), HasSubstr("GET /x")) << i;
+  }
+}
+
+TEST(HttpServer, WhoTakesALargeAnswerSlowlyGetsAllOfIt) {
+  HttpOptions options;
+  options.write_time = 1s;
+  const size_t size = size_t{24} << 20;  // more than sockets hold
+  Running running(
+      [&](const HttpRequest&, const std::shared_ptr<Responder>& responder) {
+        HttpResponse response;
+        response.body = std::string(size, 'x');
+        responder->respond(std::move(response));
+      },
+      options);
+  Client client = running.client();
+  client.send(std::string("GET / HTTP/1.1\r\nhost: x\r\n") + kClose);
+  size_t taken = 0;
+  for (int i = 0; i < 5; ++i) {  // longer than a piece may take
+    taken += client.take(size_t{4} << 20);
+    std::this_thread::sleep_for(400ms);
+  }
+  EXPECT_GT(taken + client.read().size(), size);
+}
+
+TEST(HttpServer, LargeAnswersOnTheirWayAreBounded) {
+  HttpOptions options;
+  options.all_bodies_bytes = 40 << 20;
+  Running running(
+      [](const HttpRequest&, const std::shared_ptr<Responder>& responder) {
+        HttpResponse response;
+        response.body = std::string(size_t{30} << 20, 'x');
+        responder->respond(std::move(response));
+      },
+      options);
+  Client reads_nothing = running.client();
+  reads_nothing.send(std::string("GET / HTTP/1.1\r\nhost: x\r\n") + kClose);
+  EXPECT_THAT(reads_nothing.read("200 OK"), HasSubstr("200 OK"));
+  EXPECT_THAT(running.ask(std::string("GET / HTTP/1.1\r\nhost: x\r\n") + kClose), StartsWith("HTTP/1.1 503"));
+}
+
+TEST(HttpServer, APieceLargerThanWhatMayWaitIsNoSlowClient) {
+  HttpOptions options;
+  options.waiting_bytes = 1 << 16;
+  const size_t size = size_t{1} << 20;
+  Running running(
+      [&](const HttpRequest&, const std::shared_ptr<Responder>& responder) {
+        HttpResponse head;
+        head.body = std::string(size, 'a');
+        responder->begin(std::move(head));
+        responder->write(std::string(size, 'b'));
+        responder->end();
+      },
+      options);
+  const std::string answer = running.ask(std::string("GET / HTTP/1.1\r\nhost: x\r\n") + kClose);
+  EXPECT_GT(answer.size(), 2 * size);
+  EXPECT_TRUE(answer.ends_with("0\r\n\r\n"));
 }
 
 TEST(HttpServer, SaysWhatIsWrongWithItsOptions) {

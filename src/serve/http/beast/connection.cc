@@ -36,6 +36,49 @@ HttpResponse complaint(int status, std::string_view what) {
   return {.status = status, .body = write_json(json::object{{"error", error}})};
 }
 
+/** What HTTP asks for and a request lacks, or what is not understood of it. */
+template <class Message>
+std::optional<HttpResponse> fault_in(const Message& message) {
+  if (message.version() >= 11 && message.count(http::field::host) != 1) {
+    return complaint(400, "expected one Host field, as HTTP/1.1 asks for");
+  }
+  const auto coded = [&](http::field field, std::string_view plain) {
+    const std::string_view value = message[field];
+    return !value.empty() && !beast::iequals(value, plain);
+  };
+  if (coded(http::field::transfer_encoding, "chunked")) {
+    return complaint(501, "Transfer-Encoding: expected chunked, or none");
+  }
+  if (coded(http::field::content_encoding, "identity")) {
+    return complaint(415, "Content-Encoding: expected none: bodies are sent as they are");
+  }
+  return std::nullopt;
+}
+
+/** "http://host/path" as "/path": a request may name its target in full (RFC 9112, 3.2.2). */
+std::string origin_form(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
+    const size_t path = target.find_first_of("/?", scheme.size());
+    if (path == std::string_view::npos) return "/";
+    return (target[path] == '?' ? "/" : "") + std::string(target.substr(path));
+  }
+  return std::string(target);
+}
+
+/** Adds to a sum for as long as it lives. */
+class Counted {
+ public:
+  Counted(int64_t& sum, int64_t n) : sum_(sum), n_(n) { sum_ += n_; }
+  ~Counted() { sum_ -= n_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  int64_t& sum_;
+  int64_t n_;
+};
+
 template <class Stream>
 class Talk final : public Connection {
  public:
@@ -55,6 +98,9 @@ class Talk final : public Connection {
     idle_.reset();
     beast::get_lowest_layer(*stream_).close();
   }
+
+  /** From here on it may be closed when others have no room. */
+  void wait() { idle_ = Idle{has_asked_, Clock::now()}; }
 
   asio::awaitable<void> run() {
     while (!shared_.stopping) {
@@ -87,6 +133,10 @@ class Talk final : public Connection {
       co_return false;
     }
     auto message = parser.release();
+    if (const auto wrong = fault_in(message)) {
+      allow(shared_.options.write_time);
+      co_return co_await write_whole(*wrong, message.version(), message.keep_alive(), false) && message.keep_alive();
+    }
     const bool keep = message.keep_alive();
     const unsigned version = message.version();
     const bool head_only = message.method() == http::verb::head;
@@ -97,7 +147,7 @@ class Talk final : public Connection {
   asio::awaitable<bool> first_bytes() {
     if (buffer_.size() > 0) co_return true;
     error_code error;
-    idle_ = Idle{has_asked_, Clock::now()};
+    wait();
     allow(shared_.options.idle_time);
     const auto room = buffer_.prepare(4096);
     const size_t bytes = co_await stream_->async_read_some(room, asio::redirect_error(asio::use_awaitable, error));
@@ -126,7 +176,7 @@ class Talk final : public Connection {
   HttpRequest request_of(http::request<http::string_body> message) {
     HttpRequest request;
     request.method = std::string(message.method_string());
-    const std::string target(message.target());
+    const std::string target = origin_form(message.target());
     const size_t query = target.find('?');
     request.path = target.substr(0, query);
     if (query != std::string::npos) request.query = target.substr(query + 1);
@@ -213,7 +263,7 @@ class Talk final : public Connection {
     streamed_ = false;
     std::string keep_alive;
     auto last = Clock::now();
-    while (true) {
+    for (bool waited = false;; waited = true) {
       Outbox::News news = outbox.take();
       if (news.head && news.whole) co_return co_await write_whole(std::move(*news.head), version, keep, head_only);
       if (news.head) {
@@ -232,7 +282,9 @@ class Talk final : public Connection {
       }
       if (news.ended) co_return co_await write_end(version);
       if (!news.any()) {
-        if (has_left()) co_return false;
+        // Who closes the sending end alone may have what comes at once: of who waits longer nobody can tell the two
+        // apart.
+        if (waited && has_left()) co_return false;
         error_code ignored;
         news_.expires_after(kPeek);
         co_await news_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -256,18 +308,25 @@ class Talk final : public Connection {
   }
 
   asio::awaitable<bool> write_whole(HttpResponse response, unsigned version, bool keep, bool head_only) {
-    error_code error;
-    allow(shared_.options.write_time);
+    const auto bytes = static_cast<int64_t>(response.body.size());
+    if (shared_.answer_bytes + bytes > shared_.options.all_bodies_bytes) {
+      response = complaint(503, "too many large answers are on their way; try again soon");
+    }
+    const Counted counted(shared_.answer_bytes, static_cast<int64_t>(response.body.size()));
     http::response<http::string_body> message(static_cast<http::status>(response.status), version);
     fill(message, response, keep);
     message.body() = std::move(response.body);
     message.prepare_payload();
     if (head_only) message.body().clear();
     http::response_serializer<http::string_body> serializer(message);
+    error_code error;
     if (head_only) {
+      allow(shared_.options.write_time);
       co_await http::async_write_header(*stream_, serializer, asio::redirect_error(asio::use_awaitable, error));
-    } else {
-      co_await http::async_write(*stream_, serializer, asio::redirect_error(asio::use_awaitable, error));
+    }
+    while (!head_only && !error && !serializer.is_done()) {
+      allow(shared_.options.write_time);
+      co_await http::async_write_some(*stream_, serializer, asio::redirect_error(asio::use_awaitable, error));
     }
     co_return !error;
   }
@@ -326,11 +385,11 @@ asio::awaitable<void> serve_plain(std::shared_ptr<PlainStream> stream, Shared& s
 
 asio::awaitable<void> serve_tls(std::shared_ptr<TlsStream> stream, Shared& shared) {
   error_code error;
+  Talk<TlsStream> talk(stream, shared);
+  talk.wait();
   beast::get_lowest_layer(*stream).expires_after(shared.options.header_time);
   co_await stream->async_handshake(asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, error));
-  if (error) co_return;
-  Talk<TlsStream> talk(stream, shared);
-  co_await talk.run();
+  if (!error) co_await talk.run();
 }
 
 }  // namespace gemma::serve

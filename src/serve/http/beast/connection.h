@@ -26,7 +26,8 @@ struct Shared {
   const HttpOptions& options;
   const Handler& handler;
   std::set<Connection*> open;
-  int64_t body_bytes = 0;  // of requests that are being received
+  int64_t body_bytes = 0;    // of requests that are being received
+  int64_t answer_bytes = 0;  // whole, and being sent
   bool stopping = false;
 };
 
