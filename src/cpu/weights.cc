@@ -19,7 +19,8 @@
 namespace gemma::cpu {
 namespace {
 
-constexpr int64_t kPartBytes = int64_t{1} << 18;  // read at once: large enough for a disk, small enough for a core's second cache
+// Read at once: large enough for a disk, small enough for a core's second cache, from which it is packed.
+constexpr int64_t kPartBytes = int64_t{1} << 18;
 
 constexpr int64_t kRowsPerShare = 16;  // small reads, 3 us each: some 50 us pay for waking a thread
 

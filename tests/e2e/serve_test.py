@@ -311,7 +311,8 @@ class LeavingTest(ServerTest):
     def test_who_leaves_makes_room(self):
         wire = socket.create_connection(("127.0.0.1", self.server.port))
         body = json.dumps(self.LONG).encode()
-        wire.sendall(b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+        wire.sendall(head.encode() + body)
         wire.recv(1000)  # it has begun, and is the only one that runs
         begun = time.monotonic()
         wire.close()
@@ -383,7 +384,8 @@ class StopTest(ProgramTest):
         server = Server(self)
         wire = socket.create_connection(("127.0.0.1", server.port))
         body = json.dumps(LeavingTest.LONG).encode()
-        wire.sendall(b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%s" % (CHAT.encode(), len(body), body))
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+        wire.sendall(head.encode() + body)
         wire.recv(1000)
         server.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
