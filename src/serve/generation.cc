@@ -70,6 +70,7 @@ Result<Generation::Exchanges> Generation::render() const {
     for (int i = 0; i < ask_.choices; ++i) {
       AnswerOptions options = ask_.answer;
       options.sampling.seed += exchanges.size();
+      if (!exchanges.empty()) options.deadline.reset();  // once the first has begun the request has
       auto exchange = exchange_of(ask_.prompts.empty() ? nullptr : &ask_.prompts[p], std::move(options));
       if (!exchange) return exchange.failure();
       exchanges.push_back(std::move(exchange).value());

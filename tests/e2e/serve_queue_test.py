@@ -71,6 +71,14 @@ class WaitingTest(TinyServerTest):
         self.assertEqual(head["Content-Type"], "application/json")
         return json.loads(text)
 
+    def test_what_has_begun_is_answered_whole(self):
+        self.busy.end()
+        begun = time.monotonic()
+        status, _, text = self.server.ask("POST", CHAT, {**LONG, "stream": False, "n": 2, "max_tokens": 4000})
+        self.assertEqual(status, 200, text[:300])
+        self.assertEqual([len(each["message"]["content"]) > 3_900 for each in json.loads(text)["choices"]], [True] * 2)
+        self.assertGreater(time.monotonic() - begun, 2)  # the second began when nobody begins any more
+
     def test_each_api_says_that_it_waited_too_long(self):
         for more in ({}, {"stream": True}, {"n": 2}):
             error = self.late(CHAT, {**SHORT, **more})["error"]
