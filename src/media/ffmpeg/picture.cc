@@ -2,6 +2,7 @@
 #include "media/ffmpeg/picture.h"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -59,16 +60,22 @@ void write_colours(const AVFrame& frame, const AVPixFmtDescriptor& format, int c
   }
 }
 
+/** Enums of FFmpeg that a file fills in as a number, whatever it is: to be read as one. */
+template <class Enum>
+int number_in(const Enum& field) {
+  return std::bit_cast<int>(field);
+}
+
 void write_scaled(const std::string& where, const AVFrame& frame, int channels, uint8_t* out) {
   const AVPixelFormat to = channels == 4 ? AV_PIX_FMT_RGBA : AV_PIX_FMT_RGB24;
   const int flags = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP;
   const Scaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), frame.width,
                                      frame.height, to, flags, nullptr, nullptr, nullptr));
   if (scaler == nullptr) fail(where, "pixels of a kind that cannot be turned into RGB");
-  const bool bt709 =
-      frame.colorspace == AVCOL_SPC_BT709 || (frame.colorspace == AVCOL_SPC_UNSPECIFIED && frame.height >= 720);
+  const int space = number_in(frame.colorspace);
+  const bool bt709 = space == AVCOL_SPC_BT709 || (space == AVCOL_SPC_UNSPECIFIED && frame.height >= 720);
   const int* matrix = sws_getCoefficients(bt709 ? SWS_CS_ITU709 : SWS_CS_ITU601);
-  const int range = frame.color_range == AVCOL_RANGE_JPEG ? 1 : 0;
+  const int range = number_in(frame.color_range) == AVCOL_RANGE_JPEG ? 1 : 0;
   sws_setColorspaceDetails(scaler.get(), matrix, range, matrix, 1, 0, 1 << 16, 1 << 16);
   uint8_t* planes[4] = {out, nullptr, nullptr, nullptr};
   const int strides[4] = {frame.width * channels, 0, 0, 0};
