@@ -94,6 +94,7 @@ class ServerLog {
 serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& log) {
   serve::ServiceOptions service = options.service;
   if (options.log == "text") service.log = [log](const std::string& line) { log.event(line); };
+  service.most_answers = std::min(options.session.queue_limit, options.session.key_queue_limit);
   service.lost_lines = [log] { return log.lost(); };
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
   const auto state = std::make_shared<serve::StateFile>(options.state);

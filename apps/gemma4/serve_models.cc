@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "file/mmproj_name.h"
 #include "gemma4/local_model.h"
 #include "hub/hub_cache.h"
@@ -151,6 +152,10 @@ std::map<std::string, std::string> ModelPlaces::words() const {
 /** Reads what it has to say again where its files are not what they were. */
 void ModelPlaces::look_at(const std::string& name, const std::string& word, Known& known) const {
   const std::string before = std::exchange(known.stamp, "");
+  if (!utf8::valid(name)) {  // as names are sent
+    known.card = {.name = name, .place = word, .fault = utf8::replace_invalid(word) + ": its name is no UTF-8"};
+    return;
+  }
   try {
     known.stamp = stamp_of(local_model(word).path);
     if (known.stamp == before) return;

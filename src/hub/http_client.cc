@@ -127,6 +127,7 @@ HttpReply HttpClient::get(const HttpRequest& request) {
 }
 
 std::optional<UrlParts> parts_of_url(const std::string& url) {
+  if (url.find('\0') != std::string::npos) return std::nullopt;
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return std::nullopt;
   const auto part = [&](CURLUPart which, unsigned flags = 0) {
@@ -141,7 +142,9 @@ std::optional<UrlParts> parts_of_url(const std::string& url) {
   for (std::string* each : {&out.scheme, &out.host}) {
     std::transform(each->begin(), each->end(), each->begin(), [](unsigned char c) { return std::tolower(c); });
   }
-  if (out.host.empty() || (out.scheme != "http" && out.scheme != "https")) return std::nullopt;
+  const auto is_ascii = [](unsigned char c) { return c < 0x80; };  // other names have a form of letters, "xn--..."
+  if (out.host.empty() || !std::ranges::all_of(out.host, is_ascii) || (out.scheme != "http" && out.scheme != "https"))
+    return std::nullopt;
   return out;
 }
 

@@ -9,6 +9,8 @@
 namespace gemma::serve {
 namespace {
 
+constexpr int64_t kBesideFile = 512;  // bytes that are kept of one beside its content and its name
+
 KeptFile file_in(const Statement& row, std::string_view owner) {
   return {row.text(0), std::string(owner), row.text(1), row.text(2), row.number(3), row.number(4), row.number(5)};
 }
@@ -26,9 +28,11 @@ std::optional<Failure> FileStore::add(KeptFile file, std::string_view content, i
   file.bytes = static_cast<int64_t>(content.size());
   const std::lock_guard lock(state_->mutex());
   forget_expired(now);
-  const int64_t kept = state_->number("SELECT coalesce(sum(bytes), 0) FROM files");
-  if (kept + file.bytes > most_bytes_) {
-    return Failure{"file", fmt::format("{} bytes have no room: of {} that files may have here {} are free", file.bytes,
+  const int64_t kept = state_->number("SELECT coalesce(sum(bytes + length(name)), 0) FROM files") +
+                       kBesideFile * state_->number("SELECT count(*) FROM files");
+  const auto size = file.bytes + std::ssize(file.name) + kBesideFile;
+  if (kept + size > most_bytes_) {
+    return Failure{"file", fmt::format("{} bytes have no room: of {} that files may have here {} are free", size,
                                        most_bytes_, std::max<int64_t>(0, most_bytes_ - kept))};
   }
   Statement row = state_->run("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
@@ -55,12 +59,13 @@ std::optional<std::string> FileStore::content(std::string_view id, std::string_v
   return row.text(0);
 }
 
-bool FileStore::remove(std::string_view id, std::string_view owner, int64_t now) {
-  const bool there = find(id, owner, now).has_value();
+Result<bool> FileStore::remove(std::string_view id, std::string_view owner, int64_t now) {
+  if (!find(id, owner, now)) return false;
   const std::lock_guard lock(state_->mutex());
   Statement gone = state_->run("DELETE FROM files WHERE id = ? AND owner = ?");
   gone.with(id).with(owner).step();
-  return there && gone.good();
+  if (!gone.good()) return state_->trouble();
+  return true;
 }
 
 std::vector<KeptFile> FileStore::list(std::string_view owner, std::string_view purpose, int64_t now) {

@@ -26,12 +26,13 @@ class FileStore {
  public:
   FileStore(std::shared_ptr<StateFile> state, int64_t most_bytes);
 
-  /** `file` says whose it is; its bytes are counted here. The failure says what has no room, or what the disk said. */
+  /** `file` says whose it is; its bytes are counted here, and its name's. The failure says what has no room, or what
+   * the disk said. */
   std::optional<Failure> add(KeptFile file, std::string_view content, int64_t now);
   std::optional<KeptFile> find(std::string_view id, std::string_view owner, int64_t now);
   std::optional<std::string> content(std::string_view id, std::string_view owner, int64_t now);
-  /** Whether it was there. */
-  bool remove(std::string_view id, std::string_view owner, int64_t now);
+  /** Whether it was there; the failure says why it still is. */
+  Result<bool> remove(std::string_view id, std::string_view owner, int64_t now);
   /** Oldest first; of one purpose, "" for all. */
   std::vector<KeptFile> list(std::string_view owner, std::string_view purpose, int64_t now);
 

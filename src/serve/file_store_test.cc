@@ -7,7 +7,7 @@
 namespace gemma::serve {
 namespace {
 
-constexpr int64_t kRoom = 100, kNow = 1000;
+constexpr int64_t kRoom = 1100, kNow = 1000;
 
 KeptFile file(std::string id, std::string owner = {}, int64_t expires = 0) {
   return {std::move(id), std::move(owner), "a.png", "vision", 0, kNow, expires};
@@ -24,8 +24,8 @@ TEST(FileStore, KeepsFindsAndForgets) {
   EXPECT_FALSE(store.add(file("2"), "", kNow));
   EXPECT_EQ(store.list("", "", kNow).size(), 2U);
   EXPECT_EQ(store.list("", "user_data", kNow).size(), 0U);
-  EXPECT_TRUE(store.remove("1", "", kNow));
-  EXPECT_FALSE(store.remove("1", "", kNow));
+  EXPECT_TRUE(store.remove("1", "", kNow).value());
+  EXPECT_FALSE(store.remove("1", "", kNow).value());
   EXPECT_FALSE(store.content("1", "", kNow));
   EXPECT_EQ(store.content("2", "", kNow), "");
 }
@@ -35,18 +35,33 @@ TEST(FileStore, WhoseItIsDecides) {
   EXPECT_FALSE(store.add(file("1", "alice"), "x", kNow));
   EXPECT_FALSE(store.find("1", "bob", kNow));
   EXPECT_FALSE(store.content("1", "bob", kNow));
-  EXPECT_FALSE(store.remove("1", "bob", kNow));
+  EXPECT_FALSE(store.remove("1", "bob", kNow).value());
   EXPECT_TRUE(store.list("bob", "", kNow).empty());
   EXPECT_TRUE(store.find("1", "alice", kNow));
 }
 
+/** A name counts, and 512 bytes of a row. */
 TEST(FileStore, WhatHasNoRoomIsRefused) {
   FileStore store(std::make_shared<StateFile>(""), kRoom);
-  EXPECT_FALSE(store.add(file("1"), std::string(60, 'x'), kNow));
-  EXPECT_THAT(store.add(file("2"), std::string(41, 'x'), kNow).value().message(),
-              testing::HasSubstr("of 100 that files may have here 40 are free"));
-  EXPECT_TRUE(store.remove("1", "", kNow));
-  EXPECT_FALSE(store.add(file("2"), std::string(100, 'x'), kNow));
+  EXPECT_FALSE(store.add(file("1"), std::string(83, 'x'), kNow));
+  EXPECT_THAT(store.add(file("2"), "", kNow).value().message(),
+              testing::HasSubstr("517 bytes have no room: of 1100 that files may have here 500 are free"));
+  EXPECT_TRUE(store.remove("1", "", kNow).value());
+  EXPECT_FALSE(store.add(file("2"), std::string(500, 'x'), kNow));
+  EXPECT_TRUE(store.remove("2", "", kNow).value());
+  KeptFile named = file("3");
+  named.name = std::string(1000, 'n');
+  EXPECT_TRUE(store.add(named, "x", kNow));
+}
+
+TEST(FileStore, WhatCannotBeRemovedIsSaid) {
+  const auto state = std::make_shared<StateFile>("");
+  FileStore store(state, kRoom);
+  EXPECT_FALSE(store.add(file("1"), "x", kNow));
+  state->number("PRAGMA query_only = ON");
+  EXPECT_THAT(store.remove("1", "", kNow).failure().reason, testing::HasSubstr("readonly"));
+  EXPECT_FALSE(store.remove("2", "", kNow).value()) << "it was never there";
+  EXPECT_TRUE(store.find("1", "", kNow));
 }
 
 TEST(FileStore, WhatHasExpiredIsGone) {

@@ -14,6 +14,7 @@ namespace gemma::serve {
 namespace {
 
 constexpr int kMostListed = 10'000;
+constexpr size_t kLongestName = 255;                       // as file systems have it
 constexpr int64_t kShortest = 3600, kLongest = 2'592'000;  // seconds until a file expires
 
 json::object file_object(const KeptFile& file) {
@@ -62,11 +63,16 @@ void upload(Call& call) {
   if (file.purpose.empty()) fields.fail("purpose", "is missing");
   const FormPart* content = form.value().file("file", fields);
   if (content != nullptr) check_kind(fields, file.purpose, content->bytes);
+  if (content != nullptr && content->filename.size() > kLongestName) {
+    fields.fail("file",
+                fmt::format("expected a name of at most {} bytes, found {}", kLongestName, content->filename.size()));
+  }
   if (const auto failure = fields.failure()) return refuse(call, *failure);
   file.name = content->filename;
   file.bytes = static_cast<int64_t>(content->bytes.size());
   if (const auto failure = call.service.files()->add(file, content->bytes, now)) {
-    return refuse(call, {failure->field.empty() ? 500 : 413, *failure});
+    if (!failure->field.empty()) return refuse(call, {413, *failure});
+    return refuse(call, {500, {"", "the file cannot be kept: " + failure->reason}});
   }
   respond(call, file_object(file));
 }
@@ -107,16 +113,25 @@ void retrieve(Call& call) {
 
 void forget(Call& call) {
   const std::string id = percent_decoded(call.rest);
-  if (!call.service.files()->remove(id, call.owner(), seconds_now())) return lost(call);
+  const auto removed = call.service.files()->remove(id, call.owner(), seconds_now());
+  if (!removed) return refuse(call, {500, {"", "the file cannot be deleted: " + removed.failure().reason}});
+  if (!removed.value()) return lost(call);
   respond(call, {{"id", id}, {"object", "file"}, {"deleted", true}});
 }
 
 }  // namespace
 
 FileFinder files_of(const Call& call) {
-  return [store = call.service.files(), owner = call.owner()](std::string_view id) -> Result<std::string> {
-    auto content = store->content(id, owner, seconds_now());
+  const int64_t most = call.service.options().media.fetched_bytes;
+  return [store = call.service.files(), owner = call.owner(), most,
+          bytes = int64_t{0}](std::string_view id) mutable -> Result<std::string> {
+    const auto file = store->find(id, owner, seconds_now());
+    auto content = file && bytes + file->bytes <= most ? store->content(id, owner, seconds_now()) : std::nullopt;
+    if (file && bytes + file->bytes > most) {
+      return Failure{"", fmt::format("the files of the request have more than {} bytes (--body-limit)", most)};
+    }
     if (!content) return Failure{"", fmt::format("there is no file '{}' here", id)};
+    bytes += file->bytes;
     return std::move(*content);
   };
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/generation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,6 +24,14 @@ Refusal waited_too_long() {
   Refusal late(503, {"", "it has waited as long as this server lets requests wait, and could not be begun"});
   late.retry_after = kRetryLate;
   return late;
+}
+
+bool Generation::fits(int64_t most) {
+  const int64_t answers = ask_.choices * std::max<int64_t>(1, std::ssize(ask_.prompts));
+  if (answers <= most) return true;
+  refuse(Failure{ask_.choices > 1 ? "n" : "prompt",
+                 fmt::format("asks for {} answers at once, of which at most {} may wait here", answers, most)});
+  return false;
 }
 
 bool Generation::take_media() {
@@ -142,6 +152,9 @@ void Generation::end_late() {
 void Generation::cancel() {
   if (cancelled_.exchange(true)) return;
   model_->thread->post([self = shared_from_this()] {
+    for (const auto& each : self->exchanges_) {
+      if (!each->answer().finish) self->metrics_.answer(each->answer());
+    }
     self->exchanges_.clear();  // which cancels those that have not ended
     self->reply_.reset();
   });

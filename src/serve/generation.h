@@ -33,6 +33,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool compiles() const { return ask_.constraint || !ask_.answer.tools.empty(); }
   const std::string& turn() const { return ask_.turn; }
 
+  /** False: it is refused, since it asks for more answers than may ever wait. */
+  bool fits(int64_t most);
   /** False: it is refused, or nobody waits for it any more. */
   bool take_media();
   bool take_form();

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <span>
 #include <sstream>
 
@@ -60,10 +61,11 @@ Scope scope_of(const std::string& name, const std::string& where) {
   return Scope::metrics;
 }
 
-void read_option(const std::string& option, Key& key, const std::string& where) {
+void read_option(const std::string& option, Key& key, std::set<std::string>& given, const std::string& where) {
   const size_t equals = option.find('=');
   const std::string name = option.substr(0, equals),
                     value = equals == std::string::npos ? "" : option.substr(equals + 1);
+  if (!given.insert(name).second) fail(where, "{} is there twice", name);
   if (name == "rate") {
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), key.per_minute);
     const bool whole = error == std::errc() && end == value.data() + value.size();
@@ -87,20 +89,18 @@ Key key_of(const std::string& line, const std::string& where) {
   words >> key.name >> hash;
   key.hash = hash_of(hash, where);
   key.salt = std::max<uint64_t>(1, keyed_hash(std::as_bytes(std::span(key.hash)), process_hash_key()));
-  for (std::string option; words >> option;) read_option(option, key, where);
+  std::set<std::string> given;
+  for (std::string option; words >> option;) read_option(option, key, given, where);
   return key;
 }
 
-}  // namespace
-
-bool Key::may(Scope scope) const { return std::find(scopes.begin(), scopes.end(), scope) != scopes.end(); }
-
-Keys Keys::read(const std::string& path) {
+/** Those of a file's text. Fails where others may read the file. */
+std::vector<Key> keys_in(const std::string& text, const std::string& path) {
   struct stat facts{};
   if (::stat(path.c_str(), &facts) == 0 && (facts.st_mode & (S_IWGRP | S_IWOTH | S_IROTH)) != 0) {
     fail(path, "others may read or write it: chmod 600 {}", path);
   }
-  std::istringstream lines(read_file(path, kMostBytes));
+  std::istringstream lines(text);
   std::vector<Key> keys;
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -110,9 +110,19 @@ Keys Keys::read(const std::string& path) {
     Key key = key_of(line, fmt::format("{}: line {}", path, number));
     for (const Key& other : keys) {
       if (other.name == key.name) fail(path, "line {}: a second key of the name '{}'", number, key.name);
+      if (other.hash == key.hash) fail(path, "line {}: the key of '{}' once more", number, other.name);
     }
     keys.push_back(std::move(key));
   }
+  return keys;
+}
+
+}  // namespace
+
+bool Key::may(Scope scope) const { return std::find(scopes.begin(), scopes.end(), scope) != scopes.end(); }
+
+Keys Keys::read(const std::string& path) {
+  std::vector<Key> keys = keys_in(read_file(path, kMostBytes), path);
   if (keys.empty()) fail(path, "holds no key");
   return Keys(std::move(keys));
 }
@@ -121,11 +131,15 @@ std::string Keys::add(const std::string& path, const std::string& name) {
   const bool plain = !name.empty() && std::all_of(name.begin(), name.end(),
                                                   [](unsigned char c) { return c > ' ' && c < 127 && c != '#'; });
   if (!plain) fail_usage("--new-key", "expected a name of plain letters without blanks, found '{}'", name);
+  const std::string before = ::access(path.c_str(), F_OK) == 0 ? read_file(path, kMostBytes) : "";
+  const std::vector<Key> others = keys_in(before, path);
+  if (std::ranges::find(others, name, &Key::name) != others.end()) fail(path, "has a key of the name '{}'", name);
   std::array<unsigned char, 24> random{};
   GEMMA_CHECK(RAND_bytes(random.data(), random.size()) == 1, "random bytes are there");
   const std::string secret = "g4-" + hex(random.data(), random.size());
   const auto hash = sha256(secret);
-  const std::string line = fmt::format("{} {}\n", name, hex(hash.data(), hash.size()));
+  const bool open_end = !before.empty() && !before.ends_with('\n');
+  const std::string line = fmt::format("{}{} {}\n", open_end ? "\n" : "", name, hex(hash.data(), hash.size()));
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) fail(path, "cannot be written: {}", std::strerror(errno));
   const bool written = ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());

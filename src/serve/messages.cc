@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 #include <set>
 #include <utility>
@@ -255,7 +256,8 @@ Result<Conversation> read_messages(const json::array& messages, const std::strin
 }
 
 std::optional<Failure> take_url(MediaSource& source, std::string_view url, const std::string& field) {
-  const std::string_view scheme = url.substr(0, url.find(':'));
+  std::string scheme(url.substr(0, std::min(url.find(':'), url.size())));
+  std::ranges::transform(scheme, scheme.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (scheme == "http" || scheme == "https") {
     source.address = url;
     return std::nullopt;

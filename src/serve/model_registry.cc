@@ -42,6 +42,7 @@ struct ModelRegistry::State {
   const std::function<Clock::time_point()> now;
   std::map<std::string, Entry> entries;
   std::string first;
+  std::string working;  // what the thread is about, without the lock
   int64_t tickets = 0;
   bool stopped = false;
 
@@ -110,7 +111,8 @@ void ModelRegistry::scan() {
   auto& entries = state_->entries;
   std::erase_if(entries, [&](const auto& each) {
     const auto& [name, entry] = each;
-    const bool used = entry.model != nullptr || !entry.waiters.empty() || entry.loads > 0 || name == state_->first;
+    const bool used =
+        entry.model != nullptr || !entry.waiters.empty() || name == state_->first || name == state_->working;
     return !used && std::ranges::none_of(cards, [&](const ModelCard& card) { return card.name == name; });
   });
   for (ModelCard& card : cards) {
@@ -183,6 +185,7 @@ void ModelRegistry::run() {
       next.until ? (void)state_->changed.wait_until(lock, *next.until) : state_->changed.wait(lock);
       continue;
     }
+    state_->working = next.name;
     lock.unlock();
     try {
       step(next);
@@ -190,6 +193,7 @@ void ModelRegistry::run() {
       refuse(next.name, error.what());
     }
     lock.lock();
+    state_->working.clear();
   }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -39,11 +40,12 @@ class ResponseDesk {
       if (known(response.id)) store_.put(response);  // else it was cancelled meanwhile
     });
   }
-  /** Forgets it, soon, then calls `tell`. */
-  void forget(const std::string& id, const std::string& owner, std::function<void()> tell) {
+  /** Forgets it, soon, then calls `tell`, with why not where it is still there. */
+  void forget(const std::string& id, const std::string& owner, std::function<void(std::optional<Failure>)> tell) {
     writer_.post([this, id, owner, tell = std::move(tell)] {
-      store_.remove(id, owner);
-      tell();
+      const auto removed = store_.remove(id, owner);
+      if (!removed && log_) log_("response " + id + " is not deleted: " + removed.failure().reason);
+      tell(removed ? std::nullopt : std::optional(removed.failure()));
     });
   }
 

@@ -65,9 +65,11 @@ std::optional<StoredResponse> ResponseStore::find(std::string_view id, std::stri
   return found(id, owner);
 }
 
-bool ResponseStore::remove(std::string_view id, std::string_view owner) {
+Result<bool> ResponseStore::remove(std::string_view id, std::string_view owner) {
   const std::lock_guard lock(state_->mutex());
-  return found(id, owner) && forget(id);
+  if (!found(id, owner)) return false;
+  if (!forget(id)) return state_->trouble();
+  return true;
 }
 
 Result<json::array> ResponseStore::items_up_to(std::string_view id, std::string_view owner) {

@@ -31,7 +31,7 @@ class ResponseStore {
   std::optional<Failure> put(const StoredResponse& response);
   std::optional<StoredResponse> find(std::string_view id, std::string_view owner);
   /** Whether it was there. */
-  bool remove(std::string_view id, std::string_view owner);
+  Result<bool> remove(std::string_view id, std::string_view owner);
   /** All items up to a response, its own output included, oldest first. The failure names no field. */
   Result<json::array> items_up_to(std::string_view id, std::string_view owner);
 

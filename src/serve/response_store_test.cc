@@ -40,8 +40,8 @@ TEST_F(ResponseStoreTest, KeepsFindsAndForgets) {
   EXPECT_FALSE(store.put(response("a", "", "", "failed")));
   EXPECT_EQ(store.find("a", "").value().response.at("status"), "failed");
   EXPECT_FALSE(store.find("b", ""));
-  EXPECT_TRUE(store.remove("a", ""));
-  EXPECT_FALSE(store.remove("a", ""));
+  EXPECT_TRUE(store.remove("a", "").value());
+  EXPECT_FALSE(store.remove("a", "").value());
   EXPECT_EQ(store.bytes(), 0);
 }
 
@@ -49,7 +49,7 @@ TEST_F(ResponseStoreTest, WhoseItIsDecides) {
   ResponseStore store(std::make_shared<StateFile>(""), kRoom);
   EXPECT_FALSE(store.put(response("a", "", "alice")));
   EXPECT_FALSE(store.find("a", "bob"));
-  EXPECT_FALSE(store.remove("a", "bob"));
+  EXPECT_FALSE(store.remove("a", "bob").value());
   EXPECT_FALSE(store.items_up_to("a", "").ok());
   EXPECT_TRUE(store.find("a", "alice"));
 }
@@ -60,8 +60,17 @@ TEST_F(ResponseStoreTest, ItemsUpToAResponse) {
   EXPECT_EQ(write_json(store.items_up_to("b", "").value()), R"(["asked a", "said a", "asked b", "said b"])");
   store.put(response("d", "c", "", "in_progress"));
   EXPECT_EQ(store.items_up_to("d", "").failure().reason, "the response 'd' is still on its way");
-  store.remove("a", "");
+  EXPECT_TRUE(store.remove("a", "").value());
   EXPECT_EQ(store.items_up_to("c", "").failure().reason, "there is no response 'a' here");
+}
+
+TEST_F(ResponseStoreTest, WhatCannotBeRemovedIsSaid) {
+  const auto state = std::make_shared<StateFile>("");
+  ResponseStore store(state, kRoom);
+  store.put(response("a"));
+  state->number("PRAGMA query_only = ON");
+  EXPECT_FALSE(store.remove("a", "").ok());
+  EXPECT_TRUE(store.find("a", ""));
 }
 
 TEST_F(ResponseStoreTest, TheOldestGo) {
@@ -88,6 +97,7 @@ TEST_F(ResponseStoreTest, AFileIsThereAgain) {
   ResponseStore store(std::make_shared<StateFile>(file), kRoom);
   EXPECT_EQ(store.find("a", "").value().response.at("status"), "completed");
   EXPECT_EQ(store.find("b", "").value().response.at("status"), "failed");
+  EXPECT_EQ(store.find("b", "").value().response.at("error").at("code"), "server_error");
   EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
   EXPECT_GT(store.bytes(), 0);
 }
@@ -119,7 +129,7 @@ TEST(StateFile, WhatIsNoSuchFileIsSaid) {
   EXPECT_THAT(fault(folder / "text.txt"), testing::HasSubstr("text.txt: "));
   EXPECT_THAT(fault(folder / "nowhere" / "state.db"), testing::HasSubstr("cannot be opened"));
   const StateFile first(folder / "state.db");
-  EXPECT_THAT(fault(folder / "state.db"), testing::HasSubstr("locked"));
+  EXPECT_THAT(fault(folder / "state.db"), testing::HasSubstr("another server has it"));
 }
 
 }  // namespace

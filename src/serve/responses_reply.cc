@@ -36,6 +36,7 @@ class ResponsesReply final : public Reply, public std::enable_shared_from_this<R
   }
 
   void started(const Answer&) override {
+    if (background_ && !stream_) respond(stored_.response);
     stored_.response["status"] = "in_progress";
     if (background_) desk_->keep_begun(stored_);
     if (!stream_) return;
@@ -74,13 +75,9 @@ class ResponsesReply final : public Reply, public std::enable_shared_from_this<R
 
   void refused(const Refusal& refusal) override {
     if (!background_) return responder_->respond(openai_error(refusal));
-    if (!stream_) {
-      failed(refusal.failure.message());
-      return done();
-    }
     if (!desk_->over(stored_.id)) return;
     desk_->gone(stored_.id);
-    desk_->forget(stored_.id, stored_.owner, [responder = responder_, refusal] {
+    desk_->forget(stored_.id, stored_.owner, [responder = responder_, refusal](const std::optional<Failure>&) {
       responder->respond(openai_error(refusal));  // nothing has been said
     });
   }
@@ -101,9 +98,13 @@ class ResponsesReply final : public Reply, public std::enable_shared_from_this<R
       return responder_->end();
     }
     if (background_) return;
+    failed_ ? respond(error_, 500) : respond(stored_.response);
+  }
+
+  void respond(const json::object& object, int status = 200) {
     HttpResponse whole;
-    whole.status = failed_ ? 500 : 200;
-    whole.body = write_json(failed_ ? error_ : stored_.response);
+    whole.status = status;
+    whole.body = write_json(object);
     responder_->respond(std::move(whole));
   }
 

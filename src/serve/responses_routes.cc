@@ -59,7 +59,6 @@ void create(Call& call) {
   }
   auto generation = call.service.generation(call, given->model, std::move(request->ask), reply);
   desk->begin(stored.id, generation);
-  if (!request->stream) respond(call, stored.response);
   call.service.begin(generation);
 }
 
@@ -127,7 +126,11 @@ void forget(Call& call) {
   if (!find(call, place, "")) return;
   const std::shared_ptr<ResponseDesk> desk = call.service.responses();
   desk->cancel(place.id);
-  desk->forget(place.id, call.owner(), [call, id = place.id]() mutable {
+  desk->forget(place.id, call.owner(), [call, id = place.id](const std::optional<Failure>& failure) {
+    if (failure) {
+      const std::string why = "the response cannot be deleted: " + failure->reason;
+      return call.responder->respond(openai_error({500, {"", why}}));
+    }
     respond(call, {{"id", id}, {"object", "response"}, {"deleted", true}});
   });
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "serve/ollama.h"
 #include "serve/openai_wire.h"
 #include "serve/response_desk.h"
+#include "serve/web_pages.h"
 
 namespace gemma::serve {
 namespace {
@@ -76,11 +78,12 @@ size_t turns_since_user(const json::array& messages) {
   return turns;
 }
 
-/** "Bearer KEY", or the header that Anthropic's clients have. */
+/** "Bearer KEY", in letters of any case, or the header that Anthropic's clients have. */
 std::string_view secret_of(const HttpRequest& request) {
-  constexpr std::string_view kBearer = "Bearer ";
+  constexpr std::string_view kBearer = "bearer ";
   const std::string_view given = request.header("authorization");
-  if (given.starts_with(kBearer)) return given.substr(kBearer.size());
+  const auto same = [](unsigned char a, char b) { return std::tolower(a) == b; };
+  if (std::ranges::equal(given.substr(0, kBearer.size()), kBearer, same)) return given.substr(kBearer.size());
   return request.header("x-api-key");
 }
 
@@ -93,8 +96,13 @@ std::string_view plain(std::string_view text) {
 }
 
 /** Why a request may not go this way; nothing where it may. */
-std::optional<Refusal> refusal_of(const Route& route, const Key* key, std::optional<Keys>& keys) {
-  if (!keys || !route.scope) return std::nullopt;
+std::optional<Refusal> refusal_of(const Route& route, const HttpRequest& request, const Key* key,
+                                  std::optional<Keys>& keys) {
+  if (!route.scope) return std::nullopt;
+  if (!keys) {
+    const auto foreign = from_foreign_page(request);
+    return foreign ? std::optional(Refusal(403, *foreign)) : std::nullopt;
+  }
   if (key == nullptr) return Refusal(401, {"", "expected a key that is known here (Authorization: Bearer KEY)"});
   if (!key->may(*route.scope)) return Refusal(403, {"", fmt::format("the key '{}' is not for that", key->name)});
   if (const auto seconds = keys->wait_for(*key)) {
@@ -160,11 +168,12 @@ std::string Service::model_of(const std::string& name) const {
 std::optional<std::string> Service::known(std::string_view name) const {
   constexpr std::string_view kTag = ":latest";
   const std::string given(name), bare(name.substr(0, name.size() - (name.ends_with(kTag) ? kTag.size() : 0)));
-  for (const bool again : {false, true}) {
-    if (again) models_->scan();  // it may have come since
-    if (models_->knows(model_of(given))) return given;
-    if (!bare.empty() && models_->knows(model_of(bare))) return bare;
+  for (const std::string& each : {given, bare}) {
+    if (const auto state = models_->find(model_of(each)); state && state->loaded) return each;
   }
+  models_->scan();  // it may have come since, or gone
+  if (models_->knows(model_of(given))) return given;
+  if (!bare.empty() && models_->knows(model_of(bare))) return bare;
   return std::nullopt;
 }
 
@@ -234,7 +243,7 @@ void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, As
 
 void Service::begin(const std::shared_ptr<Generation>& generation) {
   auto work = [this, generation] {
-    if (!generation->take_media()) return;
+    if (!generation->fits(options_.most_answers) || !generation->take_media()) return;
     if (!generation->compiles()) {
       if (generation->take_form()) generation->begin();
       return;
@@ -284,7 +293,7 @@ void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder
   const std::string path(route != nullptr ? route->path : "(none)");
   responder = observed(request, path, key, std::move(responder));
   if (route == nullptr) return responder->respond(lost(request));
-  if (const auto refusal = refusal_of(*route, key, keys_)) return responder->respond(route->error(*refusal));
+  if (const auto refusal = refusal_of(*route, request, key, keys_)) return responder->respond(route->error(*refusal));
   Call call{*this, std::move(request), std::move(responder), {}, {}, key, route};
   call.rest = call.request.path.substr(std::min(head_of(*route).size(), call.request.path.size()));
   answer(call);

@@ -22,7 +22,8 @@ constexpr const char* kManners =
     "PRAGMA secure_delete = ON;";
 /** What was on its way when a server ended. */
 constexpr const char* kLeftOver =
-    "UPDATE responses SET response = json_set(response, '$.status', 'failed') "
+    "UPDATE responses SET response = json_set(response, '$.status', 'failed', '$.error', "
+    "json_object('code', 'server_error', 'message', 'the server ended before it did')) "
     "WHERE json_extract(response, '$.status') IN ('queued', 'in_progress')";
 constexpr int kPatience = 2000;  // milliseconds for somebody else's lock
 
@@ -64,7 +65,8 @@ StateFile::StateFile(const std::string& path) {
   }
   const char* place = path.empty() ? ":memory:" : path.c_str();
   const auto give_up = [&](std::string_view what) {
-    const std::string why = trouble().reason;
+    const bool taken = handle_ != nullptr && sqlite3_errcode(handle_) == SQLITE_BUSY;
+    const std::string why = taken ? "another server has it" : trouble().reason;
     sqlite3_close(handle_);
     fail(path, "{}: {}", what, why);
   };

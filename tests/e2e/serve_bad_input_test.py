@@ -281,6 +281,24 @@ class CertificateTest(ProgramTest):
             ((certificate, other), other),
         ):
             self.assertIn(str(named), self.error(*self.serve(*pair)))
+        locked = self.folder / "locked.key"
+        encrypt = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", locked]
+        subprocess.run(encrypt, check=True, capture_output=True)
+        self.assertIn("is encrypted", self.error(*self.serve(certificate, locked)))
+
+    def test_connections_that_never_shake_hands(self):
+        """As many as there may be; who comes then is answered."""
+        certificate, key = self.make("one")
+        server = Server(self, "--context", 512, "--certificate", certificate, "--private-key", key)
+        silent = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(1024)]
+        context = ssl.create_default_context(cafile=certificate)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
+            with context.wrap_socket(wire, server_hostname="localhost") as safe:
+                safe.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertTrue(safe.recv(100).startswith(b"HTTP/1.1 200"))
+        for each in silent:
+            each.close()
+        server.stop()
 
     def test_tls(self):
         certificate, key = self.make("one")

@@ -51,6 +51,7 @@ class FilesTest(TinyServerTest):
             ({"purpose": "user_data"}, "file"),
             ({"purpose": "user_data", "file": "no file"}, "file"),
             ({"purpose": "user_data", "file": text}, "file"),
+            ({"purpose": "user_data", "file": ("n" * 256, picture[1])}, "file"),
             ({"file": picture}, "purpose"),
             ({"purpose": "fine-tune", "file": picture}, "purpose"),
             ({"purpose": "vision", "file": (SOUND.name, SOUND.read_bytes())}, "purpose"),
@@ -133,7 +134,7 @@ class LimitsTest(ProgramTest):
         return server
 
     def test_room(self):
-        size = PICTURE.stat().st_size
+        size = PICTURE.stat().st_size + len(PICTURE.name) + 512
         server = self.serve("--files-limit", 2 * size, "--body-limit", "1MB")
         first = upload(server, PICTURE)
         upload(server, PICTURE)
@@ -144,6 +145,16 @@ class LimitsTest(ProgramTest):
         self.assertEqual(server.ask("POST", FILES, body, headers)[0], 413)
         server.stop()
         self.assertIn("--body-limit", self.error("serve", "model.gguf", "--body-limit", "2GB", status=2))
+
+    def test_one_file_that_is_named_many_times(self):
+        server = self.serve("--body-limit", 3 * PICTURE.stat().st_size + 1000)
+        file = upload(server, PICTURE)
+        parts = [{"type": "file", "file": {"file_id": file["id"]}}] * 4
+        body = {"messages": [{"role": "user", "content": parts}]}
+        self.assertIn("(--body-limit)", server.json(CHAT, body, status=400)["error"]["message"])
+        body["messages"][0]["content"] = parts[:3]
+        self.assertIn("no encoder", server.json(CHAT, body, status=400)["error"]["message"])  # it has been read
+        server.stop()
 
     def test_whose_a_file_is(self):
         keys = self.folder / "keys.txt"

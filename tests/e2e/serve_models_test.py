@@ -2,6 +2,7 @@
 """Several models behind one server: loaded when they are asked for, unloaded for others and when nobody asks."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -100,6 +101,25 @@ class SeveralModelsTest(ModelsTest):
         self.assertEqual(self.loaded(server), ["one", "two"])
         self.assertEqual(server.json("/v1/chat/completions", question("four"), 404)["error"]["param"], "model")
         self.assertEqual(server.get("/openapi.json")["openapi"], "3.1.0")
+
+    def test_a_model_that_is_taken_away(self):
+        self.make("one", "two")
+        server = self.serve("--idle", 1)
+        answer(server, "two")
+        shutil.rmtree(self.models / "two")
+        eventually(lambda: self.loaded(server) == [])
+        self.assertEqual(server.json("/v1/chat/completions", question("two"), 404)["error"]["param"], "model")
+        self.assertEqual([each["id"] for each in server.get("/v1/models")["data"]], ["one"])
+        answer(server, "one")
+
+    def test_a_name_that_cannot_be_sent(self):
+        self.make("one")
+        os.rename(self.models / "one", bytes(self.models) + b"/a\xff")
+        self.make("one")
+        server = self.serve()
+        self.assertIn("its name is no UTF-8", server.log)
+        self.assertEqual([each["id"] for each in server.get("/v1/models")["data"]], ["one"])
+        server.ask("GET", "/metrics")[2].encode()
 
     def test_each_says_what_it_says_alone(self):
         self.make("one", "two", "three")

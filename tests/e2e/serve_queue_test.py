@@ -166,6 +166,22 @@ class KeysTest(ServerTest):
         waiting.join()
         self.assertEqual(answers, [200])
 
+    def test_more_answers_than_may_ever_wait(self):
+        for path, body in ((CHAT, SHORT), ("/v1/completions", {"prompt": "a", "max_tokens": 1})):
+            status, _, text = self.server.ask("POST", path, {**body, "n": 2}, {"Authorization": "Bearer bob"})
+            self.assertEqual((status, json.loads(text)["error"]["param"]), (400, "n"), text)
+
+    def test_in_the_background_a_full_queue_is_said_at_once(self):
+        alice = {"Authorization": "Bearer alice"}
+        busy = Busy(self.server, alice)
+        self.addCleanup(busy.end)
+        body = {"input": "a", "max_output_tokens": 16, "background": True}
+        waiting = self.server.json("/v1/responses", body, headers=alice)
+        self.assertEqual(waiting["status"], "queued")
+        status, head, text = self.server.ask("POST", "/v1/responses", body, alice)
+        self.assertEqual((status, head.get("retry-after")), (429, "1"), text)
+        self.server.json(f"/v1/responses/{waiting['id']}/cancel", {}, headers=alice)
+
     def test_forms_of_one_key_hold_up_no_other(self):
         def compile_one(name, i):
             pattern = "|".join(f"[a-z]{{1,{j % 50 + 1}}}{j}{name}{i}" for j in range(500))

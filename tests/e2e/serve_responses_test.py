@@ -345,7 +345,7 @@ class StateTest(ProgramTest):
     def test_one_server_has_a_file(self):
         state = self.folder / "state.db"
         server = self.serve()
-        self.assertIn("locked", self.error("serve", "model.gguf", "--state", state))
+        self.assertIn("another server has it", self.error("serve", "model.gguf", "--state", state))
         server.stop()
 
     def test_what_is_no_such_file(self):

@@ -198,6 +198,17 @@ class BadRequestTest(ServerTest):
         param, message = self.fault({"messages": user("x"), "response_format": shape})
         self.assertIn("response_format.json_schema.schema", param)
 
+    def test_what_web_pages_may_have_sent(self):
+        """Of a server that asks nobody for a key."""
+        body = {"messages": user("x"), "max_tokens": 1}
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}, {"origin": "null"}):
+            found, _, text = self.server.ask("POST", CHAT, body, headers)
+            self.assertEqual(found, 403, text)
+            self.assertIn("without --keys", json.loads(text)["error"]["message"])
+            self.assertEqual(self.server.ask("GET", "/health", headers=headers)[0], 200)
+        own = f"localhost:{self.server.port}"
+        self.server.json(CHAT, body, headers={"host": own, "origin": f"http://{own}"})
+
 
 class CompletionTest(ServerTest):
     ARGS = ("--context", 1024)
@@ -259,9 +270,10 @@ class KeysTest(ProgramTest):
             self.assertEqual(error["type"], "authentication_error")
         server.json(CHAT, body, headers=self.bearer(alice))
         server.json(CHAT, body, headers={"x-api-key": alice})
+        server.json(CHAT, body, headers={"authorization": f"bearer {alice}", "host": "a.example", "origin": "http://b"})
         self.assertEqual(server.ask("GET", "/metrics", headers=self.bearer(alice))[0], 403)
         server.json(CHAT, body, headers=self.bearer(bob), status=403)
-        self.assertIn("gemma4_generated_tokens_total 2\n", server.ask("GET", "/metrics", headers=self.bearer(bob))[2])
+        self.assertIn("gemma4_generated_tokens_total 3\n", server.ask("GET", "/metrics", headers=self.bearer(bob))[2])
         self.assertEqual(server.ask("GET", "/metrics", headers=self.bearer(bob))[0], 200)
         status, head, _ = server.ask("GET", "/metrics", headers=self.bearer(bob))
         self.assertEqual(status, 429)
@@ -295,13 +307,26 @@ class KeysTest(ProgramTest):
             good + " scope=all": "line 1: expected the scopes",
             good + "\n\n" + good: "line 3: a second key",
             good + " colour=red": "line 1: expected rate=N or scope=NAMES",
+            good + " rate=5 rate=6": "line 1: rate is there twice",
+            good + "\nb " + 64 * "0": "line 2: the key of 'a' once more",
         }.items():
             keys.write_text(text)
             keys.chmod(0o600)
             self.assertIn(expected, self.error("serve", MODEL, "--keys", keys))
         keys.chmod(0o644)
         self.assertIn("others may read", self.error("serve", MODEL, "--keys", keys))
+        self.assertIn("others may read", self.error("serve", "--keys", keys, "--new-key", "b"))
         self.error("serve", "--new-key", "x", status=2)
+
+    def test_new_keys_leave_the_others_as_they_are(self):
+        keys = self.folder / "keys"
+        keys.write_text("a " + 64 * "0")  # without the line's end
+        keys.chmod(0o600)
+        self.out("serve", "--keys", keys, "--new-key", "b")
+        self.assertEqual([line.split()[0] for line in keys.read_text().splitlines()], ["a", "b"])
+        before = keys.read_text()
+        self.assertIn("has a key of the name 'a'", self.error("serve", "--keys", keys, "--new-key", "a"))
+        self.assertEqual(keys.read_text(), before)
 
 
 class LeavingTest(ServerTest):
@@ -318,6 +343,7 @@ class LeavingTest(ServerTest):
         wire.close()
         self.server.json(CHAT, {"messages": user("x"), "max_tokens": 1})
         self.assertLess(time.monotonic() - begun, 10)
+        self.assertIn('gemma4_answers_total{finish="cancelled"} 1\n', self.server.ask("GET", "/metrics")[2])
 
 
 class LogTest(ProgramTest):

@@ -87,7 +87,7 @@ Result<std::string> Fetcher::get(const std::string& url, int64_t most, const std
   std::string next = url;
   for (int redirects = 0;; ++redirects) {
     const auto parts = hub::parts_of_url(next);
-    if (!parts) return because("expected an address that begins with https://");
+    if (!parts) return because("expected an address that can be read (https://HOST/..., HOST in plain letters)");
     if (parts->has_user) return because("expected an address without a name or password");
     const auto listed = [&](const FetchHost& each) { return is_listed(each, *parts); };
     if (std::none_of(options_.hosts.begin(), options_.hosts.end(), listed)) {

@@ -89,9 +89,11 @@ TEST(Fetcher, HostsThatAreNotListed) {
     EXPECT_NE(refused(url).find("without a name"), std::string::npos) << url << refused(url);
   }
   for (const char* url : {"", "file:///etc/passwd", "ftp://a.example/", "a.example", "https://", "gopher://a.example/",
-                          "https://a.example\n/"}) {
-    EXPECT_NE(refused(url).find("begins with https"), std::string::npos) << url << refused(url);
+                          "https://a.example\n/", "https://b\xc3\xbc.example/"}) {
+    EXPECT_NE(refused(url).find("address that can be read"), std::string::npos) << url << refused(url);
   }
+  EXPECT_NE(refused(std::string("https://a.example/ok\0x", 22)).find("address that can be read"), std::string::npos);
+  EXPECT_FALSE(FetchHost::from("b\xc3\xbc.example"));
   // Listed, but this name is of this machine.
   EXPECT_NE(refused("http://localhost:1/").find("no public address"), std::string::npos)
       << refused("http://localhost:1/");

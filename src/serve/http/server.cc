@@ -52,7 +52,14 @@ std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
                       error);
   context.use_certificate_chain_file(options.certificate, error);
   if (error) fail(options.certificate, "is no certificate that can be used: {}", error.message());
+  bool encrypted = false;
+  context.set_password_callback([&](std::size_t, asio::ssl::context::password_purpose) {
+    encrypted = true;
+    return std::string();
+  });
   context.use_private_key_file(options.private_key, asio::ssl::context::pem, error);
+  if (encrypted)
+    fail(options.private_key, "is encrypted: expected a key without a password (openssl pkey -in ... -out ...)");
   if (error) fail(options.private_key, "is no key of that certificate: {}", error.message());
   return context;
 }
