@@ -167,7 +167,7 @@ class BreakingOffTest(TinyServerTest):
 
     ARGS = ("--context", 512)
     BODY = json.dumps({"messages": user("x"), "max_tokens": 3, "stream": True, "temperature": 0}).encode()
-    ASKED = b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
+    ASKED = b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
         CHAT.encode(),
         len(BODY),
         BODY,

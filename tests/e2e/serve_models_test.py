@@ -281,7 +281,7 @@ class RoomTest(ModelsTest):
         (self.models / "real.gguf").symlink_to(MODEL)
         server = self.serve("--idle", 1)
         body = json.dumps(question("real")).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         for pause in (0, 0.05, 0.2):
             with socket.create_connection(("127.0.0.1", server.port)) as wire:
                 wire.sendall(head + body)
@@ -311,7 +311,8 @@ class RoomTest(ModelsTest):
         body = json.dumps(question("real")).encode()
         wire = socket.create_connection(("127.0.0.1", server.port))
         wire.sendall(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         time.sleep(0.1)
         return server, wire
