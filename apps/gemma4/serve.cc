@@ -344,7 +344,7 @@ void add_fetch_options(CLI::App& command, ServeOptions& options) {
                 "Also where these hosts are in this machine's own network: whoever may ask can then read what is "
                 "served there")
       ->needs(from);
-  command.add_option("--fetch-seconds", options.fetch.seconds, "Time for each file that is fetched")
+  command.add_option("--fetch-seconds", options.fetch.seconds, "Time for all files that a request names by address")
       ->capture_default_str()
       ->check(whole(1, 3600))
       ->needs(from);

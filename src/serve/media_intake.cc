@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
@@ -16,6 +18,8 @@
 
 namespace gemma::serve {
 namespace {
+
+constexpr size_t kMostAddresses = 64;
 
 /** The bytes as a file without a name, which a worker process can be handed. */
 File file_of(const MediaSource& source) {
@@ -33,6 +37,31 @@ File file_of(const MediaSource& source) {
     done += static_cast<size_t>(written);
   }
   return File::adopt(fd, source.name);
+}
+
+/** Who may ask must not make the server hammer a host. */
+std::optional<Failure> too_many(const std::vector<MediaSource>& sources) {
+  std::set<std::string_view> addresses;
+  for (const MediaSource& source : sources) {
+    if (!source.address.empty()) addresses.insert(source.address);
+    if (addresses.size() > kMostAddresses) {
+      return Failure{source.name, fmt::format("expected at most {} addresses in a request", kMostAddresses)};
+    }
+  }
+  return std::nullopt;
+}
+
+/** fetcher: null where addresses are refused. */
+std::optional<Failure> fetch(Fetcher* fetcher, MediaSource& source, const std::function<bool()>& go_on) {
+  if (fetcher == nullptr) {
+    return Failure{source.name,
+                   "expected the file itself (data:image/png;base64,...): this server fetches no addresses (its "
+                   "operator can allow hosts, by --fetch-from)"};
+  }
+  auto bytes = fetcher->get(source.address, go_on);
+  if (!bytes) return Failure{source.name, bytes.failure().reason};
+  source.bytes = std::move(bytes).value();
+  return std::nullopt;
 }
 
 }  // namespace
@@ -72,29 +101,19 @@ bool MediaIntake::waits_for_others(const std::vector<MediaSource>& sources) cons
          std::any_of(sources.begin(), sources.end(), [](const MediaSource& source) { return !source.address.empty(); });
 }
 
-std::optional<Failure> MediaIntake::fetch(MediaSource& source, int64_t& room,
-                                          const std::function<bool()>& go_on) const {
-  if (!options_.fetch) {
-    return Failure{source.name,
-                   "expected the file itself (data:image/png;base64,...): this server fetches no addresses (its "
-                   "operator can allow hosts, by --fetch-from)"};
-  }
-  auto bytes = Fetcher(*options_.fetch).get(source.address, room, go_on);
-  if (!bytes) return Failure{source.name, bytes.failure().reason};
-  source.bytes = std::move(bytes).value();
-  room -= static_cast<int64_t>(source.bytes.size());
-  return std::nullopt;
-}
-
 Result<MediaList> MediaIntake::take(const ServedModel& model, std::vector<MediaSource> sources, uint64_t salt,
                                     const std::function<bool()>& go_on, const media::PrepareOptions& how) {
   const auto wanted = [&] { return !stopped_.load() && go_on(); };
   MediaList out;
-  int64_t room = options_.fetched_bytes;
+  std::optional<Fetcher> fetcher;
+  if (options_.fetch) {
+    if (auto failure = too_many(sources)) return std::move(*failure);
+    fetcher.emplace(*options_.fetch, options_.fetched_bytes);
+  }
   for (MediaSource& source : sources) {
     if (!wanted()) return Failure{source.name, "nobody waits for it any more"};
     if (!source.address.empty()) {
-      if (auto failure = fetch(source, room, wanted)) return std::move(*failure);
+      if (auto failure = fetch(fetcher ? &*fetcher : nullptr, source, wanted)) return std::move(*failure);
     }
     auto one = decoded(model, source, salt, wanted, how);
     if (!one) return one.failure();

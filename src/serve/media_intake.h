@@ -38,8 +38,6 @@ class MediaIntake {
   DecodedMedia::Stats stats() const { return decoded_.stats(); }
 
  private:
-  std::optional<Failure> fetch(MediaSource& source, int64_t& room, const std::function<bool()>& go_on) const;
-
   Result<std::shared_ptr<const Media>> decoded(const ServedModel& model, const MediaSource& source, uint64_t salt,
                                                const std::function<bool()>& go_on, media::PrepareOptions how);
 

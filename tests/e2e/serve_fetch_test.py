@@ -42,8 +42,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append((self.path, dict(self.headers)))
         port = self.server.server_port
-        if self.path in self.FILES:
-            self.answer(200, self.FILES[self.path].read_bytes())
+        path, _, pause = self.path.partition("?")
+        if path in self.FILES:
+            time.sleep(1.2 if pause == "later" else 0)
+            self.answer(200, self.FILES[path].read_bytes())
         elif self.path == "/text":
             self.answer(200, b"no picture")
         elif self.path == "/endless":
@@ -163,7 +165,7 @@ class FetchTest(TinyServerTest):
             ("/none", "'127.0.0.1' answers with status 404, expected 200"),
             ("/text", "expected a picture"),
             ("/endless", "'127.0.0.1' sends more than 1000000 bytes"),
-            ("/slow", "'127.0.0.1' did not send all of it within 2 s"),
+            ("/slow", "'127.0.0.1' did not send it within the 2 s that all files of a request have"),
             ("/lies", ""),
             ("/short", "cannot be fetched: "),
             ("/round", "leads elsewhere more than 3 times"),
@@ -179,10 +181,28 @@ class FetchTest(TinyServerTest):
         self.assertEqual(self.says(picture(SQUARE)), self.says(picture(SQUARE)))
 
     def test_the_limit_is_for_all_of_a_request(self):
-        parts = [{"type": "audio_url", "audio_url": {"url": self.url("/tones.wav")}}] * 40
+        parts = [{"type": "audio_url", "audio_url": {"url": self.url(f"/tones.wav?{i}")}} for i in range(40)]
         self.assertGreater(40 * TONES.stat().st_size, 1_000_000)
         message = self.server.json(CHAT, self.body(*parts), status=400)["error"]["message"]
         self.assertIn("sends more than", message)
+
+    def test_each_address_is_asked_once_and_the_time_is_for_all_of_a_request(self):
+        def body(*paths):
+            return self.body(*({"type": "image_url", "image_url": {"url": self.url(path)}} for path in paths))
+
+        usage = self.server.json(CHAT, body(*["/square.png"] * 5))["usage"]
+        self.assertEqual(
+            usage["prompt_tokens"], self.server.json(CHAT, self.body(*[picture(SQUARE)] * 5))["usage"]["prompt_tokens"]
+        )
+        self.assertEqual(len(self.site.asked), 1)
+        slow = body("/square.png?later", "/to/" + self.url("/square.png?later"))  # either alone has time enough
+        error = self.server.json(CHAT, slow, status=400)["error"]
+        self.assertEqual(error["param"], "messages[0].content[1]")
+        self.assertIn("within the 2 s that all files of a request have", error["message"])
+        many = body(*(f"/square.png?{i}" for i in range(65)))
+        error = self.server.json(CHAT, many, status=400)["error"]
+        self.assertEqual(error["param"], "messages[0].content[64]")
+        self.assertIn("expected at most 64 addresses in a request", error["message"])
 
     def test_a_client_that_leaves_ends_it(self):
         body = json.dumps(self.body({"type": "image_url", "image_url": {"url": self.url("/slow")}}))

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -55,7 +56,9 @@ Failure because(std::string reason) { return {"", std::move(reason)}; }
 std::optional<Failure> fault_of(const Got& got, const std::string& host, int64_t most, int seconds) {
   if (got.too_large) return because(fmt::format("'{}' sends more than {} bytes", host, most));
   if (got.reply.stopped) return because("nobody waits for it any more");
-  if (got.reply.late) return because(fmt::format("'{}' did not send all of it within {} s", host, seconds));
+  if (got.reply.late) {
+    return because(fmt::format("'{}' did not send it within the {} s that all files of a request have", host, seconds));
+  }
   if (got.reply.status == 0 && !got.refused.empty()) {
     return because(fmt::format("'{}' is at {}, which is no public address", host, got.refused));
   }
@@ -82,7 +85,22 @@ std::optional<FetchHost> FetchHost::from(std::string_view text) {
   return FetchHost{url->scheme, (star != std::string::npos ? std::string(kBelow) : "") + url->host, url->port};
 }
 
-Result<std::string> Fetcher::get(const std::string& url, int64_t most, const std::function<bool()>& go_on) const {
+Fetcher::Fetcher(FetchOptions options, int64_t most) : options_(std::move(options)), most_(most) {}
+
+Result<std::string> Fetcher::get(const std::string& url, const std::function<bool()>& go_on) {
+  if (const auto known = known_.find(url); known != known_.end()) return known->second;
+  const double left = options_.seconds - seconds_;
+  if (left <= 0) return because(fmt::format("the {} s that all files of a request have are over", options_.seconds));
+  const auto begun = Clock::now();
+  auto bytes = get_within(url, go_on, left);
+  seconds_ += seconds_since(begun);
+  if (!bytes) return bytes;
+  bytes_ += static_cast<int64_t>(bytes.value().size());
+  return known_[url] = std::move(bytes).value();
+}
+
+Result<std::string> Fetcher::get_within(const std::string& url, const std::function<bool()>& go_on,
+                                        double seconds) const {
   const auto begun = Clock::now();
   std::string next = url;
   for (int redirects = 0;; ++redirects) {
@@ -97,7 +115,8 @@ Result<std::string> Fetcher::get(const std::string& url, int64_t most, const std
     hub::HttpRequest request;
     request.url = parts->text;
     request.go_on = go_on;
-    request.seconds = std::max(1, options_.seconds - static_cast<int>(seconds_since(begun)));
+    request.seconds = std::max(1, static_cast<int>(std::ceil(seconds - seconds_since(begun))));
+    const int64_t most = most_ - bytes_;
     const Got got = get_once(std::move(request), most, options_.private_addresses);
     const bool led_on = !got.reply.redirect.empty() && !got.reply.stopped && !got.reply.late;
     if (!led_on) {

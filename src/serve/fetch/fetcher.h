@@ -3,12 +3,13 @@
 // addresses, so much and so long. The address that is connected to is the one that has been looked at, whatever a name
 // server says the next time; where a redirect leads is looked at as well.
 //
-//   Fetcher fetcher({.hosts = {*FetchHost::from("*.example.com")}});
-//   auto bytes = fetcher.get("https://a.example.com/bike.jpg", most_bytes, [&] { return !gone; });
+//   Fetcher fetcher({.hosts = {*FetchHost::from("*.example.com")}}, most_bytes);
+//   auto bytes = fetcher.get("https://a.example.com/bike.jpg", [&] { return !gone; });
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,18 +30,25 @@ struct FetchHost {
 struct FetchOptions {
   std::vector<FetchHost> hosts;
   bool private_addresses = false;  // whether these hosts may be in the machine's own network
-  int seconds = 30;                // for each file, redirects included
+  int seconds = 30;                // for all that a request names, redirects included
 };
 
+/** Of one request, all of whose files have FetchOptions::seconds and `most` bytes together. */
 class Fetcher {
  public:
-  explicit Fetcher(FetchOptions options) : options_(std::move(options)) {}
+  Fetcher(FetchOptions options, int64_t most);
 
   /** The bytes at an address; waits. Failures name no field. go_on is asked some times a second. */
-  Result<std::string> get(const std::string& url, int64_t most, const std::function<bool()>& go_on) const;
+  Result<std::string> get(const std::string& url, const std::function<bool()>& go_on);
 
  private:
-  FetchOptions options_;
+  Result<std::string> get_within(const std::string& url, const std::function<bool()>& go_on, double seconds) const;
+
+  const FetchOptions options_;
+  const int64_t most_;
+  int64_t bytes_ = 0;                         // that have come
+  double seconds_ = 0;                        // that they took
+  std::map<std::string, std::string> known_;  // by address: each is asked once
 };
 
 }  // namespace gemma::serve

@@ -64,16 +64,18 @@ TEST(FetchHost, IsReadAsUrlsAre) {
   EXPECT_EQ(listed("*.example.com"), "https *.example.com 443");
   EXPECT_EQ(listed("http://*.example.com:81"), "http *.example.com 81");
   EXPECT_EQ(listed("[::1]:9"), "https [::1] 9");
-  for (const char* text : {"", "*", "*.", "a.*.com", "**.com", "ftp://a.com", "a.com/", "a.com/x", "a.com?x", "u@a.com",
-                           "u:p@a.com", "a b.com", "a.com:port", "a.com:99999", "https://", "a.com#x"}) {
+  for (const char* text :
+       {"", "*", "*.", "a.*.com", "**.com", "ftp://a.com", "a.com/", "a.com/x", "a.com?x", "u@a.com", "u:p@a.com",
+        "a b.com", "a.com:port", "a.com:99999", "a.com:0", "-a.com", "https://", "a.com#x"}) {
     EXPECT_EQ(listed(text), "") << text;
   }
 }
 
 std::string refused(const std::string& url) {
   Fetcher fetcher({.hosts = {*FetchHost::from("a.example"), *FetchHost::from("*.b.example"),
-                             *FetchHost::from("http://localhost:1")}});
-  auto bytes = fetcher.get(url, 100, [] { return true; });
+                             *FetchHost::from("http://localhost:1")}},
+                  100);
+  auto bytes = fetcher.get(url, [] { return true; });
   return bytes ? "" : bytes.failure().reason;
 }
 
