@@ -126,6 +126,16 @@ void take_forced_aliases(serve::ServiceOptions& about, serve::ServedModel* model
   });
 }
 
+/** An alias is a name that no other model has, nor MODEL itself where it says what is answered. */
+void check_aliases(const serve::ServiceOptions& about, const serve::ModelRegistry& models) {
+  std::vector<std::string> names = about.aliases;
+  std::erase(names, models.first());
+  for (const auto& [name, answers] : about.forced) names.push_back(name);
+  for (const std::string& name : names) {
+    if (models.knows(name)) fail_usage("--alias", "'{}' is the name of a model, expected another", name);
+  }
+}
+
 /** How connections are served. */
 serve::HttpOptions http_of(const ServeOptions& options) {
   serve::HttpOptions http = options.http;
@@ -245,6 +255,7 @@ void serve_models(const ServeOptions& options) {
   Served served = options.several() ? several_models(options, wanted, settings, engines, log, about.media.kept_bytes)
                                     : one_model(wanted, settings, engines);
   take_forced_aliases(about, std::exchange(served.first, nullptr).get());
+  check_aliases(about, *served.models);
   about.connections = [&server] { return server.open_connections(); };
   for (const std::string& note : served.notes) {
     if (!note.empty()) log.say(note);

@@ -160,6 +160,7 @@ Service::~Service() {
 }
 
 std::string Service::model_of(const std::string& name) const {
+  if (models_->knows(name)) return name;  // no alias takes a model's own name away
   const auto& aliases = options_.aliases;
   const bool alias = std::find(aliases.begin(), aliases.end(), name) != aliases.end() || options_.forced.contains(name);
   return name.empty() || name == "default" || alias ? models_->first() : name;
@@ -216,7 +217,7 @@ void Service::own(const Call& call, AnswerOptions& answer) const {
 
 const std::vector<std::shared_ptr<const Grammar>>* Service::forced(std::string_view name) const {
   const auto found = options_.forced.find(name);
-  return found == options_.forced.end() ? nullptr : &found->second;
+  return found == options_.forced.end() || models_->knows(found->first) ? nullptr : &found->second;
 }
 
 std::optional<Clock::time_point> Service::deadline() const {

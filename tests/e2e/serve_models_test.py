@@ -195,6 +195,21 @@ class SeveralModelsTest(ModelsTest):
         self.assertEqual(server.json("/api/chat", question("broken"), 500).keys(), {"error"})
         answer(server, "one")
 
+    def test_an_alias_takes_no_name_of_a_model_away(self):
+        self.make("one")
+        wanted = self.alone("one")
+        server = self.serve("--alias", "two", "--alias", "one", model=self.models / "one")
+        self.assertEqual(answer(server, "two"), wanted)
+        self.make("two")
+        server.get("/v1/models")
+        self.assertNotEqual(answer(server, "two"), wanted)
+        rules = self.folder / "rules.ebnf"
+        rules.write_text('root ::= "no"')
+        for alias in ("two", f"two={rules}", f"one={rules}"):
+            args = ("--models", self.models, "--alias", alias, "--port", 0)
+            line = self.error("serve", self.models / "one", *args, status=2)
+            self.assertIn(f"--alias: '{alias[:3]}' is the name of a model, expected another", line)
+
     def test_what_is_wrong_with_the_command_line_is_one_line(self):
         empty = self.folder / "empty"
         empty.mkdir()
