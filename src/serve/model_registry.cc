@@ -35,7 +35,8 @@ struct ModelRegistry::State {
   State(ModelShelf::Options options, std::function<Clock::time_point()> clock)
       : shelf(options), now(std::move(clock)) {}
 
-  std::mutex looking;  // at what there is; before the other
+  std::mutex looking;    // at what there is; before the other
+  std::string unlooked;  // why that went wrong the last time, "" where it did not
   mutable std::mutex mutex;
   std::condition_variable changed;
   ModelShelf shelf;
@@ -103,19 +104,33 @@ void ModelRegistry::put_first(ModelCard card, Model model, int64_t bytes) {
   state_->shelf.loaded(name, state_->now());
 }
 
+/** What there is; nothing where that cannot be said, which the log says once. */
+std::optional<std::vector<ModelCard>> ModelRegistry::look() {
+  try {
+    auto cards = source_.list();
+    state_->unlooked.clear();
+    return cards;
+  } catch (const Error& error) {
+    if (log_ && state_->unlooked != error.what()) log_(fmt::format("models are as they were: {}", error.what()));
+    state_->unlooked = error.what();
+    return std::nullopt;
+  }
+}
+
 void ModelRegistry::scan() {
   if (!source_.list) return;
   const std::lock_guard one_at_a_time(state_->looking);
-  std::vector<ModelCard> cards = source_.list();
+  auto cards = look();
+  if (!cards) return;  // what is known may come back
   const std::lock_guard lock(state_->mutex);
   auto& entries = state_->entries;
   std::erase_if(entries, [&](const auto& each) {
     const auto& [name, entry] = each;
     const bool used =
         entry.model != nullptr || !entry.waiters.empty() || name == state_->first || name == state_->working;
-    return !used && std::ranges::none_of(cards, [&](const ModelCard& card) { return card.name == name; });
+    return !used && std::ranges::none_of(*cards, [&](const ModelCard& card) { return card.name == name; });
   });
-  for (ModelCard& card : cards) {
+  for (ModelCard& card : *cards) {
     Entry& entry = entries[card.name];
     if (entry.model == nullptr) entry.card = std::move(card);  // what is loaded is what it was
   }

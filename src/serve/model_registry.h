@@ -57,7 +57,7 @@ class ModelRegistry {
   /** The first of all, for who names none. Loaded by the caller, it is not unloaded for idleness; null: not loaded yet.
    */
   void put_first(ModelCard card, Model model, int64_t bytes);
-  /** Looks again what there is. */
+  /** Looks again what there is. Where that cannot be said, what is known stays. */
   void scan();
 
   // Any thread.
@@ -75,6 +75,7 @@ class ModelRegistry {
 
  private:
   struct State;
+  std::optional<std::vector<ModelCard>> look();
   void run();
   void step(const ModelShelf::Step& step);
   void serve(const std::string& name);

@@ -27,7 +27,10 @@ class Registry : public testing::Test {
     source.list = [this] {
       const std::lock_guard lock(mutex_);
       std::vector<ModelCard> cards;
-      for (const std::string& name : names_) cards.push_back({.name = name});
+      for (const std::string& name : names_) {
+        if (name == "gone") fail("models", "cannot be looked through");
+        cards.push_back({.name = name});
+      }
       return cards;
     };
     source.least_bytes = [](const ModelCard& card) { return card.name == "large" ? 6 : 3; };
@@ -108,6 +111,16 @@ TEST_F(Registry, WhatComesLaterIsFound) {
   models_->scan();
   EXPECT_TRUE(models_->knows("new"));
   EXPECT_FALSE(models_->knows("b"));
+}
+
+TEST_F(Registry, WhatIsKnownStaysWhereNobodyCanLook) {
+  {
+    const std::lock_guard lock(mutex_);
+    names_ = {"gone"};
+  }
+  models_->scan();
+  EXPECT_TRUE(models_->knows("a"));
+  EXPECT_TRUE(want("a").get());
 }
 
 TEST_F(Registry, TheFirstIsTheFirst) {

@@ -182,6 +182,19 @@ class SeveralModelsTest(ModelsTest):
         message = server.json("/v1/chat/completions", question("one"), 500)["error"]["message"]
         self.assertIn("'one' cannot be loaded", message)
 
+    def test_what_is_known_stays_while_the_folder_is_gone(self):
+        self.make("one", "two")
+        server = self.serve()
+        wanted = answer(server, "one")
+        away = self.models.rename(self.folder / "away")
+        self.assertEqual([each["id"] for each in server.get("/v1/models")["data"]], ["one", "two"])
+        self.assertEqual(answer(server, "one"), wanted)
+        for _ in range(2):
+            server.json("/v1/chat/completions", question("four"), 404)
+        self.assertEqual(server.log.count("models are as they were: "), 1)
+        away.rename(self.models)
+        answer(server, "two")
+
     def test_a_broken_file_is_an_error_of_its_own_requests(self):
         self.make("one")
         (self.models / "broken.gguf").write_bytes(b"GGUF" + b"\xff" * 100)
