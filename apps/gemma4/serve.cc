@@ -202,6 +202,7 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
   served.models = std::make_shared<serve::ModelRegistry>(source_of(places), shelf, tell);
   std::optional<serve::ModelCard> first;
   size_t count = 0;
+  int64_t smallest = std::numeric_limits<int64_t>::max();
   for (const serve::ModelCard& card : places->list()) {
     const bool own = named && card.name == name_of_model(wanted.model);
     if (!card.fault.empty()) {
@@ -210,16 +211,20 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
       continue;
     }
     ++count;
-    if (own || (!named && !first)) first = card;
+    smallest = std::min(smallest, card.least_bytes);
+    const bool fits = card.least_bytes <= budget;
+    if (!fits) {
+      served.notes.push_back(
+          fmt::format("'{}' cannot be loaded: {}", card.name, serve::no_room(card.least_bytes, budget)));
+    }
+    if (own || (!named && !first && fits)) first = card;
   }
-  if (!first) {
+  if (count == 0) {
     fail(options.models.empty() ? "--pulled" : options.models, "expected a model (a .gguf or a folder), found none");
   }
-  int64_t least = 0;
-  if (named) {
-    least = places->least_bytes(*first);
-    served.first = places->load(*first, std::max<int64_t>(0, budget - least));
-  }
+  const int64_t least = first ? first->least_bytes : smallest;
+  if (least > budget) fail("memory", "{}", serve::no_room(least, budget));
+  if (named) served.first = places->load(*first, budget - least);
   served.about =
       fmt::format("default {}, {} for all, {} at a time", first->name, format_bytes(budget), wanted.max_sequences);
   served.models->put_first(std::move(*first), served.first, least);

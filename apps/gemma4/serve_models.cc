@@ -163,6 +163,7 @@ void ModelPlaces::look_at(const std::string& name, const std::string& word, Know
     const ModelFiles files = ModelFiles::open(options);
     options.context = context_of_several(options.context, files.config);
     known.card = card_of(options, files);
+    known.card.least_bytes = Session::least_bytes(options, files);
   } catch (const Error& error) {
     known.card = {.name = name, .place = word, .fault = error.what()};
   }

@@ -22,7 +22,8 @@ struct ModelCard {
   MediaConfig encoders = {};
   FileFacts file = {};
   std::optional<Template> chat_template = {};
-  int context = 0;  // as it is served
+  int context = 0;          // as it is served
+  int64_t least_bytes = 0;  // that it takes then
 
   /** Whether its template has a place for thoughts and calls. */
   bool thinks() const { return chat_template && *chat_template != Template::gemma3; }

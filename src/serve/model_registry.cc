@@ -225,11 +225,16 @@ void ModelRegistry::step(const ModelShelf::Step& step) {
     case ModelShelf::Do::refuse: {
       const std::unique_lock lock(state_->mutex);
       const int64_t needed = state_->shelf.bytes(step.name), found = state_->shelf.budget();
-      fail("memory", "needed {}, found {} for all models", format_bytes(needed), format_bytes(found));
+      fail("memory", "{}", no_room(needed, found));
     }
     case ModelShelf::Do::nothing:
       return;
   }
+}
+
+std::string no_room(int64_t needed, int64_t found) {
+  return fmt::format("needed {}, found {} for all models (--memory without --media-cache)", format_bytes(needed),
+                     format_bytes(found));
 }
 
 void ModelRegistry::serve(const std::string& name) {

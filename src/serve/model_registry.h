@@ -42,6 +42,9 @@ struct ModelState {
   int64_t loads = 0, unloads = 0;
 };
 
+/** Why a model is not loaded that needs more bytes than all have together. */
+std::string no_room(int64_t needed, int64_t found);
+
 class ModelRegistry {
  public:
   using Model = std::shared_ptr<ServedModel>;

@@ -281,6 +281,17 @@ class RoomTest(ModelsTest):
         self.assertRegex(message, r"'real' cannot be loaded: memory: needed .*B, found .*B for all models")
         answer(server, "one")
 
+    def test_what_never_fits_is_said_at_the_start(self):
+        self.make("one", "two")
+        (self.models / "a_real.gguf").symlink_to(MODEL)
+        need = max(self.bytes_of("one")[0], self.bytes_of("two")[0])
+        server = self.serve("--memory", int(1.3 * need) + (40 << 20), "--media-cache", "1MB")
+        self.assertRegex(server.log, r"'a_real' cannot be loaded: needed .*B, found .*B for all models \(--memory")
+        self.assertIn("3 models: default one, ", server.log)  # the first that there is room for
+        for model in ([], [self.models / "a_real.gguf"]):
+            line = self.error("serve", *model, "--models", self.models, "--memory", "1KB", "--port", 0)
+            self.assertIn("memory: needed ", line)
+
     def test_an_idle_model_gives_its_memory_back(self):
         self.make("one")
         (self.models / "real.gguf").symlink_to(MODEL)
