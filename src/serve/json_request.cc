@@ -57,8 +57,11 @@ std::optional<NamedRequest> read_named_request(Call& call, HttpResponse (*error)
 
 std::optional<JsonRequest> read_json_request(Call& call, HttpResponse (*error)(const Refusal&)) {
   auto named = read_named_request(call, error);
-  if (!named) return std::nullopt;
-  JsonRequest request{std::move(named->body), call.service.take(call, named->known), std::move(named->name)};
+  return named ? with_model(call, std::move(*named)) : std::nullopt;
+}
+
+std::optional<JsonRequest> with_model(Call& call, NamedRequest named) {
+  JsonRequest request{std::move(named.body), call.service.take(call, named.known), std::move(named.name)};
   if (!request.model) return std::nullopt;
   if (request.name.empty()) request.name = request.model->name;
   return request;

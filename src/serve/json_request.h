@@ -26,7 +26,9 @@ struct JsonRequest {
  *  for "model". */
 std::optional<NamedRequest> read_named_request(Call& call, HttpResponse (*error)(const Refusal&),
                                                std::string_view other = {});
-/** The same, with the model. Nothing, too, where that is loaded first (Service::take). */
+/** Nothing where the model is loaded first (Service::take). */
+std::optional<JsonRequest> with_model(Call& call, NamedRequest named);
+/** Both. */
 std::optional<JsonRequest> read_json_request(Call& call, HttpResponse (*error)(const Refusal&));
 
 }  // namespace gemma::serve

@@ -169,6 +169,12 @@ ModelRegistry::Model ModelRegistry::take(const std::string& name) {
   return state_->shelf.take(name, state_->now()) ? State::lent(state_, name) : nullptr;
 }
 
+bool ModelRegistry::keep(const std::string& name, Clock::duration idle) {
+  const std::lock_guard lock(state_->mutex);
+  state_->changed.notify_all();
+  return state_->shelf.keep(name, idle);
+}
+
 int64_t ModelRegistry::want(const std::string& name, Then then) {
   const std::lock_guard lock(state_->mutex);
   const int64_t ticket = ++state_->tickets;

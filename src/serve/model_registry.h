@@ -72,6 +72,8 @@ class ModelRegistry {
   std::vector<ModelState> models() const;
   /** Null where it is not loaded, or makes way for another. */
   Model take(const std::string& name);
+  /** How long one that is loaded stays when nobody asks for it, as ModelShelf::keep(). */
+  bool keep(const std::string& name, Clock::duration idle);
   /** `then` is called once, on the registry's thread. */
   int64_t want(const std::string& name, Then then);
   void forget(int64_t ticket);

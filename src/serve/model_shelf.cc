@@ -103,11 +103,18 @@ void ModelShelf::loaded(const std::string& name, Time now) {
   entry.used = now;
 }
 
+bool ModelShelf::keep(const std::string& name, Clock::duration idle) {
+  Entry& entry = models_[name];
+  if (entry.loaded) entry.idle = idle;
+  return !entry.kept;
+}
+
 bool ModelShelf::unloaded(const std::string& name) {
   Entry& entry = models_.at(name);
   if (entry.users > 0) return false;
   entry.loaded = entry.leaving = false;
   entry.bytes = 0;
+  entry.idle.reset();
   return true;
 }
 
@@ -143,8 +150,10 @@ int64_t ModelShelf::spare(int64_t coming) const {
 
 std::optional<ModelShelf::Time> ModelShelf::goes_at(const std::string& name) const {
   const auto found = models_.find(name);
-  if (!options_.idle || found == models_.end() || !found->second.loaded || found->second.kept) return std::nullopt;
-  return found->second.used + *options_.idle;
+  if (found == models_.end() || !found->second.loaded || found->second.kept) return std::nullopt;
+  const auto idle = found->second.idle ? found->second.idle : options_.idle;
+  if (!idle || *idle == Clock::duration::max()) return std::nullopt;
+  return found->second.used + *idle;
 }
 
 }  // namespace gemma::serve

@@ -51,6 +51,9 @@ class ModelShelf {
   void refused(const std::string& name);
   /** It is not unloaded for idleness. */
   void keep(const std::string& name) { models_[name].kept = true; }
+  /** One that is loaded is unloaded after so long, instead of Options::idle, until it is loaded anew; the longest that
+   *  there is: never. False: it stays whatever is said. */
+  bool keep(const std::string& name, Clock::duration idle);
 
   bool is_loaded(const std::string& name) const;
   std::vector<std::string> loaded() const;
@@ -69,6 +72,7 @@ class ModelShelf {
     int users = 0, waiting = 0;
     int64_t asked = 0;  // when somebody began to wait, as a number that rises
     Time used;
+    std::optional<Clock::duration> idle;  // its own, instead of that of all
   };
   using Each = std::map<std::string, Entry>::value_type;
 

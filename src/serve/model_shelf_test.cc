@@ -144,6 +144,25 @@ TEST_F(Shelf, WhatIsKeptGoesOnlyForRoom) {
   EXPECT_EQ(work(), "unload a3, load b3, serve b3");
 }
 
+TEST_F(Shelf, OneStaysAsLongAsItsOwnTimeSays) {
+  use("a2");
+  EXPECT_TRUE(shelf_.keep("a2", seconds(5)));
+  EXPECT_EQ(shelf_.goes_at("a2"), now_ + seconds(5));
+  EXPECT_TRUE(shelf_.keep("a2", Clock::duration::max()));
+  now_ += seconds(1000);
+  EXPECT_EQ(work(), "");
+  ASSERT_TRUE(shelf_.take("a2", now_));
+  EXPECT_TRUE(shelf_.keep("a2", seconds(0)));
+  EXPECT_EQ(work(), "");  // while it is used
+  shelf_.give_back("a2", now_);
+  EXPECT_EQ(work(), "unload a2");
+  use("a2");
+  EXPECT_EQ(work(), "");  // with the time of all again
+  shelf_.keep("a2");
+  EXPECT_FALSE(shelf_.keep("a2", seconds(0)));
+  EXPECT_EQ(work(), "");
+}
+
 TEST_F(Shelf, OneThatWasTakenMeanwhileIsNotUnloaded) {
   use("a2");
   now_ += seconds(60);

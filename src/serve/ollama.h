@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "serve/ask.h"
 #include "serve/http/message.h"
 #include "serve/refusal.h"
@@ -19,7 +21,8 @@ struct OllamaRequest {
   OllamaWay way = OllamaWay::chat;
   Ask ask;
   bool stream = true;
-  std::string idle;  // why there is nothing to answer: "load", "unload"
+  std::optional<Clock::duration> keep_alive;  // how long the model stays when nobody asks; the longest: for ever
+  std::string idle;                           // why there is nothing to answer: "load", "unload"
 };
 
 /** Every field is honoured or refused by its name. */

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -175,6 +178,44 @@ std::optional<Constraint> read_format(Fields& fields) {
   return std::nullopt;
 }
 
+/** Seconds of a duration as Go writes it: "1h30m", "-1s", "0"; nothing where it is none. */
+std::optional<double> seconds_of(std::string_view text) {
+  constexpr std::pair<std::string_view, double> kUnits[] = {{"ns", 1e-9}, {"us", 1e-6}, {"µs", 1e-6}, {"ms", 1e-3},
+                                                            {"s", 1},     {"m", 60},    {"h", 3600}};
+  const bool minus = text.starts_with('-');
+  if (minus || text.starts_with('+')) text.remove_prefix(1);
+  if (text == "0") return 0;
+  if (text.empty()) return std::nullopt;
+  double seconds = 0;
+  while (!text.empty()) {
+    const size_t digits = std::min(text.size(), text.find_first_not_of("0123456789."));
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number, std::chars_format::fixed);
+    if (error != std::errc() || end != text.data() + digits) return std::nullopt;
+    text.remove_prefix(digits);
+    const auto unit = std::ranges::find_if(kUnits, [&](const auto& each) { return text.starts_with(each.first); });
+    if (unit == std::end(kUnits)) return std::nullopt;
+    text.remove_prefix(unit->first.size());
+    seconds += number * unit->second;
+  }
+  return minus ? -seconds : seconds;
+}
+
+std::optional<Clock::duration> read_keep_alive(Fields& fields) {
+  constexpr double kForEver = 366 * 24 * 3600;  // seconds, from which on nobody waits for the end
+  const json::value* given = fields.any("keep_alive");
+  if (given == nullptr) return std::nullopt;
+  std::optional<double> seconds;
+  if (given->is_string()) seconds = seconds_of(given->get_string());
+  if (given->is_number()) seconds = given->to_number<double>();
+  if (!seconds) {
+    fields.fail("keep_alive", fmt::format("expected seconds, or a duration as \"5m\", found {}", write_json(*given)));
+    return std::nullopt;
+  }
+  if (*seconds < 0 || *seconds > kForEver) return Clock::duration::max();
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*seconds));
+}
+
 /** What both ways have. */
 void read_common(Fields& fields, OllamaRequest& request, const ModelFacts& model) {
   Ask& ask = request.ask;
@@ -195,11 +236,8 @@ void read_common(Fields& fields, OllamaRequest& request, const ModelFacts& model
   const auto top = fields.integer("top_logprobs", 0, kMostTopLogprobs).value_or(0);
   ask.answer.top_logprobs = static_cast<int>(top);
   if (top > 0 && !ask.answer.logprobs) fields.fail("top_logprobs", "needs \"logprobs\": true");
-  const json::value* keep = fields.any("keep_alive");  // the model stays anyway
-  if (keep != nullptr && !keep->is_string() && !keep->is_number()) {
-    fields.fail("keep_alive", fmt::format("expected a number or a string, found {}", kind_of(keep)));
-  }
-  request.idle = keep != nullptr && (*keep == 0 || *keep == "0") ? "unload" : "load";
+  request.keep_alive = read_keep_alive(fields);
+  request.idle = request.keep_alive == Clock::duration::zero() ? "unload" : "load";
 }
 
 std::optional<Failure> take(Ask& ask, Result<OllamaConversation> conversation, const std::string& where) {

@@ -20,11 +20,27 @@ void respond(Call& call, const json::object& object) {
   call.responder->respond(std::move(response));
 }
 
+/** Whether it was asked for nothing but that a model goes which is not there: nobody loads it for that. */
+bool has_unloaded(Call& call, const NamedRequest& named, OllamaWay way) {
+  const auto state = call.service.state_of(named.known);
+  if (!state || state->loaded) return false;
+  const auto request = read_ollama_request(named.body, ModelFacts(), way);
+  if (!request || request.value().idle != "unload") return false;
+  call.responder->respond(ollama_idle(request.value(), named.name.empty() ? state->card.name : named.name));
+  return true;
+}
+
 void answer(Call& call, OllamaWay way) {
-  auto given = read_json_request(call, ollama_error);
+  auto named = read_named_request(call, ollama_error);
+  if (!named || has_unloaded(call, *named, way)) return;
+  const std::string known = named->known;
+  auto given = with_model(call, std::move(*named));
   if (!given) return;
   auto request = read_ollama_request(given->body, given->model->facts, way);
   if (!request) return call.responder->respond(ollama_error(request.failure()));
+  const auto keep = request.value().keep_alive;
+  const bool stays = keep && !call.service.keep(known, *keep);
+  if (stays && request.value().idle == "unload") request.value().idle = "load";
   if (!request.value().idle.empty()) return call.responder->respond(ollama_idle(request.value(), given->name));
   auto reply = ollama_reply(call.responder, request.value(), given->name, *given->model);
   call.service.generate(call, given->model, std::move(request.value().ask), std::move(reply));

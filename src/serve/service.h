@@ -59,6 +59,8 @@ class Service {
   /** The model of a known name. Null where it has to be loaded first: then the call has been taken over, and comes to
    *  its route once more, or is refused. */
   std::shared_ptr<ServedModel> take(Call& call, const std::string& name);
+  /** How long the model of a known name, which is loaded, stays when nobody asks for it (ModelRegistry::keep). */
+  bool keep(const std::string& name, Clock::duration idle) { return models_->keep(model_of(name), idle); }
   /** What is known of the model of a known name. */
   std::optional<ModelState> state_of(const std::string& name) const;
   /** Of all that can be asked for, the first one first. look: also those that have come since. */

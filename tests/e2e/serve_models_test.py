@@ -303,6 +303,26 @@ class RoomTest(ModelsTest):
             eventually(lambda: self.loaded(server) == [])
             eventually(lambda: self.own_memory(server) - before < 40 << 20)
 
+    def test_ollamas_clients_say_how_long_a_model_stays(self):
+        self.make("one", "two")
+        server = self.serve("--idle", 2, model=self.models / "two")
+        unload = {"model": "one", "keep_alive": 0, "stream": False}
+        self.assertEqual(server.json("/api/generate", unload)["done_reason"], "unload")
+        self.assertEqual(self.count(server, "loads_total", "one"), 0)  # nobody loads it for that
+        answer(server, "one")
+        self.assertEqual(server.json("/api/chat", unload)["done_reason"], "unload")
+        eventually(lambda: self.loaded(server) == ["two"])
+        server.json("/api/generate", {**unload, "prompt": "Hello", "keep_alive": "1h", "options": {"num_predict": 4}})
+        time.sleep(2.5)
+        self.assertEqual(self.loaded(server), ["one", "two"])
+        server.json("/api/generate", {**unload, "keep_alive": -1})
+        shown = {each["name"]: each["expires_at"] for each in server.get("/api/ps")["models"]}
+        self.assertTrue(shown["one:latest"].startswith("9999"), shown)
+        server.json("/api/generate", {**unload, "prompt": "Hello", "keep_alive": "10ms", "options": {"num_predict": 4}})
+        eventually(lambda: self.loaded(server) == ["two"], seconds=2)
+        kept = server.json("/api/generate", {**unload, "model": "two"})
+        self.assertEqual(kept["done_reason"], "load")  # MODEL stays
+
     def test_others_notice_nothing_of_a_load(self):
         self.make("one")
         (self.models / "real.gguf").symlink_to(MODEL)

@@ -77,7 +77,7 @@ class OllamaTest(ServerTest):
 
     def test_what_is_loaded(self):
         self.assertEqual(self.server.json(CHAT, {"messages": []})["done_reason"], "load")
-        self.assertEqual(self.server.json(GENERATE, {"keep_alive": 0})["done_reason"], "unload")
+        self.assertEqual(self.server.json(GENERATE, {"keep_alive": 0})["done_reason"], "load")  # the only one stays
         for path in ("/api/tags", "/api/ps"):
             model = json.loads(self.server.ask("GET", path)[2])["models"][0]
             self.assertEqual((model["name"], len(model["digest"])), (NAME + ":latest", 64))
@@ -104,6 +104,11 @@ class OllamaTest(ServerTest):
         }.items():
             error = self.server.json(CHAT, {**CAPITAL, field: value}, status=400)["error"]
             self.assertTrue(error.startswith(field), (field, error))
+        for value in ("banana", "5", "-", "5m3", "1..5s", "1e3s", True, [0]):
+            error = self.server.json(GENERATE, {"keep_alive": value}, status=400)["error"]
+            self.assertTrue(error.startswith("keep_alive: expected seconds, or a duration"), (value, error))
+        for value in ("0", "1h30m", "-1s", "1.5h", "300ms", 0.5, -1):
+            self.server.json(GENERATE, {"keep_alive": value, "stream": False})
         for option in ("num_ctx", "num_gpu", "tfs_z", "nothing"):
             error = self.server.json(CHAT, {**CAPITAL, "options": {option: 99999}}, status=400)["error"]
             self.assertTrue(error.startswith("options." + option), error)
