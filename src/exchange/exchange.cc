@@ -176,20 +176,26 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
 
   int64_t length() const { return static_cast<int64_t>(prompt.tokens.size() + generated.size()); }
 
+  /** Tokens that prompt and answer may have together. */
+  int context() const {
+    const int most = speaker.engine.context();
+    return options.context > 0 ? std::min(options.context, most) : most;
+  }
+
   Failure too_long() const {
-    const int context = speaker.engine.context();
-    int64_t left = context - 1 - length();
+    const std::string_view setter = options.context > 0 ? "the request" : "--context";
+    int64_t left = context() - 1 - length();
     for (const auto& each : media) left += each->item.tokens();
     for (const auto& each : media) {
       const int64_t needed = each->item.tokens();
       if (left >= 0 && needed > left) {
-        return {each->name, fmt::format("needs {} tokens, and {} are left of the context of {} (--context sets it)",
-                                        needed, left, context)};
+        return {each->name, fmt::format("needs {} tokens, and {} are left of the context of {} ({} sets it)", needed,
+                                        left, context(), setter)};
       }
       left -= needed;
     }
-    return {"prompt",
-            fmt::format("has {} tokens, expected fewer than {} (the context; --context sets it)", length(), context)};
+    return {"prompt", fmt::format("has {} tokens, expected fewer than {} (the context; {} sets it)", length(),
+                                  context(), setter)};
   }
 
   /** Renders the turns, without the oldest ones where they would leave no room for what is still to be answered. That
@@ -200,12 +206,12 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     if (!has_room() && !options.keep_whole) {
       if (auto failure = drop_turns()) return failure;
     }
-    return length() < speaker.engine.context() ? std::nullopt : std::optional(too_long());
+    return length() < context() ? std::nullopt : std::optional(too_long());
   }
 
   bool has_room() const {
     const int wanted = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 256;
-    return length() + std::min(wanted, speaker.engine.context() / 4) <= speaker.engine.context();
+    return length() + std::min(wanted, context() / 4) <= context();
   }
 
   /** As few as leave room, or all but the last. Found by halves: each try reads the whole text. */
@@ -250,7 +256,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   int room() const {
     const int asked_for = options.max_tokens > 0 ? options.max_tokens : std::numeric_limits<int>::max();
     if (!raw && !options.keep_whole && has_older_turn(messages)) return asked_for;
-    return std::min(asked_for, speaker.engine.context() - static_cast<int>(prompt.tokens.size()));
+    return std::min(asked_for, context() - static_cast<int>(prompt.tokens.size()));
   }
 
   /** Tokens that a thought may have. Before an answer that must be whole it leaves room for that. */
@@ -274,13 +280,27 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     return options.think && last != prompt.tokens.rend() && *last == open;
   }
 
+  /** What the engine makes of the answer at most; 0: up to its own context. */
+  int most_tokens() const {
+    const int wanted = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 0;
+    if (context() == speaker.engine.context()) return wanted;
+    const int left = context() - static_cast<int>(length());
+    return wanted > 0 ? std::min(wanted, left) : left;
+  }
+
+  /** Of a smaller context than its own the engine does not know that it is full. */
+  Finish reason(Finish said) const {
+    const bool all = options.max_tokens > 0 && answer.tokens >= options.max_tokens;
+    return said == Finish::length && !all ? Finish::context : said;
+  }
+
   bool submit_now() {
     Request request;
     request.prompt = prompt.tokens;
     request.prompt.insert(request.prompt.end(), generated.begin(), generated.end());
     add_media(request);
     request.sampling = options.sampling;
-    request.max_tokens = options.max_tokens > 0 ? options.max_tokens - answer.tokens : 0;
+    request.max_tokens = most_tokens();
     request.stop = stop;
     request.top_logprobs = options.top_logprobs;
     request.prompt_logprobs = options.prompt_logprobs;
@@ -353,10 +373,11 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   void finish(const Event& event) {
     answer.drafted += event.drafted;
     answer.accepted += event.accepted;
-    const bool full = *event.finish == Finish::context && !raw && !options.keep_whole && !cancelled;
+    const Finish reason = this->reason(*event.finish);
+    const bool full = reason == Finish::context && !raw && !options.keep_whole && !cancelled;
     if (full && !fit() && submit_now()) return;  // the answer goes on with fewer turns before it
     if (parser) deliver(parser->finish());
-    answer.finish = event.finish;
+    answer.finish = reason;
     answer.error = event.error;
     if (std::find(options.stop.begin(), options.stop.end(), event.stop) != options.stop.end()) answer.stop = event.stop;
     answer.seconds = seconds_since(start);
@@ -409,7 +430,7 @@ Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::str
   if (state.prompt.tokens.empty()) {
     return Failure{"prompt", "is empty, and this model's tokenizer puts nothing before it"};
   }
-  if (state.length() >= speaker.engine.context()) return state.too_long();
+  if (state.length() >= state.context()) return state.too_long();
   state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
   return exchange;
 }
@@ -422,7 +443,7 @@ Result<std::unique_ptr<Exchange>> Exchange::raw(const Speaker& speaker, std::vec
   State& state = *exchange->state_;
   state.raw = true;
   state.prompt = {std::move(tokens), {}};
-  if (state.length() >= speaker.engine.context()) return state.too_long();
+  if (state.length() >= state.context()) return state.too_long();
   state.answer.prompt_tokens = static_cast<int>(state.prompt.tokens.size());
   return exchange;
 }

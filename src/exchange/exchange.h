@@ -35,6 +35,7 @@ struct Speaker {
 struct AnswerOptions {
   Sampling sampling;
   int max_tokens = 0;  // 0: up to the context
+  int context = 0;     // tokens of prompt and answer together, fewer than the engine has; 0: as many as it has
   bool think = false;
   int think_budget = 0;  // thought tokens, 0: no limit
   bool loop_stop = true;

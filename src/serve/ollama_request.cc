@@ -138,10 +138,12 @@ void read_options(Fields& fields, Ask& ask, const ModelFacts& model) {
   const int context = model.context;
   const auto most = inside.integer("num_predict", -2, std::numeric_limits<int>::max()).value_or(0);
   answer.max_tokens = static_cast<int>(std::clamp<int64_t>(most, 0, context));
-  if (const auto wanted = inside.integer("num_ctx", 1, int64_t{1} << 31); wanted && *wanted > context) {
+  const auto own = inside.integer("num_ctx", 1, int64_t{1} << 31).value_or(0);
+  if (own > context) {
     inside.fail("num_ctx", fmt::format("expected at most {}, the context of this server (--context sets it), found {}",
-                                       context, *wanted));
+                                       context, own));
   }
+  answer.context = static_cast<int>(std::min<int64_t>(own, context));
   inside.unsupported("repeat_last_n", "expected -1: penalties count all of the prompt and the answer", {-1});
   inside.unsupported("typical_p", "is not supported, expected 1", {1, 1.0});
   inside.unsupported("tfs_z", "is not supported, expected 1", {1, 1.0});

@@ -148,6 +148,21 @@ class PicturesAndToolsTest(TinyServerTest):
         self.assertLess(self.server.json(CHAT, body)["prompt_eval_count"], 1000)
         self.assertIn("2048", self.server.json(CHAT, {**body, "truncate": False}, status=400)["error"])
 
+    def test_a_smaller_context_holds_prompt_and_answer(self):
+        turns = user("word " * 100) + [{"role": "assistant", "content": "So."}] + user("And?")
+        body = {"messages": turns, "options": {"num_ctx": 100}, "stream": False}
+        answer = self.server.json(CHAT, body)
+        self.assertLess(answer["prompt_eval_count"], 75)
+        self.assertLessEqual(answer["prompt_eval_count"] + answer["eval_count"], 100)
+        body = {"messages": user("a"), "options": {"num_ctx": 30, "num_predict": 60, "seed": 1}, "stream": False}
+        answer = self.server.json(CHAT, body)
+        self.assertEqual(answer["prompt_eval_count"] + answer["eval_count"], 30)
+        self.assertEqual(answer["done_reason"], "length")
+        words = "word " * 100
+        for path, given in ((CHAT, {"messages": user(words)}), (GENERATE, {"prompt": words, "raw": True})):
+            error = self.server.json(path, {**given, "options": {"num_ctx": 64}}, status=400)["error"]
+            self.assertIn("expected fewer than 64 (the context; the request sets it)", error)
+
 
 if __name__ == "__main__":
     unittest.main()
