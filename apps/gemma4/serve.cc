@@ -102,7 +102,7 @@ serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& l
   service.files = std::make_shared<serve::FileStore>(state, files);
   if (!options.fetch.hosts.empty()) service.media.fetch = options.fetch;
   service.media.kept_bytes = *parse_bytes(options.media_cache);
-  service.media.fetched_bytes = *parse_bytes(options.body_limit);
+  service.media.fetched_bytes = service.body_bytes = *parse_bytes(options.body_limit);
   service.responses =
       std::make_shared<serve::ResponseDesk>(state, most, [log](const std::string& line) { log.event(line); });
   return service;
@@ -448,7 +448,10 @@ void add_serve(CLI::App& app) {
     }
     if (!options->new_key.empty()) {
       if (options->keys.empty()) fail_usage("--new-key", "needs the file of --keys");
-      fmt::print("{}\n", serve::Keys::add(options->keys, options->new_key));
+      serve::Keys::add(options->keys, options->new_key, [](const std::string& secret) {
+        fmt::print("{}\n", secret);
+        if (std::fflush(stdout) != 0) fail("standard output", "cannot be written, so no key is made");
+      });
       return;
     }
     serve_models(*options);

@@ -4,25 +4,12 @@
 #include <fmt/format.h>
 
 #include "chat/template_value.h"
+#include "serve/json_bounds.h"
 
 namespace gemma::serve {
 namespace {
 
 constexpr int kDepth = 128;
-constexpr int64_t kMostValues = 1'000'000;  // each takes some 50 bytes, whatever its spelling has
-
-/** At least as many values as a JSON text has: each but the first stands behind a bracket or a comma. */
-int64_t most_values(std::string_view json) {
-  int64_t values = 1;
-  bool in_text = false;
-  for (size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_text && c == '\\') ++i;
-    if (c == '"') in_text = !in_text;
-    values += !in_text && (c == ',' || c == '[' || c == '{') ? 1 : 0;
-  }
-  return values;
-}
 
 Result<json::object> object_of(const std::string& body) {
   if (most_values(body) > kMostValues) return Failure{"", fmt::format("the body has more than {} values", kMostValues)};

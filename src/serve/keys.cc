@@ -127,7 +127,7 @@ Keys Keys::read(const std::string& path) {
   return Keys(std::move(keys));
 }
 
-std::string Keys::add(const std::string& path, const std::string& name) {
+void Keys::add(const std::string& path, const std::string& name, const std::function<void(const std::string&)>& show) {
   const bool plain = !name.empty() && std::all_of(name.begin(), name.end(),
                                                   [](unsigned char c) { return c > ' ' && c < 127 && c != '#'; });
   if (!plain) fail_usage("--new-key", "expected a name of plain letters without blanks, found '{}'", name);
@@ -139,6 +139,7 @@ std::string Keys::add(const std::string& path, const std::string& name) {
   const std::string secret = "g4-" + hex(random.data(), random.size());
   const auto hash = sha256(secret);
   const bool open_end = !before.empty() && !before.ends_with('\n');
+  show(secret);
   const std::string line = fmt::format("{}{} {}\n", open_end ? "\n" : "", name, hex(hash.data(), hash.size()));
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) fail(path, "cannot be written: {}", std::strerror(errno));
@@ -146,7 +147,6 @@ std::string Keys::add(const std::string& path, const std::string& name) {
   const int error = errno;
   ::close(file);
   if (!written) fail(path, "cannot be written: {}", std::strerror(error));
-  return secret;
 }
 
 const Key* Keys::find(std::string_view secret) const {

@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,8 +35,10 @@ class Keys {
  public:
   /** Fails with file and line, and when there is none in it, or when others may read the file. */
   static Keys read(const std::string& path);
-  /** Makes a key, adds its line to the file, which is made for its owner alone, and returns it: it is nowhere else. */
-  static std::string add(const std::string& path, const std::string& name);
+  /** Makes a key, shows it, since it is nowhere else, and adds its line to the file, which is made for its owner alone.
+   *  What `show` throws leaves the file as it was. */
+  static void add(const std::string& path, const std::string& name,
+                  const std::function<void(const std::string&)>& show);
 
   Keys(Keys&& other) noexcept : keys_(std::move(other.keys_)) {}
 

@@ -175,8 +175,11 @@ bool ModelRegistry::keep(const std::string& name, Clock::duration idle) {
   return state_->shelf.keep(name, idle);
 }
 
-int64_t ModelRegistry::want(const std::string& name, Then then) {
+int64_t ModelRegistry::want(const std::string& name, Then then, int64_t most) {
   const std::lock_guard lock(state_->mutex);
+  int64_t waiting = 0;
+  for (const auto& [other, entry] : state_->entries) waiting += std::ssize(entry.waiters);
+  if (waiting >= most) return 0;
   const int64_t ticket = ++state_->tickets;
   state_->entries.at(name).waiters.push_back({ticket, std::move(then)});
   state_->shelf.want(name);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,8 +75,8 @@ class ModelRegistry {
   Model take(const std::string& name);
   /** How long one that is loaded stays when nobody asks for it, as ModelShelf::keep(). */
   bool keep(const std::string& name, Clock::duration idle);
-  /** `then` is called once, on the registry's thread. */
-  int64_t want(const std::string& name, Then then);
+  /** `then` is called once, on the registry's thread. 0, and it is not, where `most` wait already. */
+  int64_t want(const std::string& name, Then then, int64_t most = std::numeric_limits<int64_t>::max());
   void forget(int64_t ticket);
 
  private:

@@ -101,6 +101,17 @@ TEST_F(Registry, WhoLeavesIsNotCalled) {
   EXPECT_THROW(slow.get(), std::future_error);
 }
 
+TEST_F(Registry, NoMoreWaitThanMay) {
+  auto slow = want("slow");
+  EXPECT_EQ(models_->want("slow", [](const Result<Model>&) { ADD_FAILURE(); }, 1), 0);
+  EXPECT_EQ(models_->want("a", [](const Result<Model>&) { ADD_FAILURE(); }, 1), 0);  // of all together
+  std::promise<Result<Model>> second;
+  EXPECT_NE(models_->want("slow", [&](Result<Model> result) { second.set_value(std::move(result)); }, 2), 0);
+  gate_.set_value();
+  EXPECT_TRUE(slow.get());
+  EXPECT_TRUE(second.get_future().get());
+}
+
 TEST_F(Registry, WhatComesLaterIsFound) {
   EXPECT_FALSE(models_->knows("new"));
   {

@@ -50,18 +50,66 @@ TEST_F(ResponseStoreTest, WhoseItIsDecides) {
   EXPECT_FALSE(store.put(response("a", "", "alice")));
   EXPECT_FALSE(store.find("a", "bob"));
   EXPECT_FALSE(store.remove("a", "bob").value());
-  EXPECT_FALSE(store.items_up_to("a", "").ok());
+  EXPECT_FALSE(store.items_up_to("a", "", kRoom).ok());
   EXPECT_TRUE(store.find("a", "alice"));
 }
 
 TEST_F(ResponseStoreTest, ItemsUpToAResponse) {
   ResponseStore store(std::make_shared<StateFile>(""), kRoom);
   store.put(response("a")), store.put(response("b", "a")), store.put(response("c", "b"));
-  EXPECT_EQ(write_json(store.items_up_to("b", "").value()), R"(["asked a", "said a", "asked b", "said b"])");
+  EXPECT_EQ(write_json(store.items_up_to("b", "", kRoom).value()), R"(["asked a", "said a", "asked b", "said b"])");
   store.put(response("d", "c", "", "in_progress"));
-  EXPECT_EQ(store.items_up_to("d", "").failure().reason, "the response 'd' is still on its way");
+  EXPECT_EQ(store.items_up_to("d", "", kRoom).failure().reason, "the response 'd' is still on its way");
   EXPECT_TRUE(store.remove("a", "").value());
-  EXPECT_EQ(store.items_up_to("c", "").failure().reason, "there is no response 'a' here");
+  EXPECT_EQ(store.items_up_to("c", "", kRoom).failure().reason, "there is no response 'a' here");
+}
+
+TEST_F(ResponseStoreTest, WhatIsGoneOnFromIsBounded) {
+  ResponseStore store(std::make_shared<StateFile>(""), 64 * kRoom);
+  store.put(response("a")), store.put(response("b", "a"));
+  EXPECT_TRUE(store.items_up_to("b", "", kRoom).ok());
+  EXPECT_EQ(store.items_up_to("b", "", 100).failure().reason, "up to it there are more than 100 bytes");
+  StoredResponse many = response("c", "b");
+  for (int i = 0; i < 600'000; ++i) many.input.emplace_back(i % 10);
+  store.put(many);
+  EXPECT_TRUE(store.items_up_to("c", "", 64 * kRoom).ok());
+  many.id = "d", many.previous = "c";
+  store.put(many);
+  EXPECT_EQ(store.items_up_to("d", "", 64 * kRoom).failure().reason, "up to it there are more than 1000000 values");
+}
+
+TEST_F(ResponseStoreTest, NobodysGoForAnothersWhoHasMore) {
+  const auto large = [](std::string id, std::string owner, std::string_view status = "completed") {
+    StoredResponse out = response(std::move(id), "", std::move(owner), status);
+    out.input.emplace_back(std::string(1000, 'x'));
+    return out;
+  };
+  ResponseStore store(std::make_shared<StateFile>(""), 10'000);
+  EXPECT_FALSE(store.put(large("small", "bob")));
+  EXPECT_FALSE(store.put(large("waits", "alice", "in_progress")));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(store.put(large(fmt::format("a{}", i), "alice")));
+  EXPECT_TRUE(store.find("small", "bob"));
+  EXPECT_TRUE(store.find("waits", "alice"));  // older than all of hers that have gone
+  EXPECT_FALSE(store.find("a0", "alice"));
+  EXPECT_TRUE(store.find("a19", "alice"));
+  EXPECT_LE(store.bytes(), 10'000);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(store.put(large(fmt::format("b{}", i), "bob")));  // who has less
+  EXPECT_TRUE(store.find("small", "bob"));
+}
+
+TEST_F(ResponseStoreTest, ThoseOnTheirWayStay) {
+  ResponseStore store(std::make_shared<StateFile>(""), 1000);
+  int kept = 0;
+  while (kept < 100 && !store.put(response(fmt::format("{}", kept), "", "alice", "queued"))) ++kept;
+  EXPECT_GT(kept, 3);
+  EXPECT_LT(kept, 100);
+  const auto full = store.put(response("more", "", "bob"));
+  ASSERT_TRUE(full);
+  EXPECT_EQ(full->reason, "too many responses are on their way");
+  EXPECT_TRUE(store.find("0", "alice"));
+  EXPECT_FALSE(store.put(response("0", "", "alice")));  // it has ended
+  EXPECT_FALSE(store.put(response("more", "", "bob")));
+  EXPECT_FALSE(store.find("0", "alice"));
 }
 
 TEST_F(ResponseStoreTest, WhatCannotBeRemovedIsSaid) {

@@ -31,7 +31,8 @@ std::optional<ResponsesRequest> read(Call& call, const JsonRequest& given, Respo
   if (!request) return refuse(request.failure());
   json::array before;
   if (const std::string& previous = request.value().previous; !previous.empty()) {
-    auto items = call.service.responses()->store().items_up_to(previous, call.owner());
+    const int64_t most = call.service.options().body_bytes;
+    auto items = call.service.responses()->store().items_up_to(previous, call.owner(), most);
     if (!items) return refuse({"previous_response_id", items.failure().reason});
     before = std::move(items).value();
   }

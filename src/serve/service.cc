@@ -193,13 +193,21 @@ std::shared_ptr<ServedModel> Service::take(Call& call, const std::string& name) 
   const std::string model = model_of(name);
   if (auto loaded = models_->take(model)) return loaded;
   const auto waiting = std::make_shared<Call>(std::move(call));
-  const int64_t ticket = models_->want(model, [this, waiting](Result<std::shared_ptr<ServedModel>> found) {
+  waiting->deadline = deadline();
+  auto then = [this, waiting](Result<std::shared_ptr<ServedModel>> found) {
     workers_.post([this, waiting, found = std::move(found)] {
-      if (!found) return waiting->responder->respond(waiting->route->error({500, found.failure()}));
+      const auto refuse = [&](const Refusal& why) { waiting->responder->respond(waiting->route->error(why)); };
+      if (!found) return refuse({500, found.failure()});
+      if (waiting->deadline && Clock::now() > *waiting->deadline) return refuse(waited_too_long());
       waiting->lent = found.value();
       answer(*waiting);
     });
-  });
+  };
+  const int64_t ticket = models_->want(model, std::move(then), options_.most_answers);
+  if (ticket == 0) {
+    waiting->responder->respond(waiting->route->error(queue_is_full()));
+    return nullptr;
+  }
   waiting->responder->when_gone([models = models_, ticket] { models->forget(ticket); });
   return nullptr;
 }
@@ -236,7 +244,7 @@ std::shared_ptr<Generation> Service::generation(const Call& call, const std::sha
 }
 
 void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
-  ask.answer.deadline = deadline();
+  ask.answer.deadline = call.deadline ? call.deadline : deadline();
   const auto begun = generation(call, model, std::move(ask), std::move(reply));
   call.responder->when_gone([begun] { begun->cancel(); });
   begin(begun);

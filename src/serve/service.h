@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service: which request goes where, and whether it may. Knows the models, the routes, the keys, and who works on what.
-//
-//   Service service(models, engines, keys, options);
-//   HttpServer server(http, service.handler());
+// HttpServer server(http, Service(models, engines, keys, options).handler());
 #pragma once
 
 #include <functional>
@@ -37,8 +35,9 @@ struct ServiceOptions {
   std::shared_ptr<ResponseDesk> responses;      // that are kept
   std::shared_ptr<FileStore> files;             // that clients have left
   MediaIntakeOptions media;
-  int64_t most_answers = 256;  // that one request may ask for: as many as may wait
-  int queue_seconds = 0;       // the longest that a request waits before it is begun; 0: as long as its client does
+  int64_t most_answers = 256;     // that one request may ask for: as many as may wait
+  int64_t body_bytes = 64 << 20;  // of a request: also of what it goes on from
+  int queue_seconds = 0;          // the longest that a request waits before it is begun; 0: as long as its client does
 };
 
 struct Call;
@@ -116,7 +115,8 @@ struct Call {
   std::string model;         // by which name the client has asked for it
   const Key* key = nullptr;  // whose it is, where there are keys
   const Route* route = nullptr;
-  std::shared_ptr<ServedModel> lent = {};  // of one that has waited for it
+  std::shared_ptr<ServedModel> lent = {};          // of one that has waited for it
+  std::optional<Clock::time_point> deadline = {};  // of one that waits: until when it must have been begun
 
   /** Whose is what is kept of it: the key's name, "" where there are no keys. */
   std::string owner() const { return key != nullptr ? key->name : ""; }

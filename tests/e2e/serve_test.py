@@ -5,12 +5,13 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 from serve_support import Server, ServerTest, user
-from support import MODEL, ProgramTest
+from support import MODEL, PROGRAM, ProgramTest
 
 CHAT = "/v1/chat/completions"
 COMPLETE = "/v1/completions"
@@ -261,6 +262,10 @@ class KeysTest(ProgramTest):
         alice = self.out("serve", "--keys", keys, "--new-key", "alice").strip()
         bob = self.out("serve", "--keys", keys, "--new-key", "bob").strip()
         self.assertNotIn(alice, keys.read_text())
+        before = keys.read_text()  # a key that nobody sees is none
+        with open("/dev/full", "w") as full:
+            lost = subprocess.run([PROGRAM, "serve", "--keys", keys, "--new-key", "carol"], stdout=full, stderr=-1)
+        self.assertEqual((lost.returncode, keys.read_text()), (1, before))
         keys.write_text(keys.read_text().replace("bob", "# who counts\nbob").rstrip() + " scope=metrics rate=2\n")
         server = Server(self, "--keys", keys, "--context", 1024)
         body = {"messages": user("Hello"), "max_tokens": 1}

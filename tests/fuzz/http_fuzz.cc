@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ask({reinterpret_cast<const char*>(data), size});
   static int count = 0;
   if (++count % 64 == 1) {
-    const std::string answer = ask("GET /alive HTTP/1.1\r\nconnection: close\r\n\r\n");
+    const std::string answer = ask("GET /alive HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     GEMMA_CHECK(answer.empty() || answer.find("/alive") != std::string::npos, "a good request is answered");
   }
   return 0;
