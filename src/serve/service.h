@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service: which request goes where, and whether it may. Knows the models, the routes, the keys, and who works on what.
-// HttpServer server(http, Service(models, engines, keys, options).handler());
+// Its handler() is what an HttpServer is given.
 #pragma once
 
 #include <functional>
