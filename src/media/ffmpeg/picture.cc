@@ -2,7 +2,6 @@
 #include "media/ffmpeg/picture.h"
 
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -63,7 +62,10 @@ void write_colours(const AVFrame& frame, const AVPixFmtDescriptor& format, int c
 /** Enums of FFmpeg that a file fills in as a number, whatever it is: to be read as one. */
 template <class Enum>
 int number_in(const Enum& field) {
-  return std::bit_cast<int>(field);
+  static_assert(sizeof field == sizeof(int));
+  int number;
+  std::memcpy(&number, &field, sizeof number);  // std::bit_cast would load the enum
+  return number;
 }
 
 void write_scaled(const std::string& where, const AVFrame& frame, int channels, uint8_t* out) {
