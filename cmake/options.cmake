@@ -6,6 +6,9 @@ target_compile_options(gemma_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow
   -Werror -ffp-contract=off -fno-math-errno)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(gemma_options INTERFACE -Wno-psabi -Wno-restrict)  # GCC 12: false alarms on std::string
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")  # and, with sanitizers, on what a branch has set
+    target_compile_options(gemma_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
 else()
   target_compile_options(gemma_options INTERFACE -Wno-deprecated-declarations)  # within libstdc++ 12's stable_sort
 endif()
