@@ -97,7 +97,11 @@ class Answer {
     if (piece.text) message.text += piece.text;
     if (piece.calls) message.calls = withCalls(message.calls ?? [], piece.calls);
     if (piece.finish) message.finish = piece.finish;
-    if (piece.usage) this.usage = piece.usage;
+    if (piece.usage) {
+      this.usage = piece.usage;
+      this.first ||= now; // of an answer that has nothing to show: all of it was control tokens, or a thought cut short
+      this.latest ||= now;
+    }
     const pause = DRAW_MS + (message.text.length / 1000) * DRAW_MS_FOR_1000;
     this.timer ||= window.setTimeout(() => this.draw(), pause);
   }
