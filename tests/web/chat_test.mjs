@@ -58,6 +58,12 @@ test('speed, tokens, cached tokens and the context are shown', async (t) => {
   assert.match(await meter.getAttribute('aria-valuetext'), /^\d+ of 131,072 tokens/);
 });
 
+test('an answer with nothing to show says its tokens, too', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'nothing');
+  assert.match(await answers(page).last().locator('.stats').innerText(), /\b7 tokens · prompt \d+/);
+});
+
 test('a question asked otherwise, an answer given again: versions side by side', async (t) => {
   const { page, mock } = await openPage(t);
   await ask(page, 'again');

@@ -47,7 +47,7 @@ async function stream(response, body, state) {
   let gone = false;
   response.on('close', () => ((gone = true), (state.left += response.writableEnded ? 0 : 1)));
   const thought = body.chat_template_kwargs?.enable_thinking ? (script.thought ?? '') : '';
-  let tokens = 0;
+  let tokens = script.unseen ?? 0;
   for (const [key, text] of [
     ['reasoning_content', thought],
     ['content', script.text ?? ''],
