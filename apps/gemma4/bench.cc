@@ -74,6 +74,7 @@ BenchResult measure(const BenchOptions& o) {
   result.isa = cpu::kernels().name;
   check_bench_model(o, *ops);
   if (!o.no_roofs) result.roofs = cpu::measure_roofs(pool);
+  if (!o.no_roofs && o.random_size.empty()) result.copy_speed = copy_speed(o, pool);
   forget_peak_memory();
   const BenchModel model = load_bench_model(o, *ops);
   result.name = model.file->name();
@@ -87,7 +88,6 @@ BenchResult measure(const BenchOptions& o) {
     result.memory = process_memory();
     result.cache_bytes = bencher.engine().cache().bytes_allocated();
   }
-  if (!o.no_roofs && o.random_size.empty()) result.copy_speed = copy_speed(*model.file, pool);
   if (o.per_op) measure_ops(model, *ops, pool, result);
   const KvOptions kv = bench_kv_options(o);
   result.prefill = prefill_work(*model.model, kv, o.prompt, o.depth);

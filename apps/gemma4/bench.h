@@ -43,8 +43,10 @@ struct BenchModel {
 /** Fails when there is no such model, or when its weights do not fit the memory, before anything is read of them. */
 void check_bench_model(const BenchOptions& options, Ops& ops);
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops);
-/** Bytes a second that all threads copy from a file in the page cache into memory that is new to the process. */
-double copy_speed(const ModelFile& file, ThreadPool& threads);
+/** Bytes a second that all threads copy from the file of the model in the page cache into memory new to the process. As
+ *  much as a third of the available memory takes: a virtual machine gives pages that have lain idle many times slower
+ *  than others, so what is loaded afterwards shall find as many of the others as the copy did. */
+double copy_speed(const BenchOptions& options, ThreadPool& threads);
 
 inline constexpr int kBenchBatchTokens = 512;  // rows of a step
 KvOptions bench_kv_options(const BenchOptions& options);

@@ -99,11 +99,12 @@ BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
   return out;
 }
 
-double copy_speed(const ModelFile& file, ThreadPool& threads) {
-  constexpr int64_t kPiece = int64_t{1} << 20, kMost = int64_t{1} << 30;
+double copy_speed(const BenchOptions& options, ThreadPool& threads) {
+  constexpr int64_t kPiece = int64_t{1} << 20;
   constexpr int kTries = 3;  // the first may find pages that are still on the disk
-  const ByteSource& source = file.source(0);
-  const int64_t bytes = std::min({kMost, source.size(), available_memory() / 4});
+  const std::shared_ptr<const ModelFile> file = open_file(options);
+  const ByteSource& source = file->source(0);
+  const int64_t bytes = std::min(source.size(), available_memory() / 3);
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const std::shared_ptr<Storage> block = host_storage(bytes);
