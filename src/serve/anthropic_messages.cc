@@ -21,6 +21,7 @@ class Reader {
 
   Result<AnthropicConversation> run(const json::array& messages, const json::value* system) {
     if (messages.empty()) return Failure{"messages", "expected at least one message, found none"};
+    if (messages.size() > kMostMessages) return too_many_messages("messages", messages.size());
     if (system != nullptr) system_prompt(*system, "system");
     std::string where;
     for (size_t i = 0; i < messages.size() && !turns_.failed(); ++i) {

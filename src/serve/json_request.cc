@@ -9,12 +9,9 @@
 namespace gemma::serve {
 namespace {
 
-constexpr int kDepth = 128;
-
 Result<json::object> object_of(const std::string& body) {
-  if (most_values(body) > kMostValues) return Failure{"", fmt::format("the body has more than {} values", kMostValues)};
-  auto parsed = parse_json(body, kDepth);
-  if (!parsed) return Failure{"", fmt::format("the body is no JSON: {}", parsed.failure().reason)};
+  auto parsed = BoundedJson().read(body);
+  if (!parsed) return Failure{"", fmt::format("the body is no JSON that can be read: {}", parsed.failure().reason)};
   if (parsed.value().is_object()) return std::move(parsed.value().get_object());
   return Failure{"", fmt::format("the body: expected an object, found {}", kind_of(&parsed.value()))};
 }

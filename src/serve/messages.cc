@@ -11,6 +11,7 @@
 
 #include "chat/template_value.h"
 #include "serve/base64.h"
+#include "serve/json_bounds.h"
 
 namespace gemma::serve {
 namespace {
@@ -29,6 +30,7 @@ class Reader {
 
   Result<Conversation> run(const json::array& messages) {
     if (messages.empty()) return Failure{field_, "expected at least one message, found none"};
+    if (messages.size() > kMostMessages) return too_many_messages(field_, messages.size());
     for (size_t i = 0; i < messages.size() && !failure_; ++i) message(messages[i], fmt::format("{}[{}]", field_, i));
     if (!failure_) unanswered(fmt::format("{}[{}]", field_, messages.size() - 1));
     if (failure_) return *failure_;
@@ -108,12 +110,12 @@ class Reader {
     if (!name) fields.fail("name", "is missing");
     json::object arguments;
     if (const auto text = fields.text("arguments"); text && !text->empty()) {
-      auto parsed = parse_json(*text, 128, BigIntegers::keep);
+      auto parsed = json_.read(*text, 128, BigIntegers::keep);
       if (parsed && parsed.value().is_object()) {
         arguments = std::move(parsed).value().get_object();
       } else {
-        fields.fail("arguments", "expected the text of a JSON object" +
-                                     (parsed ? std::string() : ", found text of which " + parsed.failure().reason));
+        fields.fail("arguments",
+                    "expected the text of a JSON object" + (parsed ? std::string() : ": " + parsed.failure().reason));
       }
     }
     settle(fields);
@@ -228,6 +230,7 @@ class Reader {
 
   const std::string field_;
   const FileFinder& files_;
+  BoundedJson json_;  // of the texts of arguments
   Conversation out_;
   std::set<std::string> open_calls_;  // ids of calls that wait for an answer
   std::optional<Failure> failure_;
@@ -244,6 +247,10 @@ int read_picture_budget(Fields& part) {
   if (*budget == json::value("auto")) return media::kAutoBudget;
   part.fail("budget", "expected 70, 140, 280, 560, 1120 or \"auto\", found " + write_json(*budget));
   return 0;
+}
+
+Failure too_many_messages(std::string_view field, size_t count) {
+  return {std::string(field), fmt::format("expected at most {} messages, found {}", kMostMessages, count)};
 }
 
 Medium medium_of(media::Kind kind) {

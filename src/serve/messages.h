@@ -21,6 +21,10 @@ struct Conversation {
   std::vector<MediaSource> media;  // of the messages' parts, in order
 };
 
+/** Of one request, whichever way it comes: rendering and shortening a conversation takes time for each. */
+inline constexpr size_t kMostMessages = 10'000;
+Failure too_many_messages(std::string_view field, size_t count);
+
 /** `field`: what the array is called in failures. A tool's answer must follow the call that it names, and every call
  *  must be answered before somebody else speaks. `files`: that parts may name by their ids. */
 Result<Conversation> read_messages(const json::array& messages, const std::string& field, const FileFinder& files = {});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/messages.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace gemma::serve {
@@ -87,6 +88,37 @@ TEST(Messages, CallsAndAnswersBelongTogether) {
   EXPECT_EQ(fault(R"([{"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f",
                      "arguments": "[]"}}]}])"),
             "messages[0].tool_calls[0].function.arguments: expected the text of a JSON object");
+}
+
+TEST(Messages, TextsOfArgumentsAreBoundedTogether) {
+  const std::string many = R"({\"a\":[1)" + std::string(1'200'000, ',') + "1]}";
+  std::string list = R"({\"a\":[1)";
+  for (int i = 0; i < 400'000; ++i) list += ",1";
+  list += "]}";
+  const auto call = [](const std::string& id, const std::string& arguments) {
+    return fmt::format(R"({{"id": "{}", "function": {{"name": "f", "arguments": "{}"}}}})", id, arguments);
+  };
+  const auto said = [&](const std::string& calls) {
+    return fault(fmt::format(R"([{{"role": "assistant", "tool_calls": [{}]}}])", calls).c_str());
+  };
+  EXPECT_EQ(said(call("1", many)),
+            "messages[0].tool_calls[0].function.arguments: expected the text of a JSON object: it has more than "
+            "1000000 values");
+  EXPECT_EQ(said(call("1", list) + "," + call("2", list)),
+            "messages[0]: the tool call '1' before it has no tool message that answers it");
+  EXPECT_EQ(said(call("1", list) + "," + call("2", list) + "," + call("3", list)),
+            "messages[0].tool_calls[2].function.arguments: expected the text of a JSON object: it has more than "
+            "1000000 values");
+}
+
+TEST(Messages, AreOnlySoMany) {
+  const auto conversation = [](size_t count) {
+    return json::array(count, json::object{{"role", "user"}, {"content", "x"}});
+  };
+  EXPECT_TRUE(read_messages(conversation(kMostMessages), "messages").ok());
+  const auto more = read_messages(conversation(kMostMessages + 1), "messages");
+  ASSERT_FALSE(more.ok());
+  EXPECT_EQ(more.failure().message(), "messages: expected at most 10000 messages, found 10001");
 }
 
 }  // namespace

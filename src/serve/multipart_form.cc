@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "serve/json_bounds.h"
 
 namespace gemma::serve {
 namespace {
 
 /** Text, or what it reads as. */
-json::value value_of(const std::string& text, bool plain) {
-  auto parsed = plain ? parse_json(text) : Result<json::value>(json::value(text));
+json::value value_of(const std::string& text, bool plain, BoundedJson& json) {
+  auto parsed = plain ? json.read(text) : Result<json::value>(json::value(text));
   const bool scalar = parsed && (parsed.value().is_number() || parsed.value().is_bool());
   return scalar ? std::move(parsed).value() : json::value(text);
 }
@@ -57,6 +58,7 @@ Result<Form> read_form_fields(const HttpRequest& request, std::initializer_list<
   auto parts = read_form(request.header("content-type"), request.body);
   if (!parts) return parts.failure();
   Form form;
+  BoundedJson json;
   for (FormPart& part : parts.value()) {
     const bool file = !part.filename.empty();
     const std::string& text = file ? part.filename : part.bytes;
@@ -64,7 +66,7 @@ Result<Form> read_form_fields(const HttpRequest& request, std::initializer_list<
     if (!utf8::valid(text)) return Failure{part.name, "is no UTF-8"};
     const std::string_view outer = std::string_view(part.name).substr(0, part.name.find('['));
     const bool is_plain = !file && std::find(plain.begin(), plain.end(), outer) != plain.end();
-    if (auto failure = put(form.fields, part.name, value_of(text, is_plain))) return std::move(*failure);
+    if (auto failure = put(form.fields, part.name, value_of(text, is_plain, json))) return std::move(*failure);
     if (file) form.files.push_back(std::move(part));
   }
   return form;

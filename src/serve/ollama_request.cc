@@ -40,6 +40,7 @@ void read_images(Fields& fields, Turns& turns) {
 class Reader {
  public:
   Result<OllamaConversation> run(const json::array& messages) {
+    if (messages.size() > kMostMessages) return too_many_messages("messages", messages.size());
     std::string where;
     for (size_t i = 0; i < messages.size() && !turns_.failed(); ++i) {
       where = fmt::format("messages[{}]", i);

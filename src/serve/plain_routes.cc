@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "serve/fields.h"
+#include "serve/json_request.h"
 #include "serve/openai_wire.h"
 #include "serve/openapi.h"
 #include "serve/service.h"
@@ -44,32 +45,8 @@ void health(Call& call) {
   respond(call, {{"status", "ok"}, {"models_loaded", loaded}});
 }
 
-struct Given {
-  std::shared_ptr<ServedModel> model;
-  json::object body;
-};
-
-/** Nothing where that is wrong, which has been said, or where the model is loaded first. */
-std::optional<Given> given(Call& call) {
-  const auto refuse = [&](const Refusal& refusal) {
-    call.responder->respond(openai_error(refusal));
-    return std::nullopt;
-  };
-  auto parsed = parse_json(call.request.body, 16);
-  if (!parsed) return refuse(Failure{"", fmt::format("the body is no JSON: {}", parsed.failure().reason)});
-  if (!parsed.value().is_object()) return refuse(Failure{"", "the body: expected an object"});
-  Given out{nullptr, std::move(parsed.value().get_object())};
-  const json::value* name = out.body.if_contains("model");
-  const auto known =
-      call.service.known(name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "");
-  if (!known) return refuse(Failure{"model", "there is no such model here"});
-  out.model = call.service.take(call, *known);
-  if (!out.model) return std::nullopt;
-  return out;
-}
-
 void tokenize(Call& call) {
-  auto asked = given(call);
+  auto asked = read_json_request(call, openai_error);
   if (!asked) return;
   Fields fields(asked->body);
   fields.text("model");
@@ -86,7 +63,7 @@ void tokenize(Call& call) {
 }
 
 void detokenize(Call& call) {
-  auto asked = given(call);
+  auto asked = read_json_request(call, openai_error);
   if (!asked) return;
   Fields fields(asked->body);
   fields.text("model");

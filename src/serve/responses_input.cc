@@ -6,6 +6,7 @@
 #include "chat/template_value.h"
 #include "serve/base64.h"
 #include "serve/hidden_thought.h"
+#include "serve/json_bounds.h"
 #include "serve/openai_wire.h"
 #include "serve/responses.h"
 #include "serve/turns.h"
@@ -145,9 +146,12 @@ class Reader {
     fields.unsupported("async", "is not supported");
     json::object arguments;
     if (text && !text->empty()) {
-      auto parsed = parse_json(*text, 128, BigIntegers::keep);
+      auto parsed = json_.read(*text, 128, BigIntegers::keep);
       const bool good = parsed && parsed.value().is_object();
-      if (!good) fields.fail("arguments", "expected the text of a JSON object");
+      if (!good) {
+        fields.fail("arguments",
+                    "expected the text of a JSON object" + (parsed ? std::string() : ": " + parsed.failure().reason));
+      }
       if (good) arguments = std::move(parsed.value().get_object());
     }
     if (fields.failure()) return;
@@ -196,6 +200,7 @@ class Reader {
     return all;
   }
 
+  BoundedJson json_;  // of the texts of arguments
   Turns& turns_;
   const FileFinder& files_;
 };
@@ -226,6 +231,8 @@ Result<json::array> items_of_input(const json::value& input) {
 
 std::optional<Failure> read_responses_input(ResponsesRequest& request, const json::array& before,
                                             const FileFinder& files) {
+  const size_t count = before.size() + request.input.size();
+  if (count > kMostMessages) return too_many_messages(before.empty() ? "input" : "previous_response_id", count);
   Turns turns;
   Reader reader(turns, files);
   const json::value* instructions = request.said.if_contains("instructions");

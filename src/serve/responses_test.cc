@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "serve/hidden_thought.h"
+#include "serve/messages.h"
 #include "serve/response_desk.h"
 
 namespace gemma::serve {
@@ -30,6 +31,19 @@ TEST(ResponsesInput, TextAndMessages) {
                     "[]", "i"),
             R"([{"role": "system", "content": "i\nd"}, {"role": "user", "content": [{"type": "text", "text": "u"}, )"
             R"({"type": "image"}]}])");
+}
+
+TEST(ResponsesInput, ItemsAreOnlySoMany) {
+  const json::object item{{"role", "user"}, {"content", "x"}};
+  const auto fault = [&](size_t before, size_t now) {
+    ResponsesRequest request;
+    request.input = json::array(now, item);
+    const auto failure = read_responses_input(request, json::array(before, item));
+    return failure ? failure->message() : "";
+  };
+  EXPECT_EQ(fault(kMostMessages - 1, 1), "");
+  EXPECT_EQ(fault(0, kMostMessages + 1), "input: expected at most 10000 messages, found 10001");
+  EXPECT_EQ(fault(kMostMessages, 1), "previous_response_id: expected at most 10000 messages, found 10001");
 }
 
 TEST(ResponsesInput, GoesOnFromWhatWasSaid) {

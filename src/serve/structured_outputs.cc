@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "chat/template_value.h"
+#include "serve/json_bounds.h"
 
 namespace gemma::serve {
 namespace {
@@ -48,7 +49,7 @@ std::optional<Constraint> schema_of(Fields& fields, const std::string& key) {
   const json::value* given = fields.any(key);
   if (given == nullptr) return std::nullopt;
   if (!given->is_string()) return JsonSchema{*given, fields.name_of(key)};
-  auto parsed = parse_json(given->get_string());
+  auto parsed = BoundedJson().read(given->get_string());
   if (parsed) return JsonSchema{std::move(parsed).value(), fields.name_of(key)};
   fields.fail(key, "expected a schema or the text of one: " + parsed.failure().reason);
   return std::nullopt;

@@ -148,6 +148,23 @@ class BadInputTest(TinyServerTest):
         turns = [*user("x"), {"role": "assistant", "tool_calls": [call]}]
         self.assertIn("arguments", self.refused(CHAT, asked(CHAT, turns)))
 
+    def test_values_are_only_so_many(self):
+        many = b"[1" + b",1" * 1_000_000 + b"]"
+        for way in (*CALLS, "/tokenize", "/detokenize", "/v1/completions", "/v1/messages/count_tokens"):
+            self.assertIn("more than 1000000 values", self.refused(way, b'{"tokens": %s}' % many), way)
+        call = {**CALL, "function": {"name": "f", "arguments": '{"a":%s}' % many.decode()}}
+        turns = [*user("x"), {"role": "assistant", "tool_calls": [call]}]
+        self.assertIn("more than 1000000 values", self.refused(CHAT, asked(CHAT, turns)))
+        item = {"type": "function_call", "call_id": "1", "name": "f", "arguments": '{"a":%s}' % many.decode()}
+        self.assertIn("more than 1000000 values", self.refused(RESPONSES, asked(RESPONSES, [item])))
+        schema = {**asked(CHAT, user("x")), "guided_json": '{"a":%s}' % many.decode()}
+        self.assertIn("more than 1000000 values", self.refused(CHAT, schema))
+
+    def test_messages_are_only_so_many(self):
+        for way in CALLS:
+            said = self.refused(way, asked(way, user("x") * 10_001))
+            self.assertIn("expected at most 10000 messages, found 10001", said, way)
+
     def test_numbers_that_are_none(self):
         for way in CALLS:
             for number in ("NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "0x1", "1e"):

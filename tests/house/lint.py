@@ -39,6 +39,8 @@ CATCHERS = {
 CATCHING_WRAPPERS = {
     "src/base/thread_pool.cc",  # carries an exception from a worker to its caller
 }
+# Of the server: the bound itself, and what it has written.
+UNBOUNDED_JSON = {"src/serve/json_bounds.cc", "src/serve/response_store.cc", "src/serve/openapi.cc"}
 MACRO_FILES = {"src/base/error.h"}
 CONDITIONAL_FILES = re.compile(r"src/base/platform\w*\.(cc|h)|src/cpu/kernels/select\.cc|src/gpu/device\w*\.(cc|h)")
 THREAD_MODULES = ("src/base/", "src/serve/")
@@ -272,6 +274,14 @@ def file_name(source):
         yield 1, "file names are snake_case"
 
 
+def bounded_json(source):
+    """What comes from outside is read within a bound on its values; what the server has written itself need not be."""
+    if source.module != "serve" or source.is_test or source.path in UNBOUNDED_JSON:
+        return
+    for line, _ in source.lines_with(r"\bparse_json\w*\("):
+        yield line, "the server reads JSON by BoundedJson (serve/json_bounds.h)"
+
+
 def machine_paths(source):
     for word in MACHINE_PATHS:
         for line, _ in source.lines_with(rf"(?<![\w.}}\])]){re.escape(word)}", source.text):
@@ -303,6 +313,7 @@ RULES = [
     file_length,
     form,
     file_name,
+    bounded_json,
     machine_paths,
     unfinished,
 ]

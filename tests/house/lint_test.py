@@ -49,6 +49,7 @@ BAD = {
         ("src/a/x.cc", SPDX + "//" + "x" * 119 + "\n"),
     ],
     "file_name": [("src/a/MyFile.cc", SPDX)],
+    "bounded_json": [("src/serve/x.cc", "auto a = parse_json(text);\n")],
     "machine_paths": [
         ("docs/x.md", "see " + lint.MACHINE_PATHS[0] + "x\n"),
         ("x.py", "'" + lint.MACHINE_PATHS[3] + "x'\n"),
@@ -95,6 +96,11 @@ GOOD = {
     ],
     "form": [("src/a/x.cc", "x" * 120 + "\n"), ("docs/x.md", "x" * 200 + " \n")],
     "file_name": [("src/a/my_file2.cc", ""), ("docs/Read.md", "")],
+    "bounded_json": [
+        ("src/serve/x.cc", "auto a = BoundedJson().read(text);\n"),
+        ("src/serve/x_test.cc", "auto a = parse_json(text);\n"),
+        ("src/hub/x.cc", "auto a = parse_json(text);\n"),
+    ],
     "machine_paths": [("docs/x.md", "network" + lint.MACHINE_PATHS[0] + "x\n"), ("docs/x.md", "PyPI, npm\n")],
     "unfinished": [("docs/x.md", "TO" "DO\n"), ("src/a/x.cc", "// a todo list; XXXL\n")],
 }
