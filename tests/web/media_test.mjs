@@ -2,7 +2,7 @@
 // Pictures, sound and film: how they come in, how they are sent, what answers draw over them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answers, ask, chooser, drawnPicture, openPage, until, useBrowser } from './support.mjs';
+import { answers, ask, chooser, drawnPicture, lastAnswer, openPage, until, useBrowser } from './support.mjs';
 
 useBrowser();
 
@@ -185,6 +185,38 @@ test('boxes and points are drawn where the answer says', async (t) => {
   const second = answers(page).last();
   assert.equal(await second.locator('.mark').count(), 1, 'a later question about the same picture');
   assert.match(await second.locator('.prose').innerText(), /^I see this:/);
+});
+
+test('the view stays at the end behind pictures and a message box that grows, and where a reader has gone up', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 1000, height: 700 } } });
+  const scroller = page.getByRole('region', { name: 'Conversation' });
+  const gap = () => scroller.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
+  const atEnd = (what) => until(async () => (await gap()) < 1, `the end, ${what}`);
+  await ask(page, 'markdown');
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await chips(page).waitFor();
+  await atEnd('with a picture in the message box');
+  await page.fill('#message-box', 'line\n'.repeat(12));
+  await atEnd('with many lines in it');
+  await ask(page, 'detect');
+  await until(() => page.locator('.marks-picture img').evaluate((it) => it.naturalWidth === 800), 'the picture');
+  await atEnd('below the marked picture');
+  assert.equal(await page.getByRole('button', { name: 'To the end' }).count(), 0);
+
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await until(async () => /(word ){40}/.test(await lastAnswer(page)), 'an answer that grows');
+  await scroller.hover();
+  await page.mouse.wheel(0, -60); // less than what still counts as the end for those who come down
+  await until(async () => (await gap()) > 20, 'a little further up');
+  const place = () => scroller.evaluate((it) => it.scrollTop);
+  await page.waitForTimeout(300); // the wheel's own movement
+  const before = await place();
+  await until(async () => (await gap()) > 120, 'more lines below');
+  assert.equal(await place(), before, 'what is read does not move');
+  await page.getByRole('button', { name: 'To the end' }).click();
+  await atEnd('by the button');
+  await page.keyboard.press('Escape');
 });
 
 test('without a picture, boxes are the text that they are', async (t) => {

@@ -13,22 +13,31 @@ export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
+  const top = useRef(0); // where it was last seen
   const [away, setAway] = useState(false);
   const messages = path.value;
   const toEnd = () => {
+    const it = scroller.current!;
     pinned.current = true;
-    scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+    it.scrollTo({ top: it.scrollHeight });
+    top.current = it.scrollTop;
   };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
-  // Pictures and formulas get their height after the text has been drawn.
+  // Pictures and formulas get their height after the text has been drawn, and a message box that grows takes height
+  // from the conversation.
   useEffect(() => {
     const observer = new ResizeObserver(() => pinned.current && toEnd());
     observer.observe(content.current!);
+    observer.observe(scroller.current!);
     return () => observer.disconnect();
   }, []);
+  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up.
   const onScroll = () => {
     const it = scroller.current!;
-    pinned.current = it.scrollHeight - it.scrollTop - it.clientHeight < NEAR;
+    const left = it.scrollHeight - it.scrollTop - it.clientHeight;
+    const up = it.scrollTop < top.current;
+    top.current = it.scrollTop;
+    pinned.current = left < (up ? 1 : NEAR) || (pinned.current && !up);
     setAway(!pinned.current);
   };
   return (
