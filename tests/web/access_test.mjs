@@ -50,6 +50,163 @@ for (const [name, context] of [
   });
 }
 
+/** Everything that lies over the page or takes a control's place, one after the other. */
+async function overlays(page, look) {
+  await page.getByRole('button', { name: 'Preview' }).last().click();
+  await page.frameLocator('iframe.preview').getByText('Hello').waitFor();
+  await look('preview');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Take a picture' }).click();
+  await page.locator('dialog .primary:enabled').waitFor();
+  await look('camera');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Record sound' }).click();
+  await page.getByRole('group', { name: 'Recording' }).waitFor();
+  await look('recorder');
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await page.getByRole('button', { name: 'Enlarge squares.png' }).click();
+  await page.locator('dialog img').waitFor();
+  await look('enlarged');
+  await page.keyboard.press('Escape');
+}
+
+for (const [name, context] of [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['phone', phone],
+]) {
+  test(`axe-core finds nothing over the page, nor where things went wrong: ${name}`, async (t) => {
+    const { page } = await openPage(t, { context });
+    const look = (what) => checkAccess(page, what);
+    await page.setInputFiles(chooser, await drawnPicture(page));
+    await page.locator('.chip').waitFor();
+    await ask(page, 'page');
+    await overlays(page, look);
+    await ask(page, 'weather');
+    await page.getByLabel('Its result').fill('{"sky": "clear"}');
+    await look('the form of a result');
+    await page.getByRole('button', { name: 'Give back' }).click();
+    await until(async () => (await lastAnswer(page)) === 'It is sunny in Paris.', 'the answer');
+    await settled(page);
+    await page.getByText('Result of a tool').click();
+    await look('a result given');
+    await ask(page, 'fails');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await settled(page);
+    await look('versions of a failure');
+    const file = { name: 'blob.bin', mimeType: 'application/octet-stream', buffer: Buffer.from([0, 255]) };
+    await page.setInputFiles(chooser, file);
+    await page.locator('.toast[data-bad=true]').waitFor();
+    await look('toast');
+    await page.fill('#message-box', 'slow');
+    await page.locator('#message-box').press('Enter');
+    await page.locator('.send[aria-label^="Stop"]').waitFor();
+    await look('being written');
+    await page.keyboard.press('Escape');
+    await settled(page);
+    if (name === 'phone') await page.getByRole('button', { name: 'Show conversations' }).click();
+    await page.locator('.entry a').focus();
+    await page.getByRole('button', { name: 'Rename page' }).click();
+    await look('renaming');
+  });
+}
+
+/** A function that waits until the focus is at the control of this name. */
+function focusOf(page) {
+  const name = () => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim();
+  return (wanted, what) =>
+    until(async () => (await page.evaluate(name)) === wanted, `${what}: the focus at ${wanted}`);
+}
+
+test('what is opened by a key gives the focus back; what goes away leaves it where one writes', async (t) => {
+  const { page } = await openPage(t);
+  const button = (name) => page.getByRole('button', { name, exact: true }).last();
+  const press = async (control, key = 'Enter') => {
+    await control.focus();
+    await page.keyboard.press(key);
+  };
+  const goesTo = focusOf(page);
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await page.locator('.chip').waitFor();
+  await ask(page, 'page');
+  for (const opener of ['Preview', 'Take a picture', 'Enlarge squares.png', 'Settings']) {
+    for (const close of [() => page.keyboard.press('Escape'), () => press(button('Close'))]) {
+      await press(button(opener));
+      await page.locator('dialog[open]').waitFor();
+      await close();
+      await page.locator('dialog').waitFor({ state: 'detached' });
+      await goesTo(opener, 'closed');
+    }
+  }
+  await press(button('Take a picture'));
+  await page.locator('dialog .primary:enabled').waitFor();
+  await press(button('Take it'));
+  await page.locator('.composer .chip').waitFor();
+  await goesTo('Take a picture', 'taken');
+  for (const end of ['Discard', 'Attach']) {
+    await press(button('Record sound'));
+    await goesTo('Attach', 'recording');
+    await page.waitForTimeout(300);
+    await press(button(end));
+    await goesTo('Message', end);
+  }
+  await ask(page, 'weather');
+  await page.getByLabel('Its result').focus();
+  await page.keyboard.type('{}');
+  await press(button('Give back'));
+  await goesTo('Message', 'given back');
+  await settled(page);
+  await press(button('Answer again'));
+  await goesTo('Message', 'asked again');
+  await settled(page);
+  for (const version of ['Version before', 'Version before', 'Version after']) {
+    await press(button(version));
+    await goesTo(version, 'another version');
+  }
+  await press(button('Edit and ask again'));
+  await goesTo('Your message', 'editing');
+  await page.keyboard.press('Escape');
+  await goesTo('Message', 'left');
+});
+
+test('renaming and deleting by keys keep the focus in the list; Escape over a picture stops no answer', async (t) => {
+  const { page } = await openPage(t);
+  const goesTo = focusOf(page);
+  await ask(page, 'one');
+  await page.keyboard.press('Control+Shift+O');
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await page.locator('.chip').waitFor();
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Enlarge squares.png' }).click();
+  await page.locator('dialog[open]').waitFor();
+  await page.keyboard.press('Escape');
+  await goesTo('Enlarge squares.png', 'closed');
+  assert.equal(await page.locator('.send[aria-label^="Stop"]').count(), 1, 'the answer goes on');
+  await page.keyboard.press('Escape');
+  await settled(page);
+  for (const [key, name] of [
+    ['Escape', 'one'],
+    ['Enter', 'another'],
+  ]) {
+    await page.getByRole('link', { name: 'one' }).focus();
+    await page.keyboard.press('Tab');
+    await goesTo('Rename one', 'the next control');
+    await page.keyboard.press('Enter');
+    await goesTo('Name of the conversation', 'renaming');
+    await page.keyboard.type('another');
+    await page.keyboard.press(key);
+    await goesTo(name, key);
+  }
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await goesTo('New conversation', 'deleted');
+  await page.getByRole('button', { name: 'Undo' }).focus();
+  await page.keyboard.press('Enter');
+  await goesTo('Message', 'undone');
+});
+
 test('everything by keyboard alone', async (t) => {
   const { page, mock } = await openPage(t);
   const focused = () =>

@@ -187,7 +187,7 @@ test('boxes and points are drawn where the answer says', async (t) => {
   assert.match(await second.locator('.prose').innerText(), /^I see this:/);
 });
 
-test('the view stays at the end behind pictures and a message box that grows, and where a reader has gone up', async (t) => {
+test('the view stays at the end behind pictures and a box that grows, and where a reader has gone up', async (t) => {
   const { page } = await openPage(t, { context: { viewport: { width: 1000, height: 700 } } });
   const scroller = page.getByRole('region', { name: 'Conversation' });
   const gap = () => scroller.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);

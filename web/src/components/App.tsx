@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from 'preact/hooks';
 import { attach } from '../attach';
+import { BOX, focusBox } from '../focus';
 import { stop } from '../generate';
 import { isRunning, panel, preview, sidebarOpen } from '../state';
 import { Camera } from './Camera';
-import { BOX, Composer, focusBox } from './Composer';
+import { Composer } from './Composer';
 import { Conversation } from './Conversation';
 import { Header } from './Header';
 import { dialogs, Notices } from './Notices';
@@ -45,9 +46,10 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 function onKey(event: KeyboardEvent): void {
+  if (dialogs.value > 0) return;
   const chord = (event.ctrlKey || event.metaKey) && event.shiftKey ? event.key.toLowerCase() : '';
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target) ? event.key : '';
-  if (event.key === 'Escape' && isRunning.value && !panel.value && !preview.value) stop();
+  if (event.key === 'Escape' && isRunning.value) stop();
   else if (chord === 'o') beginNew();
   else if (chord === 's') sidebarOpen.value = !sidebarOpen.value;
   else if (chord === 'f') {

@@ -2,6 +2,7 @@
 // Where people write, and bring pictures, sound and film.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { attach, detach } from '../attach';
+import { BOX, backToBox } from '../focus';
 import { clock } from '../format';
 import { send, stop } from '../generate';
 import { options, setOptions } from '../options';
@@ -11,20 +12,14 @@ import { Icon, IconButton } from './Icon';
 import { Chips } from './Media';
 import { grow, sends } from './textarea';
 
-export const BOX = 'message-box';
-
-export function focusBox(): void {
-  document.getElementById(BOX)?.focus();
-}
-
 export function Composer() {
   const field = useRef<HTMLTextAreaElement>(null);
   const { text, attachments } = draft.value;
   useLayoutEffect(() => grow(field.current), [text, currentId.value]);
-  // On a phone the keyboard would cover the conversation that was just opened.
+  useEffect(backToBox, [currentId.value]);
   useEffect(() => {
-    if (window.matchMedia('(hover: hover)').matches) field.current?.focus();
-  }, [currentId.value]);
+    if (isRunning.value) backToBox(); // whatever has asked is gone or disabled meanwhile
+  }, [isRunning.value]);
   const empty = !text.trim() && attachments.length === 0;
   const submit = () => {
     if (empty || isRunning.value) return;
@@ -71,7 +66,8 @@ export function Composer() {
 
 function SendOrStop({ empty }: { empty: boolean }) {
   if (isRunning.value) {
-    return <IconButton icon="stop" class="send" label="Stop the answer (Escape)" onClick={() => stop()} />;
+    const end = () => (stop(), backToBox());
+    return <IconButton icon="stop" class="send" label="Stop the answer (Escape)" onClick={end} />;
   }
   return (
     <button
@@ -119,15 +115,18 @@ function Recorder() {
     const timer = setInterval(() => setNow(performance.now()), 250);
     return () => clearInterval(timer);
   }, []);
+  const attachButton = useRef<HTMLButtonElement>(null);
+  useEffect(() => attachButton.current?.focus(), []);
+  const end = (keep: boolean) => (stopRecording(keep), backToBox());
   const seconds = Math.max(0, now - (recording.value?.since ?? now)) / 1000;
   return (
     <div class="recorder" role="group" aria-label="Recording">
       <span class="recorder-dot" aria-hidden="true" />
       <span role="timer">{clock(seconds)}</span>
-      <button type="button" class="button" onClick={() => stopRecording(false)}>
+      <button type="button" class="button" onClick={() => end(false)}>
         Discard
       </button>
-      <button type="button" class="button primary" onClick={() => stopRecording(true)}>
+      <button ref={attachButton} type="button" class="button primary" onClick={() => end(true)}>
         Attach
       </button>
     </div>

@@ -56,7 +56,7 @@ export function Conversation() {
           ) : (
             messages.map((message, i) => (
               <MessageView
-                key={message.id}
+                key={message.parent || currentId.value} // versions take each other's place, and keep the focus
                 message={message}
                 pictures={message.role === 'assistant' ? picturesBefore(messages, i) : []}
                 live={isRunning.value && i === messages.length - 1}

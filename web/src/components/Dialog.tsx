@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A window over the page. The browser's own <dialog> keeps the focus inside, closes on Escape, and gives the focus
-// back.
+// A window over the page. The browser's own <dialog> keeps the focus inside, and closes on Escape.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { backToBox } from '../focus';
 import { IconButton } from './Icon';
 import { dialogs, Notices } from './Notices';
 
@@ -17,15 +17,15 @@ interface Props {
 
 export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const alive = useRef(true); // its last event comes late, when another dialog may be there
   useEffect(() => {
-    const it = dialog.current!;
-    it.showModal();
+    const opener = document.activeElement;
+    dialog.current!.showModal();
     ++dialogs.value;
     return () => {
       --dialogs.value;
-      alive.current = false;
-      it.close();
+      // The browser gives the focus back where it closes a dialog itself, and not where one is taken out of the page.
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
+      else backToBox();
     };
   }, []);
   const id = `dialog-${title.replace(/\W+/g, '-')}`;
@@ -34,7 +34,7 @@ export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
       ref={dialog}
       class={rest.class}
       aria-labelledby={id}
-      onClose={() => alive.current && onClose()}
+      onClose={onClose}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="dialog-inner">

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A question being asked otherwise.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { backToBox } from '../focus';
 import { rewrite } from '../generate';
 import { editing } from '../state';
 import type { Message } from '../types';
@@ -22,10 +23,14 @@ export function Editor({ message }: { message: Message }) {
     editing.value = '';
     rewrite(message, text, attachments);
   };
+  const leave = () => {
+    editing.value = '';
+    backToBox();
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') {
       event.stopPropagation();
-      editing.value = '';
+      leave();
     } else if (sends(event)) {
       event.preventDefault();
       done();
@@ -47,7 +52,7 @@ export function Editor({ message }: { message: Message }) {
         onKeyDown={onKeyDown}
       />
       <div class="editor-foot">
-        <button type="button" class="button" onClick={() => (editing.value = '')}>
+        <button type="button" class="button" onClick={leave}>
           Cancel
         </button>
         <button type="submit" class="button primary" disabled={empty}>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is there before anything has been said.
+import { focusBox } from '../focus';
 import { connect, keyWanted, model, panel, serverTrouble, setDraft, takes } from '../state';
 import type { Kind } from '../types';
-import { focusBox } from './Composer';
 import { Icon, type IconName } from './Icon';
 
 /** More than are shown: a model that only reads gets others than one that sees and hears. */

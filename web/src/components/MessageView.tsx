@@ -78,7 +78,7 @@ function Answer({ message, pictures, live, last }: Props) {
       )}
       {message.thought && <Thought message={message} live={live && !message.text} />}
       <Said message={message} pictures={pictures} />
-      {message.calls && <ToolCalls message={message} open={last && !live} />}
+      {message.calls && <ToolCalls key={message.id} message={message} open={last && !live} />}
       {message.finish === 'length' && <p class="note">The answer ends here: it has reached the limit of tokens.</p>}
       {message.finish === 'stopped' && <p class="note">You stopped the answer here.</p>}
       {message.error && (
@@ -156,24 +156,20 @@ function CopyButton({ text }: { text: string }) {
   return <IconButton icon={done ? 'check' : 'copy'} label={done ? 'Copied' : 'Copy'} onClick={() => void copy()} />;
 }
 
-/** Which of the messages that stand beside one another is shown. */
+/** Which of the messages that stand beside one another is shown. After the last comes the first: a button that is
+ *  disabled at the end would lose the focus. */
 function Branches({ message }: { message: Message }) {
   const all = chat.value ? siblingsOf(chat.value, message) : [];
   if (all.length < 2) return null;
   const at = all.findIndex((each) => each.id === message.id);
   return (
     <span class="branches" role="group" aria-label="Versions">
-      <IconButton icon="left" label="Version before" disabled={at === 0} onClick={() => choose(all[at - 1]!.id)} />
+      <IconButton icon="left" label="Version before" onClick={() => choose(all.at(at - 1)!.id)} />
       <span aria-live="polite">
         <span class="sr">Version </span>
         {at + 1}/{all.length}
       </span>
-      <IconButton
-        icon="right"
-        label="Version after"
-        disabled={at === all.length - 1}
-        onClick={() => choose(all[at + 1]!.id)}
-      />
+      <IconButton icon="right" label="Version after" onClick={() => choose(all[(at + 1) % all.length]!.id)} />
     </span>
   );
 }

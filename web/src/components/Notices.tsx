@@ -3,6 +3,7 @@
 // neither clicked nor heard meanwhile.
 import { signal } from '@preact/signals';
 import { spoken } from '../announce';
+import { backToBox } from '../focus';
 import { dismiss, toasts } from '../toasts';
 import { IconButton } from './Icon';
 
@@ -10,6 +11,7 @@ import { IconButton } from './Icon';
 export const dialogs = signal(0);
 
 export function Notices() {
+  const close = (id: number) => (dismiss(id), backToBox());
   return (
     <>
       <div class="toasts" role="status" aria-live="polite">
@@ -17,11 +19,11 @@ export function Notices() {
           <div key={id} class="toast" data-bad={bad}>
             <span>{text}</span>
             {action && (
-              <button type="button" class="button" onClick={() => (action.run(), dismiss(id))}>
+              <button type="button" class="button" onClick={() => (action.run(), close(id))}>
                 {action.label}
               </button>
             )}
-            <IconButton icon="close" label="Dismiss" onClick={() => dismiss(id)} />
+            <IconButton icon="close" label="Dismiss" onClick={() => close(id)} />
           </div>
         ))}
       </div>

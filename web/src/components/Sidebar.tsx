@@ -2,11 +2,11 @@
 // Earlier conversations. Beside the page where there is room, over it on phones.
 import { computed, effect, signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { focusBox } from '../focus';
 import { dayOf } from '../format';
 import { currentId, goTo, open, remove, rename, running, sidebarOpen, summaries } from '../state';
 import { readChats } from '../storage';
 import type { Chat, Summary } from '../types';
-import { focusBox } from './Composer';
 import { Icon, IconButton } from './Icon';
 
 export const SEARCH = 'search-box';
@@ -121,12 +121,20 @@ export function Sidebar() {
 function Entry({ entry }: { entry: Summary }) {
   const [renaming, setRenaming] = useState(false);
   const current = currentId.value === entry.id;
+  const renamed = () => {
+    setRenaming(false);
+    focusWhenLost(`.sidebar a[href="#${entry.id}"]`);
+  };
   if (renaming)
     return (
       <li>
-        <Rename entry={entry} onDone={() => setRenaming(false)} />
+        <Rename entry={entry} onDone={renamed} />
       </li>
     );
+  const removed = async () => {
+    await remove(entry.id);
+    focusWhenLost('.sidebar button');
+  };
   const visit = (event: Event) => {
     event.preventDefault();
     void open(entry.id);
@@ -140,10 +148,17 @@ function Entry({ entry }: { entry: Summary }) {
       </a>
       <span class="entry-actions">
         <IconButton icon="edit" label={`Rename ${entry.title}`} onClick={() => setRenaming(true)} />
-        <IconButton icon="bin" label={`Delete ${entry.title}`} onClick={() => void remove(entry.id)} />
+        <IconButton icon="bin" label={`Delete ${entry.title}`} onClick={() => void removed()} />
       </span>
     </li>
   );
+}
+
+/** Once the page is drawn anew, gives the focus to this where what had it has gone. */
+function focusWhenLost(selector: string): void {
+  setTimeout(() => {
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>(selector)?.focus();
+  });
 }
 
 function Rename({ entry, onDone }: { entry: Summary; onDone: () => void }) {
