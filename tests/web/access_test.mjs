@@ -299,12 +299,15 @@ test('Enter can be made to write a new line', async (t) => {
   assert.equal(mock.requests[0].messages[0].content, 'one\ntwo');
 });
 
-test('a phone: nothing is wider than the screen, the list lies over the page', async (t) => {
+test('a phone: nothing is wider or higher than the screen, the list lies over the page', async (t) => {
   const { page } = await openPage(t, { context: phone });
   const wide = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert.equal(await wide(), false);
   await ask(page, 'markdown');
   assert.equal(await wide(), false);
+  await ask(page, 'steady');
+  const high = await page.evaluate(() => document.documentElement.scrollHeight > innerHeight);
+  assert.equal(high, false, 'a long conversation scrolls in its place, not the page around it');
   const small = await page.locator('.composer button, .head button').evaluateAll((all) => {
     return all.filter((each) => each.getBoundingClientRect().height < 32).map((each) => each.outerHTML);
   });
@@ -317,6 +320,21 @@ test('a phone: nothing is wider than the screen, the list lies over the page', a
   await page.getByRole('button', { name: 'New conversation' }).tap();
   await until(async () => (await page.getByRole('navigation').count()) === 0, 'closed by choosing');
   assert.equal(await page.locator('.empty').count(), 1);
+});
+
+test('many pictures with long names leave a phone its screen', async (t) => {
+  const { page } = await openPage(t, { context: phone });
+  const picture = await drawnPicture(page);
+  const name = (i) => `${i} of the pictures that were taken with another phone on a rainy day.png`;
+  const many = Array.from({ length: 12 }, (_, i) => ({ ...picture, name: name(i) }));
+  await page.setInputFiles(chooser, many);
+  await until(async () => (await page.locator('.chip').count()) === many.length, 'all of them');
+  const { height } = await page.locator('.composer').boundingBox();
+  assert.ok(height < 0.6 * phone.viewport.height, `the message box is ${height} high`);
+  await ask(page, 'detect');
+  await page.locator('.marks-choice select').waitFor();
+  const wide = await page.locator('.scroller').evaluate((it) => it.scrollWidth > it.clientWidth);
+  assert.equal(wide, false);
 });
 
 test('colours follow the system, or what is chosen, from the first paint on', async (t) => {

@@ -63,6 +63,7 @@ const scripts = {
   page: { text: 'Here it is:\n\n```html\n' + page + '\n```\n' },
   detect: { text: '```json\n' + JSON.stringify(boxes) + '\n```' },
   mixed: { text: 'I see this:\n' + JSON.stringify(boxes.slice(0, 1)) },
+  one: { text: 'Yes.' },
   nothing: { unseen: 7 }, // control tokens, which no client is sent
   length: { text: 'This goes on and', finish: 'length' },
   full: { status: 400, message: 'messages: 140000 tokens, the context holds 131072' },

@@ -62,6 +62,8 @@ test('an answer with nothing to show says its tokens, too', async (t) => {
   const { page } = await openPage(t);
   await ask(page, 'nothing');
   assert.match(await answers(page).last().locator('.stats').innerText(), /\b7 tokens · prompt \d+/);
+  await ask(page, 'one');
+  assert.match(await answers(page).last().locator('.stats').innerText(), /\b1 token · prompt \d+/);
 });
 
 test('a question asked otherwise, an answer given again: versions side by side', async (t) => {

@@ -135,7 +135,7 @@ function Thought({ message, live }: { message: Message; live: boolean }) {
 
 function StatsLine({ stats, live }: { stats: Stats; live: boolean }) {
   const speed = tokensPerSecond(stats);
-  const parts = [`${count(stats.tokens)} tokens`];
+  const parts = [stats.tokens === 1 ? '1 token' : `${count(stats.tokens)} tokens`];
   if (speed > 0) parts.unshift(`${speed.toFixed(1)} tokens/s`);
   if (!live && stats.promptTokens > 0) {
     parts.push(
