@@ -104,9 +104,7 @@ class Grounder {
   /** Before the first question: a schema needs the tokenizer. */
   void hold_answers(Task& task, AnswerOptions& answer) const {
     if (answer.mask || !options_.strict.value_or(options_.task.json)) return;
-    const std::string schema =
-        options_.point ? grounding::point_schema(kMostEntries) : grounding::box_schema(kMostEntries);
-    hold_to_schema(answer, task.session(), parse_json(schema).value(), Fence::either);
+    (options_.point ? hold_to_points : hold_to_boxes)(answer, task.session(), kMostEntries);
   }
 
   void use(const std::string& file, const json::object& facts, const Answer& answer) {

@@ -16,4 +16,8 @@ json::value read_schema(const std::string& given);
  *  context) suffice: the last of these, at most half, are for what closes the JSON. */
 void hold_to_schema(AnswerOptions& answer, const Session& session, const json::value& schema, Fence fence);
 
+/** Likewise boxes and points (grounding/findings.h), boxes in order. */
+void hold_to_boxes(AnswerOptions& answer, const Session& session, int most);
+void hold_to_points(AnswerOptions& answer, const Session& session, int most);
+
 }  // namespace gemma::app
