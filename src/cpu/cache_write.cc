@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cpu/attention_pages.h"
 #include "cpu/cache_codec.h"
 #include "cpu/cpu_ops.h"
+#include "cpu/scratch.h"
 #include "tensor/pack.h"
 
 namespace gemma::cpu {
@@ -44,20 +44,22 @@ void write_plain(const Target& to, KvType type, const Tensor& rows) {
 void write_coded(const Target& to, const CacheCodec& codec, bool keys, const Tensor& rows, ThreadPool& threads) {
   const std::span<const float> balance = keys ? to.plan.key_balance : std::span<const float>();
   const int64_t heads = to.plan.kv_heads, dim = to.plan.head_dim, vectors = rows.rows() * heads;
-  std::vector<uint8_t> codes(static_cast<size_t>(vectors * codec.padded()));
+  static thread_local Scratch scratch;
+  auto* const codes = reinterpret_cast<uint8_t*>(scratch.bytes(vectors * codec.padded()));
   const float* from = rows.data<float>().data();
   threads.parallel_for(vectors, std::max<int64_t>(1, kSmallRows / dim), [&](int64_t begin, int64_t end) {
-    std::vector<float> x(static_cast<size_t>(dim)), work(x), scales(static_cast<size_t>(codec.groups()));
+    static thread_local Scratch numbers;
+    float *x = numbers.floats(2 * dim + codec.groups()), *work = x + dim, *scales = work + dim;
     for (int64_t v = begin; v < end; ++v) {
       const int64_t row = v / heads, head = v % heads;
-      uint8_t* own = codes.data() + v * codec.padded();
-      std::copy_n(from + v * dim, dim, x.begin());
+      uint8_t* own = codes + v * codec.padded();
+      std::copy_n(from + v * dim, dim, x);
       for (size_t i = 0; i < balance.size(); ++i) x[i] /= balance[i];
-      codec.encode(x.data(), own, scales.data(), work.data());
+      codec.encode(x, own, scales, work);
       if (keys) {
-        codec.put_key(to.page(row, head), to.slot(row), own, scales.data());
+        codec.put_key(to.page(row, head), to.slot(row), own, scales);
       } else {
-        codec.put_value_scales(to.page(row, head), to.plan.page_size, to.slot(row), scales.data());
+        codec.put_value_scales(to.page(row, head), to.plan.page_size, to.slot(row), scales);
       }
     }
   });
@@ -69,7 +71,7 @@ void write_coded(const Target& to, const CacheCodec& codec, bool keys, const Ten
                            const int64_t head = i / panels, panel = i % panels;
                            for (int64_t r = 0; r < rows.rows(); ++r) {
                              codec.put_value(to.page(r, head), to.plan.page_size, to.slot(r), panel,
-                                             codes.data() + (r * heads + head) * codec.padded());
+                                             codes + (r * heads + head) * codec.padded());
                            }
                          }
                        });

@@ -95,56 +95,58 @@ void GuessBalance::add(double cost, double saved) {
 
 bool GuessBalance::allows() const { return balance_ > -kStake - kMostLoss * steps_; }
 
-namespace {
-
 /** Takes guesses one by one, the likeliest first, and tells `visit` of each state; until `most` or below `least`. */
 template <class Visit>
-void take_likeliest(std::span<const Guesses> sequences, int most, double least, const Visit& visit) {
-  std::vector<int> lengths(sequences.size(), 0);
-  std::vector<double> reached(sequences.size(), 1.0);  // odds that all taken of a sequence are right
+void DraftLengths::take_likeliest(std::span<const Guesses> sequences, int most, double least, const Visit& visit) {
+  taken_.assign(sequences.size(), 0);
+  best_.assign(sequences.size(), 0);
+  reached_.assign(sequences.size(), 1.0);
   double gained = 0, making = 0;
   for (int taken = 1; taken <= most; ++taken) {
     size_t best = sequences.size();
     double odds = least;
     for (size_t i = 0; i < sequences.size(); ++i) {
-      const auto next = static_cast<size_t>(lengths[i]);
-      if (next >= sequences[i].odds.size()) continue;
-      const double each = reached[i] * sequences[i].odds[next];
+      if (taken_[i] >= sequences[i].count) continue;
+      const double each = reached_[i] * sequences[i].odds[static_cast<size_t>(taken_[i])];
       if (each <= odds) continue;
       odds = each;
       best = i;
     }
     if (best == sequences.size()) return;
-    ++lengths[best];
-    reached[best] = odds;
+    ++taken_[best];
+    reached_[best] = odds;
     gained += odds;
     making += sequences[best].seconds_each;
-    visit(lengths, taken, gained, making);
+    visit(taken, gained, making);
   }
 }
 
-}  // namespace
-
-std::vector<int> draft_lengths(std::span<const Guesses> sequences, const StepCost& cost, int most) {
+std::span<const int> DraftLengths::fastest(std::span<const Guesses> sequences, const StepCost& cost, int most) {
   const auto base = static_cast<int>(sequences.size());
-  std::vector<int> best(sequences.size(), 0);
-  if (!cost.knows(base)) return best;
+  if (!cost.knows(base)) return fixed(sequences, 0, 0);
   double rate = kLeastGain * base / cost.seconds(base, base);
   const int rows = std::min(most, StepCost::kMostRows - base);
-  take_likeliest(sequences, rows, 0, [&](const std::vector<int>& lengths, int taken, double gained, double making) {
+  take_likeliest(sequences, rows, 0, [&](int taken, double gained, double making) {
     const double each = (base + gained) / (cost.seconds(base + taken, base) + making);
     if (each <= rate) return;
     rate = each;
-    best = lengths;
+    best_ = taken_;
   });
-  return best;
+  return best_;
 }
 
-std::vector<int> likely_lengths(std::span<const Guesses> sequences, int most) {
-  std::vector<int> best(sequences.size(), 0);
-  take_likeliest(sequences, most, kLikely,
-                 [&](const std::vector<int>& lengths, int, double, double) { best = lengths; });
-  return best;
+std::span<const int> DraftLengths::likely(std::span<const Guesses> sequences, int most) {
+  take_likeliest(sequences, most, kLikely, [&](int, double, double) { best_ = taken_; });
+  return best_;
+}
+
+std::span<const int> DraftLengths::fixed(std::span<const Guesses> sequences, int length, int most) {
+  best_.clear();
+  for (const Guesses& each : sequences) {
+    best_.push_back(std::min({length, each.count, most}));
+    most -= best_.back();
+  }
+  return best_;
 }
 
 }  // namespace gemma

@@ -65,15 +65,29 @@ class GuessBalance {
 
 /** What one sequence could have checked in a step. */
 struct Guesses {
-  std::vector<double> odds;  // of each token in turn, when those before it are right
-  double seconds_each = 0;   // to make one
+  std::array<double, 16> odds{};  // of each of `count` tokens in turn, when those before it are right
+  int count = 0;
+  double seconds_each = 0;  // to make one
 };
 
-/** How many tokens of each sequence's guesses make the most tokens a second; at most `most` of all together. Each of
- *  the sequences makes one token without. */
-std::vector<int> draft_lengths(std::span<const Guesses> sequences, const StepCost& cost, int most);
+/** How many tokens of each sequence's guesses a step checks, at most `most` of all together. Each of the sequences
+ * makes one token without. The lists stay from step to step, so that a step asks the heap for nothing; a result is good
+ * until the next call. */
+class DraftLengths {
+ public:
+  /** As many as make the most tokens a second. */
+  std::span<const int> fastest(std::span<const Guesses> sequences, const StepCost& cost, int most);
+  /** In a step that feeds prompts: it takes long whatever is checked, so all that are likely right come. */
+  std::span<const int> likely(std::span<const Guesses> sequences, int most);
+  /** `length` of each, where there are so many. */
+  std::span<const int> fixed(std::span<const Guesses> sequences, int length, int most);
 
-/** The same in a step that feeds prompts: it takes long whatever is checked, so all that are likely right come. */
-std::vector<int> likely_lengths(std::span<const Guesses> sequences, int most);
+ private:
+  template <class Visit>
+  void take_likeliest(std::span<const Guesses> sequences, int most, double least, const Visit& visit);
+
+  std::vector<int> taken_, best_;
+  std::vector<double> reached_;  // odds that all taken of a sequence are right
+};
 
 }  // namespace gemma

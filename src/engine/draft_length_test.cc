@@ -18,9 +18,28 @@ StepCost in_tiles(int most = StepCost::kMostRows) {
   return cost;
 }
 
+Guesses guesses_of(double odds, int length, double seconds_each = 0) {
+  Guesses guesses;
+  std::fill_n(guesses.odds.begin(), length, odds);
+  guesses.count = length;
+  guesses.seconds_each = seconds_each;
+  return guesses;
+}
+
 std::vector<Guesses> alike(int sequences, double odds, int length, double seconds_each = 0) {
-  return std::vector<Guesses>(static_cast<size_t>(sequences),
-                              {std::vector<double>(static_cast<size_t>(length), odds), seconds_each});
+  return std::vector<Guesses>(static_cast<size_t>(sequences), guesses_of(odds, length, seconds_each));
+}
+
+std::vector<int> draft_lengths(const std::vector<Guesses>& sequences, const StepCost& cost, int most) {
+  static DraftLengths lengths;  // one for all: what was before leaves no trace
+  const std::span<const int> best = lengths.fastest(sequences, cost, most);
+  return {best.begin(), best.end()};
+}
+
+std::vector<int> likely_lengths(const std::vector<Guesses>& sequences, int most) {
+  static DraftLengths lengths;
+  const std::span<const int> best = lengths.likely(sequences, most);
+  return {best.begin(), best.end()};
 }
 
 TEST(GuessOdds, GradesRiseWithTheMatchAndFallWithTheDepth) {
@@ -143,7 +162,7 @@ TEST(DraftLengths, TheBestPlaceInALongRangeIsTheBestOfAll) {
 
 TEST(DraftLengths, TheLikelierSequenceGetsMore) {
   auto guesses = alike(2, 0.9, 15);
-  guesses[0].odds.assign(15, 0.2);
+  guesses[0] = guesses_of(0.2, 15);
   StepCost cost = in_tiles();
   EXPECT_THAT(draft_lengths(guesses, cost, 100), ElementsAre(0, 4));
 }

@@ -76,8 +76,11 @@ struct Engine::State {
   std::vector<size_t> runs;            // of rows of one sequence, where each begins, in a block of logits
   std::vector<float> host_logits;      // where the device's logits are read to
   StepCost step_cost;                  // without what drawing takes
-  double draft_seconds = 0;            // to make one token of the drafter's, of late
-  double drawing_seconds = 0;          // of this step: from logits to events
+  std::vector<Task*> answering;        // of the next step, and what each could have checked
+  std::vector<Guesses> offered;
+  DraftLengths draft_lengths;
+  double draft_seconds = 0;    // to make one token of the drafter's, of late
+  double drawing_seconds = 0;  // of this step: from logits to events
 
   // intake.cc
   bool receive();
@@ -126,7 +129,7 @@ struct Engine::State {
   void guess();
   int most_guesses(const Task& task) const;
   Guesses guesses_of(Task& task);
-  std::vector<int> guess_lengths(std::span<const Guesses> guesses, int spare, bool prompts) const;
+  std::span<const int> guess_lengths(int spare, bool prompts);
   void take_guesses(Task& task, int count);
   bool give_up_guesses();
   void learn(const Work& work, double seconds);

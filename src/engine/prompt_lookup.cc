@@ -44,12 +44,13 @@ PromptLookup::Match PromptLookup::find() {
   return best;
 }
 
-std::vector<int32_t> PromptLookup::continuation(const Match& match, int count) const {
-  std::vector<int32_t> guess;
-  if (match.length == 0) return guess;
+void PromptLookup::add_continuation(const Match& match, int count, std::vector<int32_t>& guess) const {
+  if (match.length == 0) return;
+  guess.reserve(guess.size() + static_cast<size_t>(count));
   const size_t circle = tokens_.size() - static_cast<size_t>(match.end);
-  for (int i = 0; i < count; ++i) guess.push_back(tokens_[static_cast<size_t>(match.end) + guess.size() % circle]);
-  return guess;
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    guess.push_back(tokens_[static_cast<size_t>(match.end) + i % circle]);
+  }
 }
 
 }  // namespace gemma

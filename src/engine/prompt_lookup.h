@@ -3,12 +3,12 @@
 //
 //   PromptLookup lookup;
 //   lookup.extend(tokens);                    // the whole text so far; only what is new costs anything
-//   lookup.continuation(lookup.find(), 8);
+//   lookup.add_continuation(lookup.find(), 8, guess);
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace gemma {
@@ -29,17 +29,17 @@ class PromptLookup {
   /** The longest match among the latest places and the place of the last match, if that has guessed right since; the
    *  latest among equals. */
   Match find();
-  /** `count` tokens after the match, none without one. Where it reaches the end of the text, the text goes on in the
-   *  same circle. */
-  std::vector<int32_t> continuation(const Match& match, int count) const;
+  /** Adds `count` tokens after the match, none without one. Where it reaches the end of the text, the text goes on in
+   * the same circle. */
+  void add_continuation(const Match& match, int count, std::vector<int32_t>& guess) const;
 
  private:
   int length_at(int32_t end) const;
 
   std::vector<int32_t> tokens_;
-  std::vector<int32_t> before_{0};                // [end]: the place before that ends in the same two tokens; 0: none
-  std::unordered_map<uint64_t, int32_t> latest_;  // place by two tokens
-  int32_t followed_ = 0;                          // the last match's place, moved on with the text; 0: none
+  std::vector<int32_t> before_{0};  // [end]: the place before that ends in the same two tokens; 0: none
+  boost::unordered_flat_map<uint64_t, int32_t> latest_;  // place by two tokens
+  int32_t followed_ = 0;                                 // the last match's place, moved on with the text; 0: none
 };
 
 }  // namespace gemma

@@ -11,10 +11,16 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+std::vector<int32_t> guess(PromptLookup& lookup, const std::vector<int32_t>& tokens, int count) {
+  lookup.extend(tokens);
+  std::vector<int32_t> found;
+  lookup.add_continuation(lookup.find(), count, found);
+  return found;
+}
+
 std::vector<int32_t> guess(const std::vector<int32_t>& tokens, int count) {
   PromptLookup lookup;
-  lookup.extend(tokens);
-  return lookup.continuation(lookup.find(), count);
+  return guess(lookup, tokens, count);
 }
 
 TEST(PromptLookup, NothingWhereTheEndIsNew) {
@@ -48,8 +54,7 @@ TEST(PromptLookup, FollowsAPlaceThatIsTooFarBackToBeFound) {
   for (int i = 0; i < 3 * PromptLookup::kCandidates; ++i) text.insert(text.end(), {1, 2, 500 + i});
   PromptLookup lookup;
   for (int32_t token : original) {
-    lookup.extend(text);
-    const auto found = lookup.continuation(lookup.find(), 1);
+    const auto found = guess(lookup, text, 1);
     if (text.size() > 40 + 9 * PromptLookup::kCandidates + 2) {
       EXPECT_THAT(found, ElementsAre(token));
     }

@@ -18,10 +18,19 @@ constexpr double kDraftSecondsMemory = 0.9;
 
 }  // namespace
 
-std::vector<double> Guess::odds(const GuessOdds& all, int most) const {
-  std::vector<double> out;
+void Guess::clear() {
+  tokens.clear();
+  grades.clear();
+  checked_ = 0;
+  right_ = true;
+}
+
+Guesses Guess::odds(const GuessOdds& all, int most, double seconds_each) const {
+  Guesses out;
+  static_assert(Speculation::kMost <= std::tuple_size_v<decltype(out.odds)>);
+  out.seconds_each = seconds_each;
   for (int grade : std::span(grades).first(std::min(grades.size(), static_cast<size_t>(most)))) {
-    out.push_back(all.of(grade));
+    out.odds[static_cast<size_t>(out.count++)] = all.of(grade);
   }
   return out;
 }
@@ -46,8 +55,8 @@ int Engine::State::most_guesses(const Task& task) const {
 /** Chooses what the next step checks behind the last token of each task that answers. */
 void Engine::State::guess() {
   if (options.speculation.length == 0) return;
-  std::vector<Task*> answering;
-  std::vector<Guesses> guesses;
+  answering.clear();
+  offered.clear();
   bool prompts = false;
   for (const auto& task : running) {
     task->guessing.fed.clear();
@@ -56,11 +65,11 @@ void Engine::State::guess() {
       continue;
     }
     answering.push_back(task.get());
-    guesses.push_back(task->answer_size() > 0 ? guesses_of(*task) : Guesses{});
+    offered.push_back(task->answer_size() > 0 ? guesses_of(*task) : Guesses{});
   }
   int spare = options.batch_tokens - static_cast<int>(answering.size());
   if (prompts) spare /= 2;
-  const std::vector<int> lengths = guess_lengths(guesses, spare, prompts);
+  const std::span<const int> lengths = guess_lengths(spare, prompts);
   for (size_t i = 0; i < answering.size(); ++i) take_guesses(*answering[i], lengths[i]);
 }
 
@@ -70,31 +79,26 @@ Guesses Engine::State::guesses_of(Task& task) {
   const int most = may_lose ? most_guesses(task) : 0;
   g.lookup.extend(task.tokens);
   const PromptLookup::Match match = g.lookup.find();
-  g.looked_up = {};
-  g.looked_up.tokens = g.lookup.continuation(match, Speculation::kMost + 1);
+  g.looked_up.clear();
+  g.lookup.add_continuation(match, Speculation::kMost + 1, g.looked_up.tokens);
+  g.looked_up.grades.reserve(g.looked_up.tokens.size());
   for (int i = 0; i < static_cast<int>(g.looked_up.tokens.size()); ++i) {
     g.looked_up.grades.push_back(GuessOdds::lookup_grade(match.length + i));
   }
-  g.drafted = {};
+  g.drafted.clear();
   if (options.speculation.drafter && g.state.defined()) {
     for (int i = 0; i < kMostDrafts; ++i) g.drafted.grades.push_back(GuessOdds::drafter_grade(i));
     const double looked_up = match.length > 0 ? g.odds.of(g.looked_up.grades[0]) : 0;
-    if (g.odds.of(g.drafted.grades[0]) > looked_up) return {g.drafted.odds(g.odds, most), draft_seconds};
+    if (g.odds.of(g.drafted.grades[0]) > looked_up) return g.drafted.odds(g.odds, most, draft_seconds);
     g.drafted.grades.clear();
   }
-  return {g.looked_up.odds(g.odds, most), 0};
+  return g.looked_up.odds(g.odds, most, 0);
 }
 
-std::vector<int> Engine::State::guess_lengths(std::span<const Guesses> guesses, int spare, bool prompts) const {
-  if (options.speculation.length == Speculation::kAuto) {
-    return prompts ? likely_lengths(guesses, spare) : draft_lengths(guesses, step_cost, spare);
-  }
-  std::vector<int> lengths;
-  for (const Guesses& each : guesses) {
-    lengths.push_back(std::min({options.speculation.length, static_cast<int>(each.odds.size()), spare}));
-    spare -= lengths.back();
-  }
-  return lengths;
+std::span<const int> Engine::State::guess_lengths(int spare, bool prompts) {
+  const int length = options.speculation.length;
+  if (length != Speculation::kAuto) return draft_lengths.fixed(offered, length, spare);
+  return prompts ? draft_lengths.likely(offered, spare) : draft_lengths.fastest(offered, step_cost, spare);
 }
 
 void Engine::State::take_guesses(Task& task, int count) {

@@ -16,7 +16,10 @@ struct Guess {
   std::vector<int32_t> tokens;
   std::vector<int> grades;  // of GuessOdds
 
-  std::vector<double> odds(const GuessOdds& all, int most) const;
+  /** No tokens; their memory stays. */
+  void clear();
+  /** Of the first `most` of them. */
+  Guesses odds(const GuessOdds& all, int most, double seconds_each) const;
   void check(int32_t token, GuessOdds& all);
 
  private:

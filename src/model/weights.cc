@@ -92,8 +92,9 @@ RowSource::RowSource(std::shared_ptr<const ModelFile> file, const TensorRecord& 
     : file_(std::move(file)), record_(record) {}
 
 void RowSource::fetch(std::span<const int32_t> ids) const {
-  if (ids.size() < 2) return;  // the one is read at once
-  std::vector<int32_t> each(ids.begin(), ids.end());
+  if (ids.size() < 2) return;                     // the one is read at once
+  static thread_local std::vector<int32_t> each;  // kept: a step asks the heap for nothing
+  each.assign(ids.begin(), ids.end());
   std::ranges::sort(each);
   each.erase(std::unique(each.begin(), each.end()), each.end());
   for (const int32_t id : each) file_->will_read_rows(record_, id, 1);

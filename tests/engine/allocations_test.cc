@@ -10,25 +10,30 @@ namespace gemma::testing_engine {
 namespace {
 
 constexpr int kSteps = 50;
-constexpr int64_t kMost = 10;  // in all of them: pages, of which lists double, and pools, which grow by half
+constexpr int64_t kMost = 10;             // in all of them: pages, of which lists double, and pools, which grow by half
+constexpr int64_t kMostWithGuesses = 30;  // also lists and buffers that grow to the longest guess so far
 
 class Allocations : public testing::TestWithParam<const char*> {};
 
-int64_t allocations_of(const std::shared_ptr<const Model>& model, const Sampling& sampling) {
-  EngineOptions options;
+int64_t allocations_of(const std::shared_ptr<const Model>& model, const Sampling& sampling, EngineOptions options,
+                       int sequences = 1) {
   options.context = 200;
-  options.speculation.length = 0;
   Engine engine(model, nullptr, ops_with(2), options);
   int tokens = 0;
-  Request request;
-  request.prompt = {2, 17, 33, 40};
-  request.max_tokens = 150;
-  request.sampling = sampling;
-  request.loop_stop = false;
-  EXPECT_NE(engine.submit(std::move(request), [&](const Event& e) { tokens += e.token >= 0; }), 0);
-  while (tokens < 40) EXPECT_TRUE(engine.step());  // buffers and lists have their sizes
+  for (int i = 0; i < sequences; ++i) {
+    Request request;
+    request.prompt = {2, 17, 33, 40 + i};
+    request.max_tokens = 150;
+    request.sampling = sampling;
+    request.loop_stop = false;
+    EXPECT_NE(engine.submit(std::move(request), [&](const Event& e) { tokens += e.token >= 0; }), 0);
+  }
+  while (tokens < 40 * sequences && engine.step()) {
+  }  // buffers and lists have their sizes
   const int64_t before = heap_allocations();
-  for (const int start = tokens; tokens < start + kSteps;) EXPECT_TRUE(engine.step());
+  int steps = 0;
+  while (steps < kSteps && engine.step()) ++steps;
+  EXPECT_GE(steps, 15) << "an answer of " << tokens << " tokens";
   return heap_allocations() - before;
 }
 
@@ -40,9 +45,30 @@ TEST_P(Allocations, OfAStepAreNone) {
   few.top_k = 20;
   few.top_p = nucleus.top_p = 0.9f;
   nucleus.top_k = 0;
-  EXPECT_LE(allocations_of(model, greedy), kMost);
-  EXPECT_LE(allocations_of(model, few), kMost);
-  EXPECT_LE(allocations_of(model, nucleus), kMost);
+  EngineOptions plain;
+  plain.speculation.length = 0;
+  EXPECT_LE(allocations_of(model, greedy, plain), kMost);
+  EXPECT_LE(allocations_of(model, few, plain), kMost);
+  EXPECT_LE(allocations_of(model, nucleus, plain), kMost);
+  EXPECT_LE(allocations_of(model, few, plain, 3), 3 * kMost);
+}
+
+TEST_P(Allocations, OfAStepWithCodedKeysAndValuesAreNone) {
+  EngineOptions options;
+  options.speculation.length = 0;
+  for (const KvType type : {KvType::kv8, KvType::tq4, KvType::tq3}) {
+    options.kv.types = {{type, type}, {type, type}};
+    EXPECT_LE(allocations_of(tiny_model(GetParam()), {}, options), kMost);
+  }
+}
+
+TEST_P(Allocations, OfAStepWithGuessesAreFew) {
+  Sampling greedy;
+  greedy.temperature = 0;
+  for (const Sampling& sampling : {Sampling(), greedy}) {
+    EXPECT_LE(allocations_of(tiny_model(GetParam()), sampling, {}), kMostWithGuesses);
+    EXPECT_LE(allocations_of(tiny_model(GetParam()), sampling, {}, 3), 3 * kMostWithGuesses);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Engine, Allocations, testing::Values("e_text", "dense_text", "moe_text", "gemma3_text"),

@@ -133,6 +133,8 @@ class PairTile {
   }
 
  public:
+  using Block = WeightBlock<V, type>;
+
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 6
     for (int r = 0; r < kPairs; ++r) sums_[r][0] = sums_[r][1] = vdupq_n_f32(0);
