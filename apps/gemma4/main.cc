@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/interrupted.h"
 #include "base/limits.h"
 #include "gemma4/command.h"
@@ -112,6 +113,7 @@ void set_exit_status(int status) { exit_status = status; }
 }  // namespace gemma::app
 
 int main(int argc, char** argv) {
+  gemma::share_heap();
   gemma::app::make_usual_surroundings();
   CLI::App app{"Gemma 4 and Gemma 3 models on your own machine", "gemma4"};
   app.require_subcommand(1);

@@ -5,6 +5,8 @@
 
 namespace gemma {
 
+void share_heap() { mallopt(M_ARENA_MAX, 1); }
+
 void trim_heap() { malloc_trim(0); }
 
 }  // namespace gemma
