@@ -64,7 +64,7 @@ class Trial {
     model_ = tiny_model(name, blocks);
     choose_cache(dice_, options_);
     options_.media_overlay = blocks && dice_.one_in(3);
-    main_ = make_truth(dice_.between(20, 90), blocks);
+    main_ = make_truth(dice_.between(20, 140), blocks);
     for (int i = 0; i < 3; ++i) others_.push_back(make_truth(dice_.between(1, 60), blocks && dice_.one_in(2)));
   }
 
@@ -112,7 +112,7 @@ class Trial {
   }
 
   int next_rows(const KvCache& cache, SeqId id, const Truth& truth) {
-    return chunk_rows(truth, cache.length(id), dice_.one_in(3) ? 1 : dice_.between(1, 40));
+    return chunk_rows(truth, cache.length(id), dice_.one_in(3) ? 1 : dice_.between(1, dice_.one_in(4) ? 140 : 40));
   }
 
   /** Something that must leave what `id` holds a beginning of the main text. */

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tiny_models.h"
 
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "base/thread_pool.h"
+#include "convert/convert.h"
 #include "file/model_file.h"
 
 namespace gemma::testing_engine {
@@ -32,7 +38,7 @@ ThreadPool& threads_of(int threads) { return backend_with(threads).pool; }
 
 std::vector<std::string> all_models() {
   std::vector<std::string> names(kModels.begin(), kModels.end());
-  names.insert(names.end(), {"e_text/hub_style", "unified_text/hub_style"});
+  names.insert(names.end(), {"e_text/hub_style", "unified_text/hub_style", "e_text@q4_0", "moe_text@q8_0"});
   if (const char* path = std::getenv("GEMMA4_TEST_MODEL")) names.emplace_back(path);
   return names;
 }
@@ -43,9 +49,25 @@ std::string test_name(const std::string& model) {
   return name;
 }
 
+namespace {
+
+/** A golden checkpoint in the type that stands behind "@". */
+std::shared_ptr<const Model> converted(const std::string& name) {
+  const size_t at = name.find('@');
+  const ModelFile source = ModelFile::open(std::string(GEMMA4_GOLDEN) + "/" + name.substr(0, at));
+  const std::string path = fmt::format("{}gemma-{}-{}.gguf", testing::TempDir(), test_name(name), getpid());
+  Conversion::to_gguf(source, *file_type_named(name.substr(at + 1))).run(path, {});
+  std::shared_ptr<const Model> model = Model::load(path, ops_with(1), {});
+  std::filesystem::remove(path);  // it stays open
+  return model;
+}
+
+}  // namespace
+
 std::shared_ptr<const Model> tiny_model(const std::string& name, bool blocks) {
   static std::map<std::string, std::shared_ptr<const Model>> models;
   std::shared_ptr<const Model>& model = models[name];
+  if (!model && name.find('@') != std::string::npos) model = converted(name);
   if (!model) {
     const std::string path = name.starts_with('/') ? name : std::string(GEMMA4_GOLDEN) + "/" + name;
     const bool whole = std::find(kModels.begin(), kModels.end(), name) != kModels.end();  // its weights are f32

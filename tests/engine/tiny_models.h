@@ -16,7 +16,8 @@ namespace gemma::testing_engine {
 
 /** The cases with greedy ids. */
 inline constexpr std::array<const char*, 5> kModels{"e_text", "dense_text", "moe_text", "gemma3_text", "unified_text"};
-/** These, two of bf16 weights as they are, and the model that GEMMA4_TEST_MODEL of the environment names, if any. */
+/** These, two of bf16 weights as they are, two that are quantized ("NAME@TYPE"), and the model that GEMMA4_TEST_MODEL
+ *  of the environment names, if any. */
 std::vector<std::string> all_models();
 /** A name as test programs allow it. */
 std::string test_name(const std::string& model);
