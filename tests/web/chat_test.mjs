@@ -195,6 +195,66 @@ test('an answer goes on while another conversation is looked at', async (t) => {
   await until(async () => (await lastAnswer(page)).match(/A sentence comes\./g)?.length === 30, 'all of it');
 });
 
+test('what has come of an answer outlives a reload, and so does a text that is not sent yet', async (t) => {
+  const { page } = await openPage(t);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await until(async () => /(word ){120}/.test(await answers(page).innerText()), 'more than two seconds of it');
+  await page.fill('#message-box', 'Not sent yet');
+  await page.reload();
+  await page.getByText('This answer is not finished.').waitFor();
+  assert.match(await lastAnswer(page), /^(word ){40}/);
+  assert.equal(await page.locator('#message-box').inputValue(), 'Not sent yet');
+  await page.keyboard.press('Enter');
+  await settled(page);
+  assert.equal(await lastAnswer(page), 'You said: Not sent yet');
+});
+
+/** Another window with the conversation that `page` shows. */
+async function otherWindow(page) {
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await answers(other).first().waitFor();
+  return other;
+}
+
+test('two windows may ask in one conversation at once: nothing is lost', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'Hello');
+  const other = await otherWindow(page);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await until(async () => (await answers(other).count()) === 2, 'the question, in the other window');
+  await other.fill('#message-box', 'steady');
+  await other.keyboard.press('Enter');
+  await settled(other);
+  await page.keyboard.press('Escape');
+  await settled(page);
+  for (const each of [page, other]) {
+    await until(async () => (await answers(each).count()) === 3, 'all answers');
+    await each.reload();
+    await until(async () => (await answers(each).count()) === 3, 'all answers after a reload');
+    assert.match(await answers(each).nth(1).innerText(), /word word[^]*You stopped the answer here/);
+    assert.equal((await lastAnswer(each)).match(/A sentence comes\./g).length, 30);
+  }
+});
+
+test('a conversation that is deleted is gone in other windows, and while it is being answered', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'Hello');
+  const other = await otherWindow(page);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await page.locator('.send[aria-label^="Stop"]').waitFor();
+  await page.getByRole('link', { name: 'Hello' }).hover();
+  await page.getByRole('button', { name: 'Delete Hello' }).click();
+  for (const each of [page, other]) await each.locator('.empty').waitFor();
+  await other.getByText('deleted in another window').waitFor();
+  await page.waitForTimeout(500); // for an answer's end to write what it should not
+  await page.reload();
+  await page.getByText('No conversations yet').waitFor();
+});
+
 test('export and import: all of it comes back, damaged files are refused', async (t) => {
   const { page } = await openPage(t);
   await page.setInputFiles('input[type=file]:not([capture])', {
@@ -282,8 +342,13 @@ test('a server that is not there', async (t) => {
 test('a key is asked for, kept, and sent', async (t) => {
   const { page } = await openPage(t, { server: { key: 'sesame' } });
   await page.getByRole('button', { name: 'Enter a key' }).click();
+  await until(() => page.evaluate(() => document.activeElement.type === 'password'), 'the focus, where the key goes');
+  await page.keyboard.type('poppy');
+  await page.keyboard.press('Tab');
+  await page.locator('dialog [role=alert]', { hasText: 'a key is needed' }).waitFor();
   await page.getByLabel('Key, where').fill('sesame');
   await page.keyboard.press('Tab');
+  await page.locator('dialog [role=alert]').waitFor({ state: 'detached' });
   await page.keyboard.press('Escape');
   await until(async () => (await page.locator('.empty').innerText()).includes('gemma-4-E2B-it'), 'the model');
   await page.reload();

@@ -72,6 +72,20 @@ test('a picture alone is a question; its detail can be set; it is there after a 
   assert.equal(mock.requests[1].messages[0].content[0].type, 'image_url');
 });
 
+test('a window that opens meanwhile does not sweep out what is attached and not sent yet', async (t) => {
+  const { page, context, mock } = await openPage(t);
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await chips(page).waitFor();
+  const other = await context.newPage();
+  await other.goto(mock.url);
+  await other.locator('#message-box').waitFor();
+  await other.waitForTimeout(500); // it sweeps
+  await ask(page, 'What is this?');
+  await page.reload();
+  const width = () => page.locator('.picture img').evaluate((it) => it.naturalWidth);
+  await until(async () => (await width().catch(() => 0)) === 800, 'the whole picture');
+});
+
 test('the camera takes a picture', async (t) => {
   const { page, mock } = await openPage(t);
   await page.getByRole('button', { name: 'Take a picture' }).click();

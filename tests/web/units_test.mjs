@@ -92,6 +92,16 @@ test('the tree: versions, choices, rings', () => {
     tree.siblingsOf(chat, chat.messages.a2).map((each) => each.id),
     ['a1', 'a2'],
   );
+  // Another window has begun a3, and has all of a2, which has only begun here; q2 it does not know.
+  const { q2, ...earlier } = chat.messages;
+  const begun = (id, more) => ({ ...chat.messages.a2, id, ...more });
+  const said = { ...earlier, a2: begun('a2', { finish: 'stop', text: '' }), a3: begun('a3') };
+  const theirs = { ...chat, chosen: {}, messages: said };
+  const both = tree.merged(theirs, chat);
+  assert.deepEqual(Object.keys(both.messages).sort(), ['a1', 'a2', 'a3', 'q1', 'q2']);
+  assert.equal(both.messages.a2.finish, 'stop');
+  assert.equal(both.messages.q2, q2);
+  assert.deepEqual(both.chosen, chat.chosen);
   const pruned = tree.without(chat, 'a1');
   assert.deepEqual(Object.keys(pruned.messages).sort(), ['a2', 'q1']);
   assert.deepEqual(

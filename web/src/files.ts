@@ -10,6 +10,14 @@ export async function keepFile(id: string, blob: Blob): Promise<void> {
   await writeFile(id, blob);
 }
 
+/** Writes them once more: a window that was opened since then has swept out what no conversation named yet. */
+export async function keepAgain(ids: string[]): Promise<void> {
+  for (const id of ids) {
+    const blob = await fileOf(id);
+    if (blob) await writeFile(id, blob);
+  }
+}
+
 export async function fileOf(id: string): Promise<Blob | undefined> {
   const known = blobs.get(id) ?? (await readFile(id));
   if (known) blobs.set(id, known);

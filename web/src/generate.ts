@@ -2,9 +2,10 @@
 // Asking, and taking the answer down as it comes. An answer goes on when another conversation is looked at.
 import { complete, withCalls, type Piece, type Usage } from './api';
 import { announceEnd, announceText } from './announce';
+import { keepAgain } from './files';
 import { options } from './options';
 import { requestOf } from './request';
-import { chat, chatAtHand, chatWith, currentId, model, running, save, show } from './state';
+import { chat, chatAtHand, chatWith, currentId, keepUnfinished, model, running, save, show } from './state';
 import { newId, pathTo, withChange, withMessage } from './tree';
 import type { Attachment, Message, Stats, ToolResult } from './types';
 
@@ -12,12 +13,15 @@ import type { Attachment, Message, Stats, ToolResult } from './types';
  *  may be the one that writes the answer, alone. Long ones take longer. */
 const DRAW_MS = 40;
 const DRAW_MS_FOR_1000 = 1;
+/** How often it is written down. */
+const KEEP_MS = 2000;
 
 export function send(text: string, attachments: Attachment[]): void {
   const it = chatAtHand(text, attachments[0]);
   const parent = lastOf(it.id);
   const message: Message = { id: newId(), parent, role: 'user', text, at: Date.now() };
   if (attachments.length > 0) message.attachments = attachments;
+  void keepAgain(attachments.map(({ id }) => id)).catch(() => {}); // they are in memory yet
   show(withMessage(it, message));
   void answer(it.id, message.id);
 }
@@ -74,6 +78,7 @@ class Answer {
   private thoughtEnd = 0;
   private usage: Usage | undefined;
   private pieces = 0;
+  private kept = performance.now();
 
   constructor(
     private chatId: string,
@@ -114,6 +119,10 @@ class Answer {
     if (message.thought) message.thoughtMs = (this.thoughtEnd || this.latest) - this.first;
     const it = chatWith(this.chatId);
     if (it) show(withChange(it, message.id, message));
+    if (performance.now() - this.kept > KEEP_MS) {
+      this.kept = performance.now();
+      void keepUnfinished(this.chatId);
+    }
     if (options.value.announce && currentId.value === this.chatId) announceText(message);
   }
 

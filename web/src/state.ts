@@ -5,7 +5,7 @@ import { ServerError, fetchModels } from './api';
 import { options, setOptions } from './options';
 import { readChat, readSummaries, removeAll, removeChat, writeChat } from './storage';
 import { complain, toast } from './toasts';
-import { newChat, pathOf, titleOf, withChoice } from './tree';
+import { merged, newChat, pathOf, titleOf, withChoice } from './tree';
 import type { Attachment, Chat, Kind, Model, Summary } from './types';
 
 export const models = signal<Model[]>([]);
@@ -40,12 +40,23 @@ export const contextUsed = computed(() => {
 /** The system prompt of a conversation that has not begun yet. */
 export const draftSystem = signal<string | undefined>(undefined);
 /** What is being written, text and files, by conversation. */
-export const drafts = signal<Map<string, Draft>>(new Map());
+const DRAFTS = 'gemma4.drafts';
+export const drafts = signal<Map<string, Draft>>(storedDrafts());
 export interface Draft {
   text: string;
   attachments: Attachment[];
 }
 export const draft = computed<Draft>(() => drafts.value.get(currentId.value) ?? { text: '', attachments: [] });
+
+/** Texts outlive a reload of their window. */
+function storedDrafts(): Map<string, Draft> {
+  const texts = JSON.parse(sessionStorage.getItem(DRAFTS) ?? '[]') as [string, string][];
+  return new Map(texts.map(([id, text]) => [id, { text, attachments: [] }]));
+}
+addEventListener('pagehide', () => {
+  const texts = [...drafts.value].map(([id, { text }]) => [id, text]).filter(([, text]) => text);
+  sessionStorage.setItem(DRAFTS, JSON.stringify(texts));
+});
 
 export type Panel = '' | 'settings' | 'camera' | 'shortcuts';
 export const panel = signal<Panel>('');
@@ -77,22 +88,51 @@ channel.onmessage = ({ data }: MessageEvent<string>) => void follow(data);
 
 async function follow(id: string): Promise<void> {
   await refresh();
-  if (!chats.value.has(id) || running.value.has(id)) return;
-  const written = await readChat(id).catch(() => undefined);
-  if (written) show(written);
+  for (const each of id ? [id] : chats.value.keys()) await followOne(each).catch(() => {}); // it stays as it is here
+}
+
+async function followOne(id: string): Promise<void> {
+  if (!chats.value.has(id)) return;
+  const written = await readChat(id);
+  if (!written) {
+    if (currentId.value === id) toast('This conversation was deleted in another window.');
+    forget(id);
+  } else if (!running.value.has(id)) {
+    show(written);
+  }
+}
+
+/** Whatever is being written to it ends, and is not kept. */
+function forget(id: string): void {
+  running.value.get(id)?.abort();
+  const left = new Map(chats.value);
+  left.delete(id);
+  batch(() => {
+    chats.value = left;
+    summaries.value = summaries.value.filter((each) => each.id !== id);
+    if (currentId.value === id) goTo('');
+  });
 }
 
 export async function save(id: string): Promise<void> {
   const it = chats.value.get(id);
   if (!it) return;
   try {
-    await writeChat(it);
+    const kept = await writeChat(it);
+    const now = chats.value.get(id);
+    if (now && Object.keys(kept.messages).length > Object.keys(it.messages).length) show(merged(kept, now));
   } catch (error) {
     complain('This conversation is not kept', error);
   }
   const { title, changed } = it;
   summaries.value = [{ id, title, changed }, ...summaries.value.filter((each) => each.id !== id)];
   channel.postMessage(id);
+}
+
+/** What has come of an answer that goes on, for the case that the page goes first. `save` says what goes wrong. */
+export async function keepUnfinished(id: string): Promise<void> {
+  const it = chats.value.get(id);
+  if (it) await writeChat(it).catch(() => {});
 }
 
 export async function refresh(): Promise<void> {
@@ -160,15 +200,8 @@ export async function rename(id: string, title: string): Promise<void> {
 export async function remove(id: string): Promise<void> {
   const it = chats.value.get(id) ?? (await readChat(id));
   if (!it) return;
-  running.value.get(id)?.abort();
+  forget(id); // first, so that an answer's end does not write it anew
   await removeChat(it);
-  const left = new Map(chats.value);
-  left.delete(id);
-  batch(() => {
-    chats.value = left;
-    summaries.value = summaries.value.filter((each) => each.id !== id);
-    if (currentId.value === id) goTo('');
-  });
   channel.postMessage(id);
   toast(`“${it.title}” is deleted.`, {
     label: 'Undo',
@@ -180,13 +213,9 @@ export async function remove(id: string): Promise<void> {
 }
 
 export async function removeEverything(): Promise<void> {
-  running.value.forEach((each) => each.abort());
+  [...chats.value.keys()].forEach(forget);
+  summaries.value = [];
   await removeAll();
-  batch(() => {
-    chats.value = new Map();
-    summaries.value = [];
-    goTo('');
-  });
   channel.postMessage('');
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conversations and files in the browser's own database. Nothing of them is kept by the server.
+import { merged } from './tree';
 import type { Chat, Summary } from './types';
 
 const NAME = 'gemma4';
@@ -44,8 +45,18 @@ export async function readSummaries(): Promise<Summary[]> {
   return chats.map(({ id, title, changed }) => ({ id, title, changed })).sort((a, b) => b.changed - a.changed);
 }
 
-export async function writeChat(chat: Chat): Promise<void> {
-  await ask('chats', 'readwrite', (store) => store.put(chat));
+/** Returns what is kept now: with the messages that other windows have written to the same conversation meanwhile. */
+export async function writeChat(chat: Chat): Promise<Chat> {
+  let kept = chat;
+  await ask('chats', 'readwrite', (store) => {
+    const found = store.get(chat.id) as IDBRequest<Chat | undefined>;
+    found.onsuccess = () => {
+      if (found.result) kept = merged(found.result, chat);
+      store.put(kept);
+    };
+    return found;
+  });
+  return kept;
 }
 
 export async function removeChat(chat: Chat): Promise<void> {

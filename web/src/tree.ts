@@ -64,6 +64,23 @@ export function withChange(chat: Chat, id: string, change: Partial<Message>): Ch
   return { ...chat, changed: Date.now(), messages: { ...chat.messages, [id]: { ...old, ...change } } };
 }
 
+/** All that two windows have of a conversation, shown as `ours` is. A message changes only while it is written: the
+ *  copy that has ended, or the longer one, is the newer. */
+export function merged(theirs: Chat, ours: Chat): Chat {
+  const messages = { ...theirs.messages, ...ours.messages };
+  for (const their of Object.values(theirs.messages)) {
+    const our = messages[their.id]!;
+    if ((hasEnded(their) && !hasEnded(our)) || their.text.length > our.text.length) messages[their.id] = their;
+  }
+  const changed = Math.max(theirs.changed, ours.changed);
+  return { ...ours, changed, messages, chosen: { ...theirs.chosen, ...ours.chosen } };
+}
+
+/** Of an answer: it is not being written, and nothing has cut it off. */
+export function hasEnded(message: Message): boolean {
+  return !!message.finish || !!message.error;
+}
+
 /** Shows the message with this id instead of the one beside it. */
 export function withChoice(chat: Chat, id: string): Chat {
   const message = chat.messages[id];

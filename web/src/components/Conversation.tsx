@@ -13,14 +13,14 @@ export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
-  const top = useRef(0); // where it was last seen
+  const seen = useRef({ top: 0, height: 0 });
   const [away, setAway] = useState(false);
   const messages = path.value;
   const toEnd = () => {
     const it = scroller.current!;
     pinned.current = true;
     it.scrollTo({ top: it.scrollHeight });
-    top.current = it.scrollTop;
+    seen.current = { top: it.scrollTop, height: it.scrollHeight };
   };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
   // Pictures and formulas get their height after the text has been drawn, and a message box that grows takes height
@@ -31,12 +31,13 @@ export function Conversation() {
     observer.observe(scroller.current!);
     return () => observer.disconnect();
   }, []);
-  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up.
+  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up; where
+  // the height is another one, it is the browser that has moved what it shows.
   const onScroll = () => {
-    const it = scroller.current!;
-    const left = it.scrollHeight - it.scrollTop - it.clientHeight;
-    const up = it.scrollTop < top.current;
-    top.current = it.scrollTop;
+    const { scrollTop: top, scrollHeight: height, clientHeight } = scroller.current!;
+    const left = height - top - clientHeight;
+    const up = top < seen.current.top && height === seen.current.height;
+    seen.current = { top, height };
     pinned.current = left < (up ? 1 : NEAR) || (pinned.current && !up);
     setAway(!pinned.current);
   };

@@ -6,7 +6,7 @@ import { marksOf, onlyMarks } from '../boxes';
 import { count, duration, tokensPerSecond } from '../format';
 import { again } from '../generate';
 import { chat, choose, editing, isRunning } from '../state';
-import { siblingsOf } from '../tree';
+import { hasEnded, siblingsOf } from '../tree';
 import type { Attachment, Message, Stats } from '../types';
 import { Editor } from './Editor';
 import { Icon, IconButton } from './Icon';
@@ -80,6 +80,7 @@ function Answer({ message, pictures, live, last }: Props) {
       <Said message={message} pictures={pictures} />
       {message.calls && <ToolCalls key={message.id} message={message} open={last && !live} />}
       {message.finish === 'length' && <p class="note">The answer ends here: it has reached the limit of tokens.</p>}
+      {!live && !hasEnded(message) && <p class="note">This answer is not finished.</p>}
       {message.finish === 'stopped' && <p class="note">You stopped the answer here.</p>}
       {message.error && (
         <p class="failure" role="alert">

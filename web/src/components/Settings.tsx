@@ -2,7 +2,7 @@
 // What can be set: for this conversation, for all of them, and what becomes of them.
 import { useState } from 'preact/hooks';
 import { options, serverKey, setOptions } from '../options';
-import { chat, connect, draftSystem, panel, removeEverything, setSystem } from '../state';
+import { chat, connect, draftSystem, keyWanted, panel, removeEverything, serverTrouble, setSystem } from '../state';
 import { complain, toast } from '../toasts';
 import { exportAll, exportMarkdown, importFile } from '../transfer';
 import type { Budget, Options, Theme } from '../types';
@@ -185,6 +185,7 @@ function Appearance() {
 }
 
 function Access() {
+  const wanted = keyWanted.value;
   return (
     <Section title="Server">
       <label class="field">
@@ -192,9 +193,16 @@ function Access() {
         <input
           type="password"
           autocomplete="off"
+          autofocus={wanted}
+          aria-invalid={wanted}
           value={serverKey.value}
           onChange={(event) => ((serverKey.value = event.currentTarget.value.trim()), void connect())}
         />
+        {wanted && (
+          <span class="field-note" role="alert">
+            {serverTrouble.value}
+          </span>
+        )}
       </label>
     </Section>
   );
