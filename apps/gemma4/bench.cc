@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/peak_watch.h"
 #include "convert/file_type.h"
 #include "convert/model_shapes.h"
 #include "cpu/cpu_ops.h"
@@ -76,6 +77,7 @@ BenchResult measure(const BenchOptions& o) {
   if (!o.no_roofs) result.roofs = cpu::measure_roofs(pool);
   if (!o.no_roofs && o.random_size.empty()) result.copy_speed = copy_speed(o, pool);
   forget_peak_memory();
+  PeakWatch watch;
   const BenchModel model = load_bench_model(o, *ops);
   result.name = model.file->name();
   result.file_bytes = model.file->total_bytes();
@@ -84,6 +86,7 @@ BenchResult measure(const BenchOptions& o) {
   {
     Bencher bencher(model, o, *ops, pool);
     bencher.run();  // pools grow, pages are touched
+    result.at_peak = watch.stop();
     for (int i = 0; i < o.repeat; ++i) result.runs.push_back(bencher.run());
     result.memory = process_memory();
     result.cache_bytes = bencher.engine().cache().bytes_allocated();
@@ -91,7 +94,7 @@ BenchResult measure(const BenchOptions& o) {
   if (o.per_op) measure_ops(model, *ops, pool, result);
   const KvOptions kv = bench_kv_options(o);
   result.prefill = prefill_work(*model.model, kv, o.prompt, o.depth);
-  result.decode = decode_work(*model.model, kv, o.batch, o.depth + o.prompt + o.gen / 2);
+  result.decode = decode_work(*model.model, kv, o.batch, result.rows_per_step(), o.depth + o.prompt + o.gen / 2);
   return result;
 }
 

@@ -40,7 +40,8 @@ struct BenchModel {
   double load_seconds = 0;
   int64_t load_bytes = 0;  // of weights
 };
-/** Fails when there is no such model, or when its weights do not fit the memory, before anything is read of them. */
+/** Fails when there is no such model, or when its weights, or they and the cache, do not fit the memory, before any are
+ *  read or made. */
 void check_bench_model(const BenchOptions& options, Ops& ops);
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops);
 /** Bytes a second that all threads copy from the file of the model in the page cache into memory new to the process. As
@@ -55,6 +56,7 @@ KvOptions bench_kv_options(const BenchOptions& options);
 struct BenchRun {
   double prefill_seconds = 0, decode_seconds = 0;
   int64_t prompt_tokens = 0, gen_tokens = 0;  // of all sequences together
+  int64_t steps = 0;                          // in which they answered; with guesses of several tokens each
   int64_t drafted = 0, accepted = 0;          // guesses while they answered
   double draft_seconds = 0;                   // a drafter's, of decode_seconds
 };
@@ -83,8 +85,9 @@ struct BenchWork {
   double bytes() const { return weight_bytes + row_bytes + cache_bytes; }
   double ops() const { return int4_ops + int8_ops + bf16_ops + f32_ops; }
 };
-/** One step of `batch` sequences that hold `held` tokens each. */
-BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, int held);
+/** One step of `batch` sequences that hold `held` tokens each; `rows`: the last token of each and, on the average, its
+ *  guesses. What a drafter does is not counted. */
+BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, double rows, int held);
 /** The prompt of one sequence that holds `held` tokens already. */
 BenchWork prefill_work(const Model& model, const KvOptions& kv, int rows, int held);
 /** The least seconds that the work takes by these roofs: reading and calculating go on at once. */
@@ -104,7 +107,8 @@ struct BenchResult {
   std::vector<BenchRun> runs;
   BenchWork prefill, decode;  // of the prompt of one sequence, of one step of all
   cpu::Roofs roofs;           // with --no-roofs none
-  ProcessMemory memory;       // at the end
+  ProcessMemory memory;       // at the end; its peak is of both together
+  ProcessMemory at_peak;      // of loading and the first run: own and file when both together were most
   int64_t cache_bytes = 0;    // pools of keys and values
   // With --per-op: one more run, call by call.
   BenchRun timed_run;
@@ -113,9 +117,11 @@ struct BenchResult {
   Spread prefill_rate() const;  // tokens per second
   Spread decode_rate() const;
   double prefill_seconds() const;  // of the prompt of one sequence, at the median rate
-  double step_seconds() const;
+  double step_seconds() const;     // the median
+  double tokens_per_step() const;  // of all sequences
+  double rows_per_step() const;    // of one: its last token and guesses
   double load_speed() const { return static_cast<double>(load_bytes) / load_seconds; }
-  BenchRun guesses() const;  // sums of all runs
+  BenchRun sums() const;  // of all runs
 };
 
 std::string to_text(const BenchResult& result);

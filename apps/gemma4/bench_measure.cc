@@ -71,12 +71,20 @@ int64_t bytes_beside_weights(const Config& config, const BenchOptions& o, const 
   return activation_bytes(config, e) + o.batch * KvCache::bytes_for(config, e.kv, e.context, kBenchBatchTokens);
 }
 
+std::string cache_words(const BenchOptions& o, const EngineOptions& e) {
+  return fmt::format("{} times {} tokens", o.batch, e.context);
+}
+
 }  // namespace
 
 void check_bench_model(const BenchOptions& options, Ops& ops) {
   const std::shared_ptr<const ModelFile> file = open_file(options);
-  require_memory(file->name(), "weights",
-                 Weights::bytes_for(file, Config::from(*file), ops, weight_options(options.machine, 0)));
+  const Config config = Config::from(*file);
+  const EngineOptions engine = engine_options(options, nullptr);
+  const int64_t beside = bytes_beside_weights(config, options, engine);
+  const int64_t weights = Weights::bytes_for(file, config, ops, weight_options(options.machine, beside));
+  require_memory(file->name(), "weights", weights);
+  require_memory(file->name(), fmt::format("weights and {}", cache_words(options, engine)), weights + beside);
 }
 
 BenchModel load_bench_model(const BenchOptions& options, Ops& ops) {
@@ -138,8 +146,7 @@ struct Bencher::State {
     EngineOptions e = engine_options(o, model.drafter);
     e.threads = &threads;
     engine.emplace(model.model, model.tokenizer, ops, e);
-    require_memory(model.file->name(), fmt::format("{} times {} tokens", o.batch, e.context),
-                   bytes_beside_weights(model.model->config, o, e));
+    require_memory(model.file->name(), cache_words(o, e), bytes_beside_weights(model.model->config, o, e));
   }
 
   /** The ids that sequence `i` has before those of a repetition. */
@@ -225,6 +232,7 @@ BenchRun Bencher::run(const std::function<void()>& between) {
   run.drafted = after.drafted_tokens - before.drafted_tokens;
   run.accepted = after.accepted_tokens - before.accepted_tokens;
   run.draft_seconds = after.draft_seconds - before.draft_seconds;
+  run.steps = after.steps - before.steps;
   for (const Answering& a : all) {
     run.gen_tokens += a.tokens;
     s.engine->cancel(a.ticket);

@@ -76,9 +76,6 @@ json::array ops_json(const std::vector<OpTime>& ops, double seconds, double step
   return list;
 }
 
-/** Steps of a run in which all sequences answered. */
-double steps_of(const BenchRun& run, const BenchOptions& o) { return static_cast<double>(run.gen_tokens) / o.batch; }
-
 json::object to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
 
 json::object phase_json(const Spread& rate, const BenchWork& work, double seconds, double tokens,
@@ -118,14 +115,16 @@ json::array runs_json(const std::vector<BenchRun>& runs) {
     list.push_back(json::object{{"prompt_tokens", run.prompt_tokens},
                                 {"prefill_seconds", run.prefill_seconds},
                                 {"gen_tokens", run.gen_tokens},
+                                {"steps", run.steps},
                                 {"decode_seconds", run.decode_seconds}});
   }
   return list;
 }
 
-std::string guess_line(const BenchRun& g) {
+std::string guess_line(const BenchRun& g, double tokens_per_step) {
   if (g.drafted == 0) return {};
-  std::string text = fmt::format("Guesses   {} checked, {} right", g.drafted, g.accepted);
+  std::string text =
+      fmt::format("Guesses   {} checked, {} right, {:.2f} tokens a step", g.drafted, g.accepted, tokens_per_step);
   if (g.draft_seconds > 0) {
     text +=
         fmt::format("; the drafter took {:.2f} ms for each, {:.0f} % of the time",
@@ -145,11 +144,23 @@ Spread spread_of(std::vector<double> values) {
 Spread BenchResult::prefill_rate() const { return rates(runs, &BenchRun::prompt_tokens, &BenchRun::prefill_seconds); }
 Spread BenchResult::decode_rate() const { return rates(runs, &BenchRun::gen_tokens, &BenchRun::decode_seconds); }
 double BenchResult::prefill_seconds() const { return options.prompt / prefill_rate().median; }
-double BenchResult::step_seconds() const { return options.batch / decode_rate().median; }
+double BenchResult::step_seconds() const { return 1 / rates(runs, &BenchRun::steps, &BenchRun::decode_seconds).median; }
 
-BenchRun BenchResult::guesses() const {
+double BenchResult::tokens_per_step() const {
+  const BenchRun sum = sums();
+  return static_cast<double>(sum.gen_tokens) / static_cast<double>(sum.steps);
+}
+
+double BenchResult::rows_per_step() const {
+  const BenchRun sum = sums();
+  return 1 + static_cast<double>(sum.drafted) / (static_cast<double>(sum.steps) * options.batch);
+}
+
+BenchRun BenchResult::sums() const {
   BenchRun sum;
   for (const BenchRun& run : runs) {
+    sum.gen_tokens += run.gen_tokens;
+    sum.steps += run.steps;
     sum.drafted += run.drafted;
     sum.accepted += run.accepted;
     sum.draft_seconds += run.draft_seconds;
@@ -160,6 +171,7 @@ BenchRun BenchResult::guesses() const {
 
 std::string to_text(const BenchResult& r) {
   const BenchOptions& o = r.options;
+  const double tokens = r.tokens_per_step();
   std::string text = fmt::format("{}: {}, {} threads, {}, cache {}\n", r.name, format_bytes(r.file_bytes),
                                  o.machine.threads, r.isa, o.kv);
   text += fmt::format("{} sequence{}, prompt {}, answer {}, {} tokens before, {} runs\n\n", o.batch,
@@ -167,21 +179,23 @@ std::string to_text(const BenchResult& r) {
   text += phase_line("Prefill", r.prefill_rate(), r.prefill, r.prefill_seconds(), r.roofs);
   text += phase_line("Decode", r.decode_rate(), r.decode, r.step_seconds(), r.roofs);
   text += fmt::format("A token   reads {} of weights and {} of the cache, {:.2f} Gop\n",
-                      format_bytes(whole((r.decode.weight_bytes + r.decode.row_bytes) / o.batch)),
-                      format_bytes(whole(r.decode.cache_bytes / o.batch)), r.decode.ops() / o.batch / kGiga);
-  text += guess_line(r.guesses());
+                      format_bytes(whole((r.decode.weight_bytes + r.decode.row_bytes) / tokens)),
+                      format_bytes(whole(r.decode.cache_bytes / tokens)), r.decode.ops() / tokens / kGiga);
+  text += guess_line(r.sums(), tokens);
   text += load_line(r);
-  text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {}\n", format_bytes(r.memory.own),
-                      format_bytes(r.cache_bytes), format_bytes(r.memory.file), format_bytes(r.memory.peak));
+  text += fmt::format("Memory    {} own ({} of it keys and values), {} of files; peak {} ({} own, {} of files)\n",
+                      format_bytes(r.memory.own), format_bytes(r.cache_bytes), format_bytes(r.memory.file),
+                      format_bytes(r.memory.peak), format_bytes(r.at_peak.own), format_bytes(r.at_peak.file));
   text += roof_lines(r.roofs);
   if (!o.per_op) return text;
   text += op_lines("Prefill", r.prefill_ops, r.timed_run.prefill_seconds, 1);
-  return text + op_lines("A step of decode", r.decode_ops, r.timed_run.decode_seconds, steps_of(r.timed_run, o));
+  return text +
+         op_lines("A step of decode", r.decode_ops, r.timed_run.decode_seconds, static_cast<double>(r.timed_run.steps));
 }
 
 json::object to_json(const BenchResult& r) {
   const BenchOptions& o = r.options;
-  const double prompt = o.prompt, batch = o.batch;
+  const double prompt = o.prompt;
   json::object out{{"model", r.name},
                    {"file_bytes", r.file_bytes},
                    {"isa", r.isa},
@@ -192,15 +206,17 @@ json::object to_json(const BenchResult& r) {
                    {"batch", o.batch},
                    {"kv", o.kv},
                    {"prefill", phase_json(r.prefill_rate(), r.prefill, r.prefill_seconds(), prompt, r.roofs)},
-                   {"decode", phase_json(r.decode_rate(), r.decode, r.step_seconds(), batch, r.roofs)},
+                   {"decode", phase_json(r.decode_rate(), r.decode, r.step_seconds(), r.tokens_per_step(), r.roofs)},
                    {"load_seconds", r.load_seconds},
                    {"load_bytes", r.load_bytes},
                    {"memory", json::object{{"own_bytes", r.memory.own},
                                            {"file_bytes", r.memory.file},
                                            {"peak_bytes", r.memory.peak},
+                                           {"peak_own_bytes", r.at_peak.own},
+                                           {"peak_file_bytes", r.at_peak.file},
                                            {"cache_bytes", r.cache_bytes}}},
                    {"runs", runs_json(r.runs)}};
-  if (const BenchRun g = r.guesses(); g.drafted > 0) {
+  if (const BenchRun g = r.sums(); g.drafted > 0) {
     out["guesses"] =
         json::object{{"drafted", g.drafted}, {"accepted", g.accepted}, {"drafter_seconds", g.draft_seconds}};
   }
@@ -211,7 +227,7 @@ json::object to_json(const BenchResult& r) {
   }
   if (o.per_op) {
     out["prefill_ops"] = ops_json(r.prefill_ops, r.timed_run.prefill_seconds, 1);
-    out["decode_ops"] = ops_json(r.decode_ops, r.timed_run.decode_seconds, steps_of(r.timed_run, o));
+    out["decode_ops"] = ops_json(r.decode_ops, r.timed_run.decode_seconds, static_cast<double>(r.timed_run.steps));
   }
   return out;
 }

@@ -13,7 +13,9 @@ double keys_seen(const LayerConfig& layer, double held, double rows) {
   const double all = rows * held + rows * (rows + 1) / 2;
   if (layer.window == 0) return all;
   double seen = 0;
-  for (double i = 0; i < rows; ++i) seen += std::min(held + i + 1, static_cast<double>(layer.window));
+  for (double i = 0; i < rows; ++i) {
+    seen += std::min(1.0, rows - i) * std::min(held + i + 1, static_cast<double>(layer.window));
+  }
   return seen;
 }
 
@@ -26,8 +28,8 @@ class Counter {
     }
   }
 
-  /** `sequences` of `rows` rows each behind `held`, and one row of logits for each if `answered`. */
-  void step(double sequences, double rows, double held, bool answered) {
+  /** `sequences` of `rows` rows each behind `held`, and logits for the last `answered` of each. */
+  void step(double sequences, double rows, double held, double answered) {
     const Weights& w = model_.weights;
     const double all = sequences * rows;
     add_rows(w.embedding.dtype(), w.embedding.cols(), all);
@@ -37,12 +39,10 @@ class Counter {
     }
     for (size_t i = 0; i < w.layers.size(); ++i) {
       // Behind the last layer that writes a cache only the rows go on whose logits are wanted.
-      if (i > last_cache_ && !answered) break;
-      const bool whole = i < last_cache_ || rows == 1;
-      const double on = whole ? rows : answered ? 1 : 0;
-      layer(i, sequences, rows, on, held);
+      if (i > last_cache_ && answered == 0) break;
+      layer(i, sequences, rows, i < last_cache_ ? rows : answered, held);
     }
-    if (answered) linear(w.head ? *w.head : w.embedding, sequences);
+    linear(w.head ? *w.head : w.embedding, sequences * answered);
   }
 
   const BenchWork& work() const { return work_; }
@@ -128,9 +128,9 @@ class Counter {
 
 }  // namespace
 
-BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, int held) {
+BenchWork decode_work(const Model& model, const KvOptions& kv, int batch, double rows, int held) {
   Counter counter(model, kv);
-  counter.step(batch, 1, held, true);
+  counter.step(batch, rows, held, rows);
   return counter.work();
 }
 
@@ -138,7 +138,7 @@ BenchWork prefill_work(const Model& model, const KvOptions& kv, int rows, int he
   Counter counter(model, kv);
   for (int at = 0; at < rows; at += kBenchBatchTokens) {
     const int n = std::min(kBenchBatchTokens, rows - at);
-    counter.step(1, n, held + at, at + n == rows);
+    counter.step(1, n, held + at, at + n == rows ? 1 : 0);
   }
   return counter.work();
 }

@@ -17,8 +17,11 @@
 #include "file/mmproj_name.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
+#include "gemma4/local_model.h"
 #include "gemma4/machine.h"
 #include "gemma4/progress.h"
+#include "gemma4/session.h"
+#include "gemma4/settings.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -36,13 +39,13 @@ Examples:
   gemma4 random e2b --type q4_0 -o e2b-random.gguf
   gemma4 random e2b --type q4_0 --encoders bf16 -o e2b.gguf       and then
   gemma4 run e2b.gguf --image photo.jpg "What is this?"           for the time it takes
-  gemma4 random 26b-a4b --type q4_k_m -o moe.gguf --tokenizer models/gemma-3-270m-q4_k_m.gguf
+  gemma4 random 26b-a4b --type q4_k_m -o moe.gguf --tokenizer other-model.gguf
   gemma4 random e4b --type q8_0 --layers 12 -o short.gguf
   gemma4 random e2b --type q8_0 --drafter -o drafter.gguf
   gemma4 bench --random e2b --type q4_0             without a file)";
 
-constexpr const char* kDefaultTokenizer = "third_party/tokenizer-gemma3";
-constexpr int64_t kPiece = int64_t{4} << 20;  // bytes made and written at a time
+constexpr const char* kFetchedModel = "models/gemma-3-270m-q4_k_m.gguf";  // by ./run, in the folder of the source
+constexpr int64_t kPiece = int64_t{4} << 20;                              // bytes made and written at a time
 
 struct RandomOptions {
   std::string size, type = "q4_0", target, tokenizer, encoders, mmproj;
@@ -51,19 +54,34 @@ struct RandomOptions {
   bool force = false, drafter = false;
 };
 
+/** What has the tokenizer where none is named: the model that `run` takes of itself, else what ./run fetched, in a
+ *  folder above the program. */
+std::string default_tokenizer() {
+  namespace fs = std::filesystem;
+  SessionOptions defaults;
+  take_defaults(defaults, load_settings());
+  if (!defaults.model.empty()) {
+    const fs::path model = local_model(defaults.model).path;
+    return model.extension() == ".safetensors" ? model.parent_path() / "tokenizer.json" : model;
+  }
+  std::error_code ignored;
+  fs::path folder = fs::read_symlink("/proc/self/exe", ignored);
+  while (folder.has_relative_path()) {
+    folder = folder.parent_path();
+    if (fs::exists(folder / kFetchedModel, ignored)) return folder / kFetchedModel;
+  }
+  fail("random",
+       "no default model to take the tokenizer from: name a tokenizer.json or a .gguf with --tokenizer (or none), set "
+       "GEMMA4_MODEL, or let ./bootstrap --minimal fetch one");
+}
+
 RandomModelOptions model_options(const RandomOptions& o) {
   const auto type = file_type_named(o.type);
   if (!type) fail_usage("--type", "expected one of {}, found '{}'", file_type_names(), o.type);
   if (o.drafter && o.layers > 0) fail_usage("--layers", "a drafter has four of them");
   if (o.drafter && !o.tokenizer.empty()) fail_usage("--tokenizer", "a drafter has its target's");
   std::string tokenizer = o.tokenizer == "none" ? "" : o.tokenizer;
-  std::error_code ignored;
-  if (o.tokenizer.empty() && !o.drafter) {
-    if (!std::filesystem::exists(kDefaultTokenizer, ignored)) {
-      fail(kDefaultTokenizer, "is not below this folder: name a tokenizer.json or a .gguf with --tokenizer, or none");
-    }
-    tokenizer = kDefaultTokenizer;
-  }
+  if (o.tokenizer.empty() && !o.drafter) tokenizer = default_tokenizer();
   return {o.size, *type, o.layers, std::move(tokenizer), o.seed, o.drafter};
 }
 
@@ -150,8 +168,9 @@ void add_random(CLI::App& app) {
   command->add_option("SIZE", options->size, model_size_names())->required();
   command->add_option("--type", options->type, file_type_names())->capture_default_str();
   command->add_option("-o,--output", options->target, "The .gguf to write")->required()->check(not_empty());
-  command->add_option("--tokenizer", options->tokenizer,
-                      std::string("tokenizer.json, its folder, a .gguf, or none; default: ") + kDefaultTokenizer);
+  command->add_option(
+      "--tokenizer", options->tokenizer,
+      "tokenizer.json, its folder, a .gguf, or none; default: that of the model that run takes of itself");
   command->add_option("--layers", options->layers, "Only so many layers: whole patterns of 5 (e2b) or 6")
       ->check(whole(1, 1000));
   command->add_flag("--drafter", options->drafter, "The drafter of a model of that size, for run and bench --draft");

@@ -220,7 +220,22 @@ TEST(DrafterConfig, ReadsTheTargetsCaches) {
   EXPECT_EQ(d.source_layer(0, target), 5);
   EXPECT_EQ(d.source_layer(3, target), 4);
   d.check_target("d", target);
-  EXPECT_THROW(d.check_target("d", Config::from_json("t", json_of("unified_text/config.json"))), Error);
+  const auto refused = [&](const auto& change, const char* message) {
+    Config other = target;
+    change(other);
+    EXPECT_THAT([&] { d.check_target("d", other); }, testing::ThrowsMessage<Error>(testing::StrEq(message)));
+  };
+  refused([](Config& c) { c.dim = 96; }, "d: expected a drafter for a target of width 96, found one for 64");
+  refused([](Config& c) { c.vocab = 256; }, "d: expected a drafter of 256 tokens, as the target, found 512");
+  refused([](Config& c) { c.layers[5].kv_heads = 3; },
+          "d: layer 0: expected 4 heads of 16 to read the target's 3 KV heads of 16");
+  refused([](Config& c) { c.layers[4].head_dim = 24; },
+          "d: layer 3: expected 4 heads of 32 to read the target's 1 KV heads of 24");
+  refused(
+      [](Config& c) {
+        for (LayerConfig& layer : c.layers) layer.global = false;
+      },
+      "d: layer 3 reads a full layer of the target, which has none");
   EXPECT_THROW(DrafterConfig::from_json("d", json_of("e_text/config.json")), Error);
 }
 

@@ -67,9 +67,9 @@ Tensor random_tensor(DType type, Shape shape) {
   return t;
 }
 
-constexpr DType kTypes[] = {DType::f32,  DType::bf16, DType::f16,    DType::q8_0,  DType::q4_0,
-                            DType::q5_0, DType::q4_k, DType::q5_k,   DType::q6_k,  DType::q4_1,
-                            DType::q2_k, DType::q3_k, DType::iq4_nl, DType::iq4_xs};
+constexpr DType kTypes[] = {DType::f32,  DType::bf16, DType::f16,  DType::q8_0,   DType::q4_0,
+                            DType::q4_1, DType::q5_0, DType::q5_1, DType::q4_k,   DType::q5_k,
+                            DType::q6_k, DType::q2_k, DType::q3_k, DType::iq4_nl, DType::iq4_xs};
 
 void bench_reading(ThreadPool& threads) {
   Tensor big = Tensor::host(DType::u8, {256 << 20});

@@ -23,10 +23,23 @@ class BenchTest(ProgramTest):
         self.assertGreaterEqual(guesses["drafted"], guesses["accepted"])
         self.assertGreater(guesses["drafter_seconds"], 0)
         self.assertLess(guesses["drafter_seconds"], sum(run["decode_seconds"] for run in result["runs"]))
+        self.check_speeds(result, guesses["drafted"])
         self.assertNotIn("guesses", self.bench(MODEL))
         self.assertIn("--speculate", self.error("bench", *E2B, "--draft", "random", status=2))
         self.assertIn("--random", self.error("bench", MODEL, "--speculate", 2, "--draft", "random", status=2))
         self.assertIn("auto", self.error("bench", MODEL, "--speculate", "much", status=2))
+
+    def check_speeds(self, result, drafted):
+        """A step reads the weights once, however many tokens come of it, and multiplies a row more for each guess."""
+        plain, decode, runs = self.bench(*E2B)["decode"], result["decode"], result["runs"]
+        steps, tokens = (sum(run[key] for run in runs) for key in ("steps", "gen_tokens"))
+        self.assertLess(steps, tokens)
+        self.assertLess(decode["weight_bytes_per_token"] * tokens / steps, 1.01 * plain["weight_bytes_per_token"])
+        ops = decode["ops_per_token"] * tokens / steps / plain["ops_per_token"]
+        self.assertAlmostEqual(ops, 1 + drafted / steps, delta=0.01)
+        rate = sum(run["steps"] / run["decode_seconds"] for run in runs) / len(runs)  # the median of two
+        read = decode["bytes_per_token"] * tokens / steps * rate / 1e9
+        self.assertAlmostEqual(decode["gigabytes_per_second"], read, delta=1e-6 * read)
 
     def test_a_file(self):
         result = json.loads(self.out("bench", MODEL, *SHORT, "--json"))
@@ -52,8 +65,11 @@ class BenchTest(ProgramTest):
         memory = result["memory"]
         self.assertGreater(memory["own_bytes"], result["file_bytes"] * 0.9)
         self.assertGreaterEqual(memory["peak_bytes"], memory["own_bytes"])
+        parts = memory["peak_own_bytes"] + memory["peak_file_bytes"]
+        self.assertAlmostEqual(parts, memory["peak_bytes"], delta=0.1 * memory["peak_bytes"])
         self.assertGreater(memory["cache_bytes"], 0)
         self.assertGreater(result["roofs"]["gigabytes_per_second"], 0.1)
+        self.assertEqual(result["isa"], os.environ.get("GEMMA4_ISA", result["isa"]))
         self.assertIn(result["isa"], result["roofs"]["gigaops_per_second"])
 
     def test_weights_that_are_in_no_file(self):
@@ -64,6 +80,9 @@ class BenchTest(ProgramTest):
         if not SANITIZED:  # whose own memory counts too
             # Nothing of the per-layer table but a row of 10 * 256 values and that of the embedding.
             self.assertLess(result["memory"]["own_bytes"], result["file_bytes"])
+            memory = result["memory"]  # weights are nowhere twice while they are loaded
+            self.assertGreater(result["load_bytes"], 600e6)
+            self.assertLess(memory["peak_bytes"], memory["own_bytes"] + memory["file_bytes"] + 300e6)
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_depth_and_batch_are_what_is_measured(self):
@@ -76,7 +95,8 @@ class BenchTest(ProgramTest):
         self.assertGreaterEqual(min(run["gen_tokens"] for run in wide["runs"]), 12)
         self.assertLess(wide["decode"]["bytes_per_token"], 0.5 * plain["decode"]["bytes_per_token"])
 
-    def test_of_many_experts_few_are_read(self):
+    def test_of_many_experts_few_are_counted(self):
+        """That no others are read is what src/cpu/moe_test.cc asserts."""
         one = self.bench("--random", "26b-a4b", "--layers", 6, "--type", "q4_0")
         self.assertLess(one["decode"]["weight_bytes_per_token"], 0.4 * one["file_bytes"])
 
@@ -160,6 +180,9 @@ class BenchTest(ProgramTest):
             self.assertRegex(
                 self.error("bench", "--random", "31b", "--type", "f32"), r"needed \d+ GB, found [\d.]+ [MG]B"
             )
+        # The cache, before weights are made.
+        many = self.error("bench", *E2B, "--batch", 64, "--depth", 120000, "--memory", "3GB")
+        self.assertRegex(many, r"for weights and 64 times 12\d{4} tokens: needed \d+ GB, found [\d.]+ GB")
 
 
 if __name__ == "__main__":

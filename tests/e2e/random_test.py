@@ -3,9 +3,11 @@
 
 import hashlib
 import json
+import shutil
+import subprocess
 import unittest
 
-from support import GOLDEN, MODEL, ProgramTest
+from support import GOLDEN, MODEL, PROGRAM, ProgramTest
 
 
 class RandomTest(ProgramTest):
@@ -28,6 +30,22 @@ class RandomTest(ProgramTest):
         self.assertEqual(info["tokenizer"]["pieces"], 262144)
         answer = json.loads(self.out("run", path, "Hello", "--raw", "--max-tokens", 3, "--json"))
         self.assertEqual(answer["tokens"], 3)
+
+    def test_the_tokenizer_is_that_of_the_default_model(self):
+        path = self.write("a.gguf", "270m", "--layers", 6)  # in a folder that has neither model nor tokenizer
+        self.assertEqual(json.loads(self.out("info", path, "--json"))["tokenizer"]["pieces"], 262144)
+        self.env["GEMMA4_MODEL"] = str(path)
+        self.assertEqual(self.write("b.gguf", "270m", "--layers", 6).read_bytes(), path.read_bytes())
+        self.env["GEMMA4_MODEL"] = "no-such.gguf"
+        self.assertIn("no-such.gguf", self.error("random", "270m", "-o", "x.gguf"))
+        del self.env["GEMMA4_MODEL"]
+        away = shutil.copy(PROGRAM, self.folder / "away")  # above which nothing was fetched
+        done = subprocess.run(
+            [away, "random", "270m", "-o", "x.gguf"], capture_output=True, env=self.env, cwd=self.folder
+        )
+        self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done.stderr)
+        for word in b"--tokenizer", b"GEMMA4_MODEL", b"./bootstrap":
+            self.assertIn(word, done.stderr)
 
     def test_with_encoders_it_sees_and_hears_at_once(self):
         path = self.write("e2b.gguf", "e2b", "--layers", 5, "--tokenizer", MODEL, "--encoders", "q8_0")
@@ -70,7 +88,6 @@ class RandomTest(ProgramTest):
             "multiple of 5", self.error("random", "e2b", "--layers", 6, "--tokenizer", "none", "-o", "x.gguf", status=2)
         )
         self.assertIn(".gguf", self.error("random", "e2b", "-o", "x.bin", status=2))
-        self.assertIn("--tokenizer", self.error("random", "e2b", "-o", "x.gguf"))
         self.assertIn("pieces", self.error("random", "e2b", "--tokenizer", self.short_tokenizer(), "-o", "x.gguf"))
         (self.folder / "there.gguf").write_bytes(b"mine")
         self.assertIn("--force", self.error("random", "270m", "--tokenizer", "none", "-o", "there.gguf"))

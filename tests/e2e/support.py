@@ -62,6 +62,8 @@ class ProgramTest(unittest.TestCase):
         self._folder = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self._folder.name)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("GEMMA4_", "XDG_", "NO_COLOR"))}
+        if "GEMMA4_ISA" in os.environ:  # all tests with other kernels
+            self.env["GEMMA4_ISA"] = os.environ["GEMMA4_ISA"]
         self.env.update(HOME=str(self.folder), TERM="xterm", LC_ALL="C.UTF-8")
 
     def tearDown(self):

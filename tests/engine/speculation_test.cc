@@ -19,7 +19,7 @@ namespace gemma::testing_engine {
 namespace {
 
 constexpr int kContext = 160;
-constexpr std::array kCacheTypes{"f32", "bf16", "kv8", "tq3/tq4,tq2"};
+constexpr std::array kCacheTypes{"f32", "bf16", "kv8", "tq4/kv8,tq4", "tq3/tq4,tq2"};
 constexpr int32_t kOpen = 40, kClose = 41;  // of thoughts
 
 /** All that came back, event by event. */

@@ -49,15 +49,27 @@ struct Told {
   int64_t drafted = 0;
 };
 
-class MaskedAnswers : public ::testing::TestWithParam<const char*> {
+/** A tiny model, and the types of its keys and values. */
+struct Case {
+  const char *model, *cache;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.model << ' ' << c.cache; }
+
+class MaskedAnswers : public ::testing::TestWithParam<Case> {
  protected:
-  std::shared_ptr<const Model> model_ = tiny_model(GetParam());
+  std::shared_ptr<const Model> model_ = tiny_model(GetParam().model);
   std::shared_ptr<const Tokenizer> tokenizer_ = tokenizer_for(model_->config);
   Grammars grammars_{tokenizer_, model_->config.vocab, model_->config.special.eos};
 
-  Told ask(const Grammar& grammar, uint64_t seed, int guesses) {
+  EngineOptions options() const {
     EngineOptions options;
     options.context = 512;
+    options.kv.types = *cache_types_named(GetParam().cache);
+    return options;
+  }
+
+  Told ask(const Grammar& grammar, uint64_t seed, int guesses) {
+    EngineOptions options = this->options();
     options.speculation.length = guesses;
     Engine engine(model_, tokenizer_, ops_with(1), options);
     Told told;
@@ -112,8 +124,7 @@ TEST_P(MaskedAnswers, AreJsonThatFitsWithAndWithoutGuesses) {
 TEST_P(MaskedAnswers, AreTheSameWhereManyAreDrawnAtOnce) {
   const auto made = grammars_.json(parse_json(kSchema).value(), Fence::none);
   ASSERT_TRUE(made.ok()) << made.failure().message();
-  EngineOptions options;
-  options.context = 512;
+  EngineOptions options = this->options();
   options.threads = &threads_of(4);
   Engine engine(model_, tokenizer_, ops_with(4), options);
   std::array<Told, 12> together;
@@ -128,7 +139,10 @@ TEST_P(MaskedAnswers, AreTheSameWhereManyAreDrawnAtOnce) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Grammar, MaskedAnswers, ::testing::Values("e_text", "dense_text", "gemma3_text"));
+INSTANTIATE_TEST_SUITE_P(Grammar, MaskedAnswers,
+                         ::testing::Values(Case{"e_text", "bf16"}, Case{"dense_text", "bf16"},
+                                           Case{"gemma3_text", "bf16"}, Case{"e_text", "kv8"},
+                                           Case{"dense_text", "tq4"}, Case{"gemma3_text", "tq4,tq4"}));
 
 }  // namespace
 }  // namespace gemma
