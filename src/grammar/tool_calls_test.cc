@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "grammar/answer_mask.h"
+#include "grammar/call_mask.h"
 #include "grammar/call_walker.h"
 #include "grammar/schema_validator.h"
 
@@ -268,6 +269,50 @@ TEST(ToolCalls, TextIsFreeUntilACallBegins) {
   const auto plain = made.value()->mask();
   EXPECT_EQ("", feed(walker, *plain, "no call<turn|>"));
   EXPECT_TRUE(plain->finished());
+}
+
+TEST(ToolCalls, OrAFormInTheirStead) {
+  CallWalker walker;
+  const json::value schema = parse_json(R"({"properties":{"n":{"enum":[1,2]}},"required":["n"]})").value();
+  const auto form = walker.grammars.json(schema, Fence::none).value();
+  const json::array tools = one_tool(R"({"properties":{"m":{"type":"boolean"}},"required":["m"]})");
+  const int32_t open = walker.id("<|tool_call>");
+  const auto either = calls_or_form(walker.grammars.tool_calls(tools, kRequired).value(), form, open);
+  const auto mask = either->mask();
+  const std::vector<int32_t> first = walker.allowed(*mask);
+  EXPECT_THAT(first, ::testing::IsSupersetOf({open, walker.id("{"), walker.id("{\"")}));
+  EXPECT_THAT(first, ::testing::Not(::testing::Contains(walker.id("a"))));
+  ASSERT_EQ("", feed(walker, *mask, "<|tool_call>call:get{m:true}<tool_call|>"));
+  EXPECT_FALSE(mask->accept(walker.id("{"))) << "behind a call only calls come";
+  mask->rollback(static_cast<int>(std::string_view("call:get{m:true}").size()) + 2);
+  EXPECT_EQ(first, walker.allowed(*mask)) << "from the beginning it is open again";
+  EXPECT_EQ("3}", feed(walker, *mask, "{\"n\":3}"));
+  EXPECT_FALSE(mask->accept(open)) << "the form holds no calls";
+  EXPECT_EQ("", feed(walker, *mask, "2}"));
+  EXPECT_TRUE(mask->finished());
+  std::mt19937 random(1);
+  for (int i = 0; i < 50; ++i) {
+    const auto walk = walker.walk(*either->mask(), random);
+    ASSERT_EQ("", walk.trouble) << walk.text;
+  }
+}
+
+TEST(ToolCalls, OrAFormBehindAThought) {
+  CallWalker walker;
+  const auto form = walker.grammars.regex("[ab]{1,90}").value();
+  const auto calls = walker.grammars.tool_calls(one_tool(R"({"type":"object"})"), kRequired).value();
+  const auto either = calls_or_form(calls, form, walker.id("<|tool_call>"));
+  const auto ends = std::make_shared<const JsonEnds>(*walker.tokenizer, walker.vocab, walker.stops);
+  const ThoughtPlace place{walker.id("<|channel>"), walker.id("<channel|>")};
+  const auto mask = answer_mask(*either, place, nullptr, ends, 8);
+  const std::vector<int32_t> first{walker.id("<|tool_call>"), walker.id("a"), walker.id("b"), walker.id("ab")};
+  std::vector<int32_t> with_thought = first;
+  with_thought.push_back(walker.id("<|channel>"));
+  EXPECT_THAT(walker.allowed(*mask), ::testing::UnorderedElementsAreArray(with_thought));
+  ASSERT_EQ("", feed(walker, *mask, "<|channel>a<channel|>"));
+  EXPECT_THAT(walker.allowed(*mask), ::testing::UnorderedElementsAreArray(first));
+  ASSERT_EQ("", feed(walker, *mask, "ab"));
+  EXPECT_EQ(walker.stops, walker.allowed(*mask)) << "half of its tokens are used, and it may end";
 }
 
 TEST(ToolCalls, WhatCannotBeKeptIsRefusedWithItsPlace) {

@@ -120,9 +120,6 @@ void read_tool_fields(Fields& fields, Ask& ask, const ModelFacts& model) {
     if (type == "none") ask.answer.tools.clear();
     if (auto failure = inside.failure()) fields.fail(std::move(*failure));
   }
-  if (ask.constraint && !ask.answer.tools.empty()) {
-    fields.fail("output_config.format", "is for answers without tools: \"tool_choice\" none, or no tools");
-  }
   if (!ask.answer.tools.empty() && !model.tools) {
     fields.fail("tools", fmt::format("the model '{}' does not know of tools", model.name));
   }

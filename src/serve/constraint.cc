@@ -3,6 +3,7 @@
 
 #include "engine/thought_budget.h"
 #include "grammar/answer_mask.h"
+#include "grammar/call_mask.h"
 #include "serve/generation.h"
 
 namespace gemma::serve {
@@ -14,20 +15,26 @@ Grammars::Made named(Grammars::Made made, const std::string& where) {
   return Failure{where, made.failure().reason};
 }
 
+Grammars::Made form_of(const Constraint& constraint, Grammars& grammars) {
+  if (const auto* pattern = std::get_if<TextPattern>(&constraint)) {
+    return named(grammars.regex(pattern->regex), pattern->where);
+  }
+  if (const auto* rules = std::get_if<TextRules>(&constraint)) return named(grammars.ebnf(rules->ebnf), rules->where);
+  const auto* schema = std::get_if<JsonSchema>(&constraint);
+  if (schema == nullptr) return grammars.json(json::object{{"type", "object"}}, Fence::none);
+  auto grammar = grammars.json(schema->schema, Fence::none);
+  if (grammar) return grammar;
+  return Failure{fmt::format("{}: {}", schema->where, grammar.failure().field), grammar.failure().reason};
+}
+
 Grammars::Made grammar_of(const Ask& ask, ServedModel& model) {
   if (ask.forced) return ask.forced;
   if (!ask.constraint) return model.grammars.tool_calls(ask.answer.tools, ask.calls);
-  if (const auto* pattern = std::get_if<TextPattern>(&*ask.constraint)) {
-    return named(model.grammars.regex(pattern->regex), pattern->where);
-  }
-  if (const auto* rules = std::get_if<TextRules>(&*ask.constraint)) {
-    return named(model.grammars.ebnf(rules->ebnf), rules->where);
-  }
-  const auto* schema = std::get_if<JsonSchema>(&*ask.constraint);
-  if (schema == nullptr) return model.grammars.json(json::object{{"type", "object"}}, Fence::none);
-  auto grammar = model.grammars.json(schema->schema, Fence::none);
-  if (grammar) return grammar;
-  return Failure{fmt::format("{}: {}", schema->where, grammar.failure().field), grammar.failure().reason};
+  auto form = form_of(*ask.constraint, model.grammars);
+  if (!form || ask.answer.tools.empty()) return form;
+  auto calls = model.grammars.tool_calls(ask.answer.tools, {Calls::required, ask.calls.name, ask.calls.parallel});
+  if (!calls || ask.calls.calls == Calls::required) return calls;
+  return calls_or_form(calls.value(), form.value(), model.tokenizer->find("<|tool_call>").value_or(-1));
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ class Reader {
     Fields inside(*function, where + ".function");
     const auto name = inside.text("name");
     if (!name) inside.fail("name", "is missing");
-    inside.any("index");
+    inside.integer("index", 0, int64_t{1} << 31);
     const json::object* arguments = inside.object("arguments");
     if (auto failure = inside.failure()) return turns_.fail(std::move(*failure));
     calls_.push_back({id ? *id : fmt::format("call_{}", count_++), *name});
@@ -260,7 +260,6 @@ Result<OllamaRequest> read_chat(const json::object& body, const ModelFacts& mode
     auto read = read_tools(*tools, "tools");
     if (read) request.ask.answer.tools = std::move(read).value();
     if (!read) fields.fail(read.failure());
-    if (request.ask.constraint) fields.fail("format", "is for answers without tools");
     if (!model.tools) fields.fail("tools", fmt::format("the model '{}' does not know of tools", model.name));
   }
   const json::array* messages = fields.list("messages");

@@ -111,15 +111,10 @@ void read_tool_fields(Fields& fields, Ask& ask, const ModelFacts& model) {
 }
 
 void read_form(Fields& fields, Ask& ask) {
-  std::string_view key = "response_format";
   ask.constraint = read_format(fields);
   if (auto form = read_structured_outputs(fields)) {
-    if (ask.constraint) fields.fail(key, "is a second form: expected one of them");
-    key = "structured_outputs";
+    if (ask.constraint) fields.fail("response_format", "is a second form: expected one of them");
     ask.constraint = std::move(form);
-  }
-  if (ask.constraint && !ask.answer.tools.empty()) {
-    fields.fail(key, "is not supported beside tools: an answer either keeps to a form or may be calls");
   }
   if (ask.constraint && !ask.answer.stop.empty()) {
     fields.fail("stop", "an answer that keeps to a form ends where the form does");
@@ -141,6 +136,9 @@ Result<ChatRequest> read_chat_request(const json::object& body, const ModelFacts
   const int64_t most = model.context;
   const auto limit = fields.integer("max_completion_tokens", 1, int64_t{1} << 31),
              old_limit = fields.integer("max_tokens", 1, int64_t{1} << 31);
+  if (limit && old_limit && *limit != *old_limit) {
+    fields.fail("max_tokens", "is the older name of max_completion_tokens: expected the same number, or one of them");
+  }
   ask.answer.max_tokens = static_cast<int>(std::min(most, limit.value_or(old_limit.value_or(0))));
   ask.choices = static_cast<int>(fields.integer("n", 1, kMostChoices).value_or(1));
   ask.answer.logprobs = fields.flag("logprobs").value_or(false);

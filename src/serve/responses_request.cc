@@ -171,9 +171,6 @@ void read_tool_fields(Fields& fields, ResponsesRequest& request, const ModelFact
   if (!taken.empty() && !model.tools) {
     fields.fail("tools", fmt::format("the model '{}' does not know of tools", model.name));
   }
-  if (request.ask.constraint && !taken.empty()) {
-    fields.fail("text.format", "is for answers without tools: \"tool_choice\" none, or no tools");
-  }
   fields.unsupported("max_tool_calls", "is not supported: no tools run here");
   request.said["tools"] = tools != nullptr ? *tools : json::array();
   request.said["tool_choice"] = choice != nullptr ? *choice : json::value("auto");

@@ -26,6 +26,8 @@ class Person(pydantic.BaseModel):
 
 
 class AgentsTest(ClientTest):
+    ALIASES = {"agent": ["call", "sunny"], "informed": ["call", "person"]}
+
     def run_agent(self, kind, name, **fields):
         async def go():
             async with openai.AsyncOpenAI(base_url=self.url + "/v1", api_key="any", max_retries=0) as client:
@@ -45,6 +47,9 @@ class AgentsTest(ClientTest):
         self.assertEqual(ASKED, ["Paris", "Paris"])
         ada = Person(name="Ada", age=36)
         self.assertEqual(self.run_agent(kind, "person", output_type=Person), (ada, ada))
+        ASKED.clear()
+        self.assertEqual(self.run_agent(kind, "informed", tools=[weather], output_type=Person), (ada, ada))
+        self.assertEqual(ASKED, ["Paris", "Paris"])
 
     def test_by_chat(self):
         self.each_way(lambda name, openai_client: agents.OpenAIChatCompletionsModel(name, openai_client))

@@ -175,7 +175,6 @@ class ToolsTest(TinyServerTest):
             ({"tool_choice": "any"}, "tool_choice"),
             ({"tools": [], "tool_choice": "required"}, "tool_choice"),
             ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-            ({"response_format": {"type": "json_object"}}, "response_format"),
         ):
             body = {"messages": user("x"), "tools": [self.TOOL], **more}
             self.assertEqual(self.server.json(CHAT, body, status=400)["error"]["param"], field, more)

@@ -161,14 +161,94 @@ class AliasesTest(TinyServerTest):
         ]
         self.assertEqual(message["tool_calls"][0]["function"]["name"], "weather")
 
-    def test_a_form_is_not_for_calls(self):
-        body = {"messages": user("?"), "tools": [TOOL], "structured_outputs": {"regex": "a"}}
-        self.assertEqual(self.server.json(CHAT, body, 400)["error"]["param"], "structured_outputs")
-
     def test_other_names_are_as_ever(self):
         for name in ("plain", "default", "tiny"):
             chat = self.server.json(CHAT, {"model": name, "messages": user("?"), "max_tokens": 3})
             self.assertNotIn("Hello", text_of(chat))
+
+
+class CallsOrFormTest(TinyServerTest):
+    """Tools beside a form: the answer is calls, or a text of the form. Which of them, logit_bias of the token that
+    begins a call decides here."""
+
+    SCHEMA = {"type": "object", "properties": {"rain": {"type": "boolean"}}, "required": ["rain"]}
+    FORMAT = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
+    STRICT = {**TOOL["function"]["parameters"], "required": ["days"]}
+
+    def setUp(self):
+        self.open = str(self.server.json("/tokenize", {"prompt": "<|tool_call>"})["tokens"][-1])
+
+    def body(self, bias, **more):
+        tool = {"type": "function", "function": {"name": "weather", "parameters": self.STRICT}}
+        sampling = {"temperature": 1, "seed": 3, "top_p": 1, "top_k": 0, "max_tokens": 200}
+        return {"messages": user("?"), "tools": [tool], "logit_bias": {self.open: bias}, **sampling, **more}
+
+    def answer(self, bias, **more):
+        return self.server.json(CHAT, self.body(bias, **more))["choices"][0]
+
+    def check_call(self, call):
+        self.assertEqual(call["function"]["name"], "weather")
+        self.assertIsInstance(json.loads(call["function"]["arguments"])["days"], int)
+
+    def test_chat(self):
+        for form, pattern in (
+            ({"response_format": self.FORMAT}, r'\A\{\s*"rain":\s*(true|false)\s*\}\Z'),
+            ({"response_format": {"type": "json_object"}}, r"(?s)\A\{.*\}\Z"),
+            ({"structured_outputs": {"choice": ["yes", "no"]}}, r"\A(yes|no)\Z"),
+        ):
+            with self.subTest(form=form):
+                text = self.answer(-100, **form)
+                self.assertRegex(text["message"]["content"], pattern)
+                self.assertEqual(text["finish_reason"], "stop")
+                call = self.answer(100, parallel_tool_calls=False, **form)
+                self.check_call(call["message"]["tool_calls"][0])
+                self.assertEqual((call["message"]["content"], call["finish_reason"]), (None, "tool_calls"))
+
+    def test_a_choice_of_tools(self):
+        must = self.answer(-5, response_format=self.FORMAT, tool_choice="required", parallel_tool_calls=False)
+        self.check_call(must["message"]["tool_calls"][0])
+        none = self.answer(100, response_format=self.FORMAT, tool_choice="none")
+        self.assertIn("rain", json.loads(none["message"]["content"]))
+
+    def test_behind_a_thought(self):
+        more = {"response_format": self.FORMAT, "reasoning_effort": "minimal", "max_tokens": 700}
+        text = self.answer(-100, **more)["message"]
+        self.assertIn("rain", json.loads(text["content"]))
+
+    def test_streams(self):
+        for bias in (-100, 100):
+            body = self.body(bias, response_format=self.FORMAT, parallel_tool_calls=False, stream=True)
+            choices = [event["choices"][0] for _, event in self.server.events(CHAT, body)[:-1]]
+            if bias > 0:
+                call = next(each["delta"]["tool_calls"][0] for each in choices if "tool_calls" in each["delta"])
+                self.assertEqual(call["function"]["name"], "weather")
+            else:
+                text = "".join(each["delta"].get("content") or "" for each in choices)
+                self.assertIn("rain", json.loads(text))
+
+    def test_other_protocols(self):
+        function = {"type": "function", "name": "weather", "parameters": self.STRICT}
+        form = {"format": {"type": "json_schema", "name": "weather", "schema": self.SCHEMA}}
+        body = {"input": "?", "tools": [function], "text": form, "max_output_tokens": 200, "temperature": 1, "seed": 3}
+        kinds = {each["type"] for each in self.server.json("/v1/responses", body)["output"]}
+        self.assertTrue(kinds <= {"message", "function_call"}, kinds)
+        tool = {"name": "weather", "input_schema": self.STRICT}
+        form = {"format": {"type": "json_schema", "schema": self.SCHEMA}}
+        body = {"messages": user("?"), "tools": [tool], "output_config": form, "max_tokens": 200}
+        kinds = {each["type"] for each in self.server.json("/v1/messages", body)["content"]}
+        self.assertTrue(kinds in ({"text"}, {"tool_use"}), kinds)
+        tool = {"type": "function", "function": {"name": "weather", "parameters": self.STRICT}}
+        message = {"messages": user("?"), "tools": [tool], "format": self.SCHEMA, "stream": False}
+        message = self.server.json("/api/chat", message)["message"]
+        self.assertTrue(message.get("tool_calls") or "rain" in json.loads(message["content"]), message)
+
+    def test_what_is_wrong_is_said_of_both(self):
+        bad = {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"not": {}}}}}
+        error = self.server.json(CHAT, self.body(0, **bad), 400)["error"]
+        self.assertTrue(error["message"].startswith("response_format.json_schema.schema"), error)
+        tool = {"type": "function", "function": {"name": "weather", "parameters": {"not": {}}}}
+        error = self.server.json(CHAT, self.body(0, response_format=self.FORMAT, tools=[tool]), 400)["error"]
+        self.assertTrue(error["message"].startswith("tools[0]"), error)
 
 
 class BadAliasTest(ProgramTest):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forms of answers as requests bring them: the first byte says whether the rest is a JSON schema, a regular expression,
-// rules, rules that name control tokens, or tools. Where a mask comes of it, a walk through what it allows never gets
-// stuck, may be taken back and done again, and of a schema makes JSON.
+// rules, rules that name control tokens, tools, or (9) tools beside a form. Where a mask comes of it, a walk through
+// what it allows never gets stuck, may be taken back and done again, and of a schema makes JSON.
 //
 // Links: grammar
 #include "grammar/grammar.h"
@@ -14,6 +14,7 @@
 
 #include "engine/tiny_tokenizer.h"
 #include "fuzz/fuzz.h"
+#include "grammar/call_mask.h"
 
 namespace {
 
@@ -21,7 +22,7 @@ using gemma::Grammars;
 using gemma::Tiny;
 using gemma::Tokenizer;
 
-constexpr int32_t kStop = 0;
+constexpr int32_t kStop = 0, kCall = 1;
 constexpr int kSteps = 120;
 
 std::shared_ptr<const Tokenizer> letters() {
@@ -45,7 +46,10 @@ Grammars::Made made(Grammars& grammars, int kind, std::string_view text) {
   if (!json) return json.failure();
   if (kind == 0) return grammars.json(json.value(), gemma::Fence::none);
   if (!json.value().is_array()) return gemma::Failure{"tools", "expected an array"};
-  return grammars.tool_calls(json.value().get_array(), {gemma::Calls::required, "", true});
+  const auto& tools = json.value().get_array();
+  const auto calls = grammars.tool_calls(tools, {gemma::Calls::required, "", true});
+  if (kind == 4 || !calls) return calls;
+  return gemma::calls_or_form(calls.value(), grammars.json(gemma::json::object(), gemma::Fence::none).value(), kCall);
 }
 
 std::vector<int32_t> allowed(gemma::TokenMask& mask, int vocab) {
@@ -81,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return gemma::fuzz::refuses_or_reads([&] {
     static const std::shared_ptr<const Tokenizer> tokenizer = letters();
     Grammars grammars(tokenizer, tokenizer->size(), {kStop});
-    const int kind = data[0] % 5;
+    const int kind = data[0] == 9 ? 5 : data[0] % 5;
     const auto grammar = made(grammars, kind, gemma::fuzz::text(data + 1, size - 1));
     if (!grammar) {
       if (grammar.failure().message().find('\n') != std::string::npos) __builtin_trap();
