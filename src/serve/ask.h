@@ -24,7 +24,7 @@ struct MediaSource {
   std::string address = {};  // where the bytes are to be fetched from, instead of them
 };
 
-/** What an answer must keep to. */
+/** What an answer must keep to, where it is not calls. */
 struct JsonSchema {
   json::value schema;
   std::string where;  // the field it came in
@@ -64,7 +64,7 @@ struct Ask {
   std::optional<Constraint> constraint;
   std::shared_ptr<const Grammar> forced;  // what all of the answer is, whatever is asked for: an alias for tests
   std::string turn;                       // whose turn it takes where the server's threads are shared
-  CallOptions calls;                      // of answer.tools, where there are any; not beside a constraint
+  CallOptions calls;                      // of answer.tools, where there are any
 };
 
 }  // namespace gemma::serve

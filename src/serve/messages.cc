@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "chat/template_value.h"
+#include "serve/anthropic.h"
 #include "serve/base64.h"
 #include "serve/json_bounds.h"
+#include "serve/sound_part.h"
 
 namespace gemma::serve {
 namespace {
@@ -59,7 +61,7 @@ class Reader {
     const auto role = fields.word("role", {"system", "developer", "user", "assistant", "tool"});
     if (!role && !object->contains("role")) fields.fail("role", "is missing");
     json::object out{{"role", role.value_or("")}};
-    fields.label("name");
+    fields.text("name");  // the templates have no place for it
     if (role == "tool") {
       tool_message(fields, out);
     } else {
@@ -79,7 +81,7 @@ class Reader {
     fields.unsupported("refusal", "a refusal cannot be part of a prompt");
     fields.unsupported("audio", "this model does not speak");
     fields.unsupported("function_call", "is not supported: use tool_calls");
-    fields.any("annotations"), fields.any("id");
+    fields.list("annotations"), fields.text("id");
     auto thought = fields.text("reasoning_content");
     if (const auto other = fields.text("reasoning"); other && !thought) thought = other;
     if (thought && !thought->empty()) out["reasoning_content"] = *thought;
@@ -97,7 +99,7 @@ class Reader {
     if (object == nullptr) return fail({where, "expected an object"}), json::object();
     Fields call(*object, where);
     call.word("type", {"function"});
-    call.any("index");
+    call.integer("index", 0, int64_t{1} << 31);
     const auto id = call.text("id");
     if (!id) call.fail("id", "is missing");
     const json::object* function = call.object("function");
@@ -162,7 +164,7 @@ class Reader {
       const auto text = fields.text("text");
       if (!text) fields.fail("text", "is missing");
       out = {{"type", "text"}, {"text", text.value_or("")}};
-      fields.any("cache_control");
+      read_cache_control(fields);
     } else if (type && !media) {
       fields.fail("type", "pictures, sound and film are for turns of the user and of tools");
     } else if (type == "input_audio") {
@@ -215,17 +217,8 @@ class Reader {
   }
 
   json::object sound(Fields& fields, const std::string& where) {
-    const json::object* given = fields.object("input_audio");
-    if (given == nullptr) return fields.fail("input_audio", "expected an object with \"data\""), json::object();
-    Fields audio(*given, where + ".input_audio");
-    const auto data = audio.text("data");
-    audio.text("format");  // the bytes say what they are
-    if (!data) audio.fail("data", "is missing");
-    settle(audio);
-    if (failure_) return {};
-    auto bytes = base64_decoded(data->starts_with("data:") ? data->substr(data->find(',') + 1) : *data);
-    if (!bytes) return fail({where + ".input_audio.data", "expected base64"}), json::object();
-    return add({media::Kind::audio, where, std::move(*bytes), 0});
+    auto source = read_sound_part(fields, where);
+    return source ? add(std::move(*source)) : json::object();
   }
 
   const std::string field_;

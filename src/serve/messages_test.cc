@@ -2,13 +2,17 @@
 #include "serve/messages.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace gemma::serve {
 namespace {
 
-Result<Conversation> read(const char* text) { return read_messages(parse_json(text).value().get_array(), "messages"); }
-std::string fault(const char* text) {
+using ::testing::HasSubstr;
+
+Result<Conversation> read(std::string_view text) {
+  return read_messages(parse_json(text).value().get_array(), "messages");
+}
+std::string fault(std::string_view text) {
   const auto result = read(text);
   return result ? "" : result.failure().message();
 }
@@ -54,6 +58,37 @@ TEST(Messages, MediaInOrderWithBudgets) {
   EXPECT_EQ(media[3].budget, media::kAutoBudget);
   EXPECT_EQ(media[4].kind, media::Kind::video);
   EXPECT_EQ(media[4].name, "messages[0].content[5]");
+}
+
+TEST(Messages, ASoundIsWhatItsFormatSays) {
+  const auto sound = [](std::string_view format, std::string_view data) {
+    return fault(fmt::format(R"([{{"role": "user", "content": [
+        {{"type": "input_audio", "input_audio": {{"data": "{}", "format": "{}"}}}}]}}])",
+                             data, format));
+  };
+  const std::string_view wav = "UklGRgAAAABXQVZF", flac = "ZkxhQwAA";  // "RIFF....WAVE", "fLaC.."
+  EXPECT_EQ(sound("wav", wav), "");
+  EXPECT_EQ(sound("flac", flac), "");
+  EXPECT_EQ(sound("mp3", "//uQZAAA"), "") << "its first bytes tell nothing";
+  const std::string at = "messages[0].content[0].input_audio.format: expected ";
+  EXPECT_EQ(sound("mp3", wav), at + "what the bytes are, a sound file (WAV), found 'mp3'");
+  EXPECT_EQ(sound("opus", flac), at + "what the bytes are, a sound file (FLAC), found 'opus'");
+  EXPECT_EQ(sound("banana", wav), at + "one of wav, mp3, flac, ogg, opus, m4a, mp4, webm, found 'banana'");
+}
+
+TEST(Messages, WhatChangesNothingHasATypeAllTheSame) {
+  const auto user = [](std::string_view more) {
+    return fault(fmt::format(R"([{{"role": "user", "content": [{{"type": "text", "text": "t"{}}}]}}])", more));
+  };
+  EXPECT_EQ(user(R"(, "cache_control": {"type": "ephemeral"})"), "");
+  EXPECT_THAT(user(R"(, "cache_control": 17)"), HasSubstr("content[0].cache_control: expected an object"));
+  const auto assistant = [](std::string_view more) {
+    return fault(fmt::format(R"([{{"role": "assistant", "content": "a"{}}}])", more));
+  };
+  EXPECT_EQ(assistant(R"(, "annotations": [], "id": "x", "name": "y")"), "");
+  EXPECT_THAT(assistant(R"(, "annotations": 1)"), HasSubstr("messages[0].annotations: expected an array"));
+  EXPECT_THAT(assistant(R"(, "id": 1)"), HasSubstr("messages[0].id: expected a string"));
+  EXPECT_THAT(assistant(R"(, "name": {"a": "b"})"), HasSubstr("messages[0].name: expected a string"));
 }
 
 TEST(Messages, WhatIsWrongIsNamed) {

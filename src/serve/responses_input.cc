@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "chat/template_value.h"
-#include "serve/base64.h"
 #include "serve/hidden_thought.h"
 #include "serve/json_bounds.h"
 #include "serve/openai_wire.h"
 #include "serve/responses.h"
+#include "serve/sound_part.h"
 #include "serve/turns.h"
 
 namespace gemma::serve {
@@ -29,7 +29,7 @@ class Reader {
     const json::object* object = value.if_object();
     if (object == nullptr) return turns_.fail({where, fmt::format("expected an object, found {}", kind_of(&value))});
     Fields fields(*object, where);
-    fields.any("id");
+    fields.text("id");
     fields.word("status", {"in_progress", "completed", "incomplete"});
     const auto type = fields.text("type");
     if (!type || *type == "message") {
@@ -85,9 +85,9 @@ class Reader {
   void content_part(Fields& part, const std::string& place, bool media) {
     const auto type = part.word("type", {"input_text", "output_text", "input_image", "input_audio", "input_file"});
     if (!type) return part.fail("type", "is missing");
-    part.any("prompt_cache_breakpoint");  // what was read is found again wherever it ends
+    part.object("prompt_cache_breakpoint");  // what was read is found again wherever it ends
     if (*type == "input_text" || *type == "output_text") {
-      part.any("annotations"), part.any("logprobs");
+      part.list("annotations"), part.list("logprobs");
       const auto text = part.text("text");
       if (!text) part.fail("text", "is missing");
       return turns_.text(text.value_or(""));
@@ -127,14 +127,8 @@ class Reader {
   }
 
   void sound(Fields& part, const std::string& place) {
-    const json::object* given = part.object("input_audio");
-    if (given == nullptr) return part.fail("input_audio", "is missing");
-    Fields audio(*given, place + ".input_audio");
-    audio.text("format");  // the bytes say what they are
-    auto bytes = base64_decoded(audio.text("data").value_or("!"));
-    if (!bytes) audio.fail("data", "expected base64");
-    settle(audio);
-    if (!turns_.failed()) turns_.media({media::Kind::audio, place, std::move(*bytes), 0});
+    auto source = read_sound_part(part, place);
+    if (source && !part.failure()) turns_.media(std::move(*source));
   }
 
   void call(Fields& fields, const std::string& where) {
@@ -223,7 +217,7 @@ Result<json::array> items_of_input(const json::value& input) {
     if (!item->contains("type")) (*item)["type"] = "message";
     const json::value& type = item->at("type");
     const json::value* id = item->if_contains("id");
-    if (id != nullptr && id->is_string() && !id->get_string().empty()) continue;
+    if (id != nullptr && !id->is_null() && *id != "") continue;  // also one that is no text, for who reads it to refuse
     (*item)["id"] = new_id(prefix_of(type.is_string() ? std::string_view(type.get_string()) : ""));
   }
   return items;

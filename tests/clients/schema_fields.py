@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sends a server every field of the schemas that OpenAI and Anthropic publish, and says which are honoured and which
-are refused. The fields are those of the types in their PyPI packages, `openai` and `anthropic`, which must be there.
+"""Sends a server every field of the schemas that OpenAI and Anthropic publish, and says which are taken and which are
+refused. The fields are those of the types in their PyPI packages, `openai` and `anthropic`, which must be there.
 
-    python3 schema_fields.py http://127.0.0.1:8080 [chat|completions|responses|messages|count_tokens ...]
+    python3 schema_fields.py http://127.0.0.1:8080 [chat|completions|responses|messages|count_tokens|... ]
 
-A field passes when the answer is 200, or 400 with its name; exit status 1 when one does neither."""
+A field passes when the answer is 200, or 400 with its name; exit status 1 when one does neither. What a field that is
+taken does, fields_test.py knows."""
 
+import copy
 import json
+import math
 import sys
 import types
 import typing
@@ -89,95 +92,159 @@ def objects(kind, depth):
 
 def name_in(field, message):
     """Whether a refusal names the field, or one below it."""
-    return message.startswith(field) or f"{field}:" in message or f"{field}[" in message or f"{field}." in message
+    ways = (f"{field}:", f"{field}[", f"{field}.", f'"{field}"')
+    return message.startswith(field) or any(each in message for each in ways)
+
+
+def places(value, path="", keys=()):
+    """(path, keys) of what a value holds: ("tools[].name", ("tools", 0, "name")). Null counts as nothing."""
+    children = []
+    if isinstance(value, dict):
+        children = [(f"{path}.{key}" if path else key, key, each) for key, each in value.items()]
+    elif isinstance(value, list):
+        children = [(path + "[]", at, each) for at, each in enumerate(value)]
+    for name, key, each in children:
+        if each is None:
+            continue
+        if not name.endswith("[]"):
+            yield name, (*keys, key)
+        yield from places(each, name, (*keys, key))
+
+
+def with_value(body, keys, value):
+    """A copy with another value at a place."""
+    out = copy.deepcopy(body)
+    at = out
+    for key in keys[:-1]:
+        at = at[key]
+    at[keys[-1]] = value
+    return out
 
 
 class Way:
-    def __init__(self, path, kinds, least, message_of, headers=None):
-        self.path, self.kinds, self.least, self.message_of, self.headers = path, kinds, least, message_of, headers or {}
+    """One path of the server's. kinds: types of its request, each with what a request has at least."""
+
+    def __init__(self, path, kinds, headers=None):
+        self.path, self.kinds, self.headers = path, kinds, headers or {}
+        self.least = kinds[0][1]
+
+    def encoded(self, body):
+        return json.dumps(body).encode(), "application/json"
 
     def ask(self, host, body):
-        """(status, refusal) of an answer."""
-        data = json.dumps(body).encode()
-        headers = {"content-type": "application/json", **self.headers}
-        request = urllib.request.Request(host + self.path, data, headers)
+        """(status, answer) of a request."""
+        data, kind = self.encoded(body)
+        request = urllib.request.Request(host + self.path, data, {"content-type": kind, **self.headers})
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
-                answer.read()
-                return answer.status, ""
+                return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, self.message_of(json.loads(error.read()))
+            return error.code, json.loads(error.read())["error"]["message"]
+
+    def bodies(self):
+        """(field, body) of each request, once."""
+        sent = set()
+        for kind, least in self.kinds:
+            for field, hint in fields_of(kind).items():
+                for value in values(hint) if field != "file" else []:
+                    body = {**least, field: "default" if field == "model" else value}
+                    text = json.dumps(body, sort_keys=True)
+                    if text not in sent:
+                        sent.add(text)
+                        yield field, body
 
     def run(self, host):
-        """{field: (times honoured, refusals)}, and what is wrong."""
-        found, wrong, sent = {}, [], set()
-        for kind in self.kinds:
-            for field, hint in fields_of(kind).items():
-                for value in values(hint):
-                    if field == "model" and value != "default":
-                        value = "default"
-                    body = {**self.least, field: value}
-                    text = json.dumps(body, sort_keys=True)
-                    if text in sent:
-                        continue
-                    sent.add(text)
-                    status, message = self.ask(host, body)
-                    honoured, refusals = found.setdefault(field, [0, set()])
-                    if status == 200:
-                        found[field][0] = honoured + 1
-                    else:
-                        refusals.add(message)
-                    if status not in (200, 400) or (status == 400 and not name_in(field, message)):
-                        wrong.append((field, value, status, message))
-        return found, wrong, len(sent)
+        """{field: (bodies that were taken, refusals)}, and what is wrong."""
+        found, wrong = {}, []
+        for field, body in self.bodies():
+            status, message = self.ask(host, body)
+            taken, refusals = found.setdefault(field, ([], set()))
+            if status == 200:
+                taken.append(body)
+            else:
+                refusals.add(message)
+            if status not in (200, 400) or (status == 400 and not name_in(field, message)):
+                wrong.append((field, body[field], status, message))
+        return found, wrong
+
+
+class FormWay(Way):
+    """multipart/form-data, as the clients write it: lists and objects by brackets, a file's bytes as they are."""
+
+    BORDER = "a-border-that-is-nowhere-else"
+
+    def parts(self, name, value):
+        if isinstance(value, dict):
+            return [part for key, each in value.items() for part in self.parts(f"{name}[{key}]", each)]
+        if isinstance(value, list):
+            return [part for each in value for part in self.parts(f"{name}[]", each)]
+        if value is None:
+            return []
+        return [(name, str(value).lower() if isinstance(value, bool) else str(value))]
+
+    def encoded(self, body):
+        out = b""
+        for name, value in body.items():
+            for key, text in self.parts(name, value) if name != "file" else [("file", None)]:
+                head = f'--{self.BORDER}\r\ncontent-disposition: form-data; name="{key}"'
+                head += '; filename="x"' if text is None else ""
+                content = bytes.fromhex(value) if text is None else text.encode()
+                out += head.encode() + b"\r\n\r\n" + content + b"\r\n"
+        return out + f"--{self.BORDER}--\r\n".encode(), f"multipart/form-data; boundary={self.BORDER}"
+
+
+def tone():
+    """A second of a WAV file, in hexadecimal digits."""
+    samples = b"".join(int(9000 * math.sin(i / 6)).to_bytes(2, "little", signed=True) for i in range(16000))
+    head = b"RIFF" + (36 + len(samples)).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0\1\0\1\0"
+    head += (16000).to_bytes(4, "little") + (32000).to_bytes(4, "little") + b"\2\0\x10\0"
+    return (head + b"data" + len(samples).to_bytes(4, "little") + samples).hex()
 
 
 def ways():
     from anthropic.types import message_count_tokens_params, message_create_params
     from anthropic.types.beta import message_create_params as beta_create_params
     from openai.types import completion_create_params as completion_create
-    from openai.types.chat import completion_create_params
-    from openai.types.responses import response_create_params
+    from openai.types import file_create_params
+    from openai.types.audio import transcription_create_params as transcription, translation_create_params
+    from openai.types.chat import completion_create_params as chat
+    from openai.types.responses import response_create_params as responses
 
     user = [{"role": "user", "content": "x"}]
-    openai = lambda body: body["error"]["message"]
-    anthropic = lambda body: body["error"]["message"]
     version = {"anthropic-version": "2023-06-01"}
+
+    def both(module, name, least):
+        streaming = getattr(module, f"{name}Streaming")
+        return [(getattr(module, f"{name}NonStreaming"), least), (streaming, {**least, "stream": True})]
+
+    messages = {"messages": user, "max_tokens": 1}
+    sound = {"file": tone(), "model": "default"}
     return {
         "chat": Way(
             "/v1/chat/completions",
-            [completion_create_params.CompletionCreateParamsNonStreaming],
-            {"messages": user, "max_completion_tokens": 1},
-            openai,
+            both(chat, "CompletionCreateParams", {"messages": user, "max_completion_tokens": 1}),
         ),
         "completions": Way(
-            "/v1/completions",
-            [completion_create.CompletionCreateParamsNonStreaming],
-            {"prompt": "x", "max_tokens": 1},
-            openai,
+            "/v1/completions", both(completion_create, "CompletionCreateParams", {"prompt": "x", "max_tokens": 1})
         ),
         "responses": Way(
-            "/v1/responses",
-            [response_create_params.ResponseCreateParamsNonStreaming],
-            {"input": "x", "max_output_tokens": 1},
-            openai,
+            "/v1/responses", both(responses, "ResponseCreateParams", {"input": "x", "max_output_tokens": 1})
         ),
         "messages": Way(
             "/v1/messages",
-            [
-                message_create_params.MessageCreateParamsNonStreaming,
-                beta_create_params.MessageCreateParamsNonStreaming,
-            ],
-            {"messages": user, "max_tokens": 1},
-            anthropic,
+            both(message_create_params, "MessageCreateParams", messages)
+            + both(beta_create_params, "MessageCreateParams", messages),
             version,
         ),
         "count_tokens": Way(
             "/v1/messages/count_tokens",
-            [message_count_tokens_params.MessageCountTokensParams],
-            {"messages": user},
-            anthropic,
+            [(message_count_tokens_params.MessageCountTokensParams, {"messages": user})],
             version,
+        ),
+        "transcriptions": FormWay("/v1/audio/transcriptions", both(transcription, "TranscriptionCreateParams", sound)),
+        "translations": FormWay("/v1/audio/translations", [(translation_create_params.TranslationCreateParams, sound)]),
+        "files": FormWay(
+            "/v1/files", [(file_create_params.FileCreateParams, {"file": tone(), "purpose": "user_data"})]
         ),
     }
 
@@ -191,10 +258,10 @@ def main():
     for name, way in ways().items():
         if wanted and name not in wanted:
             continue
-        found, wrong, sent = way.run(host)
-        print(f"{name}: {sent} requests, {len(found)} fields, {len(wrong)} wrong")
-        for field, (honoured, refusals) in sorted(found.items()):
-            print(f"  {field}: {honoured} honoured" + "".join(f"\n    {each}" for each in sorted(refusals)[:4]))
+        found, wrong = way.run(host)
+        print(f"{name}: {len(list(way.bodies()))} requests, {len(found)} fields, {len(wrong)} wrong")
+        for field, (taken, refusals) in sorted(found.items()):
+            print(f"  {field}: {len(taken)} taken" + "".join(f"\n    {each}" for each in sorted(refusals)[:4]))
         for field, value, status, message in wrong:
             print(f"  WRONG {field} = {json.dumps(value)[:200]}: {status} {message}")
         bad += len(wrong)

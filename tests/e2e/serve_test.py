@@ -172,6 +172,11 @@ class BadRequestTest(ServerTest):
             self.assertTrue(param.startswith(field), (field, param, message))
         self.assertEqual(self.fault({})[0], "messages")
 
+    def test_two_names_of_one_number(self):
+        body = {"messages": user("x"), "max_completion_tokens": 2, "max_tokens": 2}
+        self.assertEqual(self.server.json(CHAT, body)["usage"]["completion_tokens"], 2)
+        self.assertEqual(self.fault({**body, "max_tokens": 3})[0], "max_tokens")
+
     def test_bodies_that_are_no_request(self):
         for body in (b"", b"{", b"[]", b"1", b"\xff", b'{"messages": [' + b"[" * 100000, b'{"a": 1}{'):
             status, _, text = self.server.ask("POST", CHAT, body)
