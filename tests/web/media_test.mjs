@@ -2,7 +2,7 @@
 // Pictures, sound and film: how they come in, how they are sent, what answers draw over them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answers, ask, chooser, drawnPicture, lastAnswer, openPage, until, useBrowser } from './support.mjs';
+import { answers, ask, chooser, drawnPicture, lastAnswer, openPage, settled, until, useBrowser } from './support.mjs';
 
 useBrowser();
 
@@ -231,6 +231,32 @@ test('the view stays at the end behind pictures and a box that grows, and where 
   await page.getByRole('button', { name: 'To the end' }).click();
   await atEnd('by the button');
   await page.keyboard.press('Escape');
+});
+
+test('what is opened or edited at the end stays in sight; an answer given again is followed', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 360, height: 640 } } });
+  const scroller = page.getByRole('region', { name: 'Conversation' });
+  const gap = () => scroller.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
+  await page.setInputFiles(chooser, await drawnPicture(page));
+  await chips(page).waitFor();
+  await ask(page, 'detect');
+  await until(() => page.locator('.marks-picture img').evaluate((it) => it.naturalWidth === 800), 'the picture');
+  await until(async () => (await gap()) < 1, 'the end');
+  const fold = page.locator('summary', { hasText: 'JSON' });
+  const before = await fold.boundingBox();
+  await fold.click();
+  await page.waitForTimeout(300);
+  assert.equal((await fold.boundingBox()).y, before.y, 'what was clicked does not move');
+  await page.getByRole('button', { name: 'Answer again' }).click();
+  await page.locator('.branches').waitFor();
+  await settled(page);
+  await until(async () => (await gap()) < 1, 'the end of the new answer');
+  await page.fill('#message-box', '');
+  await page.locator('#message-box').press('ArrowUp');
+  await page.waitForTimeout(300);
+  const field = await page.getByLabel('Your message').boundingBox();
+  const around = await scroller.boundingBox();
+  assert.ok(field.y >= around.y && field.y + field.height <= around.y + around.height, 'the field is in sight');
 });
 
 test('without a picture, boxes are the text that they are', async (t) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The messages, kept at their end while an answer grows unless somebody reads further up.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { currentId, isRunning, path } from '../state';
+import { currentId, editing, isRunning, path } from '../state';
 import type { Attachment, Message } from '../types';
 import { Empty } from './Empty';
 import { IconButton } from './Icon';
@@ -13,33 +13,43 @@ export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
-  const seen = useRef({ top: 0, height: 0 });
+  const top = useRef(0); // where it was last seen
   const [away, setAway] = useState(false);
   const messages = path.value;
   const toEnd = () => {
     const it = scroller.current!;
     pinned.current = true;
     it.scrollTo({ top: it.scrollHeight });
-    seen.current = { top: it.scrollTop, height: it.scrollHeight };
+    top.current = it.scrollTop;
   };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
+  useLayoutEffect(() => {
+    if (isRunning.value) toEnd();
+  }, [isRunning.value]);
+  useLayoutEffect(() => {
+    if (editing.value) pinned.current = false;
+  }, [editing.value]);
   // Pictures and formulas get their height after the text has been drawn, and a message box that grows takes height
   // from the conversation.
   useEffect(() => {
-    const observer = new ResizeObserver(() => pinned.current && toEnd());
+    const resized = () => (pinned.current ? toEnd() : setAway(leftBelow(scroller.current!) > NEAR));
+    const observer = new ResizeObserver(resized);
     observer.observe(content.current!);
     observer.observe(scroller.current!);
     return () => observer.disconnect();
   }, []);
-  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up; where
-  // the height is another one, it is the browser that has moved what it shows.
+  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up.
   const onScroll = () => {
-    const { scrollTop: top, scrollHeight: height, clientHeight } = scroller.current!;
-    const left = height - top - clientHeight;
-    const up = top < seen.current.top && height === seen.current.height;
-    seen.current = { top, height };
+    const it = scroller.current!;
+    const left = leftBelow(it);
+    const up = it.scrollTop < top.current;
+    top.current = it.scrollTop;
     pinned.current = left < (up ? 1 : NEAR) || (pinned.current && !up);
     setAway(!pinned.current);
+  };
+  // Whoever opens what is folded reads there.
+  const onClick = (event: Event) => {
+    if ((event.target as Element).closest('summary')) pinned.current = false;
   };
   return (
     <div class="conversation">
@@ -51,7 +61,7 @@ export function Conversation() {
         role="region"
         aria-label="Conversation"
       >
-        <div class="column" ref={content}>
+        <div class="column" ref={content} onClick={onClick}>
           {messages.length === 0 ? (
             <Empty />
           ) : (
@@ -70,6 +80,10 @@ export function Conversation() {
       {away && <IconButton icon="down" class="to-end" label="To the end" onClick={toEnd} />}
     </div>
   );
+}
+
+function leftBelow(it: HTMLElement): number {
+  return it.scrollHeight - it.scrollTop - it.clientHeight;
 }
 
 /** The pictures of the latest message before `at` that has any. */
