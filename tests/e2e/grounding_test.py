@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import unittest
+import zlib
 
 import tiny_model
 from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, lives, wait_until
@@ -36,6 +37,30 @@ def pdf(pages):
     size = len(objects) + 1
     tail = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<</Size {size}/Root 1 0 R>>\n"
     return out + f"{tail}startxref\n{len(out)}\n%%EOF\n".encode()
+
+
+def pixels_of(png):
+    """The size of a PNG of 8 bits a colour, not interlaced, and its rows of (red, green, blue)."""
+    chunks, at = {b"IDAT": b""}, 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        chunks[kind] = chunks.get(kind, b"") + png[at + 8 : at + 8 + size]
+        at += size + 12
+    width, height, bits, colours, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert (bits, interlaced) == (8, 0)
+    step = {2: 3, 6: 4}[colours]
+    data, above, rows = zlib.decompress(chunks[b"IDAT"]), bytearray(width * step), []
+    for y in range(height):
+        begin = y * (width * step + 1)
+        row = bytearray(data[begin + 1 : begin + 1 + width * step])
+        for x in range(len(row)):
+            left, corner = (row[x - step], above[x - step]) if x >= step else (0, 0)
+            guess = left + above[x] - corner
+            nearest = min((left, above[x], corner), key=lambda each: abs(guess - each))
+            row[x] = (row[x] + (0, left, above[x], (left + above[x]) // 2, nearest)[data[begin]]) % 256
+        rows.append([tuple(row[i : i + 3]) for i in range(0, len(row), step)])
+        above = row
+    return (width, height), rows
 
 
 class Grounding(ProgramTest):
@@ -170,8 +195,16 @@ class Grounding(ProgramTest):
     def test_a_page_beside_its_picture(self):
         (self.folder / "page.html").write_text("<body style='background:#00f'><script>document.body.remove()</script>")
         self.out("html", SQUARE, "--page", "page.html", "--render", "beside.png")
-        size = struct.unpack(">II", (self.folder / "beside.png").read_bytes()[16:24])
+        size, rows = pixels_of((self.folder / "beside.png").read_bytes())
         self.assertEqual((2 * 320 + 16, 320), size)
+        (_, side), shown = pixels_of(SQUARE.read_bytes())
+        for y in range(8, 320, 16):
+            self.assertEqual({(0, 0, 255)}, set(rows[y][-300:-20]), "the page, of which nothing ran")
+        for y, x in ((40, 40), (40, 280), (160, 160), (280, 40), (280, 280)):  # the picture, enlarged
+            near = [shown[y * side // 320 + dy][x * side // 320 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+            for colour in range(3):
+                values = [pixel[colour] for pixel in near]
+                self.assertTrue(min(values) - 24 <= rows[y][x][colour] <= max(values) + 24, (y, x, rows[y][x], near))
 
     def test_wrong_usage(self):
         self.assertIn("in quotes", self.error("point", SQUARE, status=2))

@@ -69,6 +69,12 @@ class MediaRun(ProgramTest):
         )
         self.assertEqual(named["text"], piped["text"])
         self.assertEqual(piped["media"][0]["file"], "standard input")
+        for option, path in (("--audio", TONES), ("--video", FILM)):
+            named, piped = (
+                self.ask(option, path, "What?"),
+                self.ask(option, "-", "What?", stdin=path.read_bytes()),
+            )
+            self.assertEqual((named["text"], named["prompt_tokens"]), (piped["text"], piped["prompt_tokens"]))
         self.assertIn("no prompt", self.error("run", self.model, "--image", "-", stdin=b"x", status=2))
         self.assertIn("one file", self.error("run", self.model, "--image", "-", "--audio", "-", "a", status=2))
 
@@ -182,6 +188,19 @@ class MediaRun(ProgramTest):
         self.assertEqual(t.status(), 0)
         parts = json.loads((self.folder / "talk.json").read_text())[2]["content"]
         self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "text"])
+
+    def test_a_conversation_about_films(self):
+        self.make()
+        shutil.copy(FILM, self.folder / "my film.mp4")
+        t = self.talk("--max-frames", "2")
+        for line in ("/video my film.mp4", f"'{self.folder}/my film.mp4'"):  # by command, and as it is dropped
+            self.say(t, line, r"my film.mp4: \d+ tokens, with your next message")
+        self.say(t, "/video " + str(WIDE), "wide_40x150.png: expected a film")
+        self.say(t, "What?", r"4 tokens.*context \d+ of \d+")
+        self.say(t, "/save talk.json", "2 messages kept")
+        self.leave(t)
+        parts = json.loads((self.folder / "talk.json").read_text())[0]["content"]
+        self.assertEqual([p["type"] for p in parts], ["video", "video", "text"])
 
     def talk(self, *args):
         t = Terminal(["run", self.model, "--greedy", "-n", "4", *args], dict(self.env), self.folder, 200)

@@ -126,6 +126,7 @@ def write_all(save):
     save("exif3.tif", rgb, tiffinfo={0x0112: 3})
     save("pages.tif", rgb, save_all=True, append_images=[grey])
     save("plain.avif", rgb, quality=90)
+    save("full_chroma.avif", rgb, quality=90, subsampling="4:4:4")
     save("alpha.avif", rgba, quality=90)
     pillow_heif.register_heif_opener()
     save("plain.heic", rgb, quality=90)
