@@ -33,7 +33,7 @@ class Answers(ProgramTest):
         self.assertEqual([row["id"] for row in rows], list(range(len(QUESTIONS))))
         for row, (question, word) in zip(rows, QUESTIONS):
             with self.subTest(question):
-                self.assertIn(word, row["text"])
+                self.assertIn(word.lower(), row["text"].lower())  # "Cold" or "cold": it depends on the kernels
                 self.assertEqual(row["finish"], "stop")
         # Alone, with other numbers of threads, by another way in: the same text.
         for index in (0, 5, 7):

@@ -60,7 +60,7 @@ class Schema(ProgramTest):
         row = json.loads(self.out(*begin, 700, "--jsonl", "-", stdin=line))
         self.assertEqual("stop", row["finish"])
         self.assertIn("story", json.loads(row["text"]))
-        self.assertEqual(2, row["dropped_turns"])
+        self.assertIn(row["dropped_turns"], (1, 2))  # how long an answer is depends on the kernels
 
     def test_bad_schemas_are_one_line(self):
         self.assertIn("nothing.json", self.error("run", MODEL, "--schema", "nothing.json", "Hi"))
