@@ -24,11 +24,15 @@ def has_landlock():
     return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0  # the version of landlock_create_ruleset
 
 
-def pdf(pages):
-    """A file of so many empty pages."""
+def pdf(pages, text=""):
+    """A file of so many pages, each with the text in many lines, or empty."""
     kids = " ".join(f"{3 + i} 0 R" for i in range(pages))
+    lines = " ".join(f"1 0 0 1 36 {750 - 10 * i} Tm ({text}) Tj" for i in range(70)) if text else ""
+    drawn = f"BT /F 8 Tf {lines} ET"
+    font = "<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
     objects = ["<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Kids[{kids}]/Count {pages}>>"]
-    objects += ["<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]>>"] * pages
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{font}/Contents {pages + 3} 0 R>>"
+    objects += [page] * pages + [f"<</Length {len(drawn)}>>stream\n{drawn}\nendstream"]
     out, places = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(out))
@@ -139,6 +143,10 @@ class Grounding(ProgramTest):
         self.assertIn(b"--pages 1-2: none of the files is a PDF\n", done.stderr)
         done = self.run_program("ocr", SQUARE, "two.pdf", "--pages", "1", "-n", "2")
         self.assertNotIn(b"--pages", done.stderr)
+        (self.folder / "text.pdf").write_bytes(pdf(1, "The quick brown fox jumps over the lazy dog, and again."))
+        budgets = [self.rows("ocr", name, "--pages", "1", "-n", "2")[0]["budget"] for name in ("two.pdf", "text.pdf")]
+        self.assertEqual(280, budgets[0], "nothing is written there")
+        self.assertGreater(budgets[1], 280, "small letters on a page")
         (self.folder / "none.pdf").write_bytes(pdf(0))
         self.assertIn("no pages", self.error("ocr", "none.pdf"))
 

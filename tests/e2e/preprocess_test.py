@@ -247,6 +247,14 @@ class Preprocess(ProgramTest):
             cut.write_bytes(data[: len(data) // 2])
             self.assertAlmostEqual(self.facts("video", cut)["total_frames"], frames, delta=1)
 
+    def test_long_sound_of_few_bytes(self):
+        """Ten hours of silence: a FLAC of a MB, whose header says how long it is."""
+        head = (16000 << 44) | (0 << 41) | (15 << 36) | 36000 * 16000  # rate, channels - 1, bits - 1, samples
+        bomb = self.folder / "silence.flac"
+        info = struct.pack(">HH", 4096, 4096) + bytes(6) + head.to_bytes(8, "big") + bytes(16)
+        bomb.write_bytes(b"fLaC\x80\0\0\x22" + info + bytes(1_000_000))
+        self.assertRegex(self.error("preprocess", "audio", bomb), r"expected at most \S+ \(--max-seconds\)")
+
     def test_odd_files(self):
         odd = self.folder / "odd.jpg"
         odd.write_bytes((MEDIA / "images" / "rgb.png").read_bytes())

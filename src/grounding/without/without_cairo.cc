@@ -7,7 +7,9 @@ namespace gemma::grounding {
 bool has_cairo() { return false; }
 
 std::string write_png(const std::string& path, const media::Pixels&, const Drawing&) {
-  fail(path, "this program was built without cairo and Pango (GEMMA4_CAIRO) and draws no PNG; a name in .svg works");
+  fail(path,
+       "this program was built without cairo and Pango (Debian: libpango1.0-dev, README.md) and draws no PNG; a name "
+       "in .svg works");
 }
 
 }  // namespace gemma::grounding

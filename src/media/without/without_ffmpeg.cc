@@ -9,17 +9,21 @@ namespace gemma::media {
 bool has_ffmpeg() { return false; }
 
 RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format) {
-  fail(file.name, "a {} picture: this program was built without FFmpeg (GEMMA4_FFMPEG); save it as PNG or JPEG",
+  fail(file.name,
+       "a {} picture: this program was built without FFmpeg (Debian: libavformat-dev, README.md); save it as PNG or "
+       "JPEG",
        name_of(format));
 }
 
 Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions&) {
-  fail(file.name(), "{}: this program was built without FFmpeg (GEMMA4_FFMPEG); save its sound as WAV, FLAC or MP3",
+  fail(file.name(),
+       "{}: this program was built without FFmpeg (Debian: libavformat-dev, README.md); save its sound as WAV, FLAC or "
+       "MP3",
        what_it_is(file.bytes()));
 }
 
 Film decode_film(const ByteSource& source, const FilmOptions&) {
-  fail(source.name(), "a film: this program was built without FFmpeg (GEMMA4_FFMPEG)");
+  fail(source.name(), "a film: this program was built without FFmpeg (Debian: libavformat-dev, README.md)");
 }
 
 }  // namespace gemma::media

@@ -9,7 +9,8 @@ bool has_heif() { return false; }
 
 RawImage decode_heif(const ImageFile& file) {
   fail(file.name,
-       "an AVIF or HEIC picture: this program was built without libheif (GEMMA4_HEIF); save it as PNG or JPEG");
+       "an AVIF or HEIC picture: this program was built without libheif (Debian: libheif-dev, README.md); save it as "
+       "PNG or JPEG");
 }
 
 }  // namespace gemma::media
