@@ -106,16 +106,8 @@ void add_film_options(CLI::App& command, const char* sound, media::PrepareOption
 
 /** Of files that are seen, heard or both. */
 void add_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
-  if (seen) {
-    command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
-        ->check(pixels());
-  }
-  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(seconds());
+  add_decoding_limits(command, limits, seen, heard);
   add_size(command, "--max-bytes", limits.max_bytes, 1, "Of the file at most");
-  add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory, "For decoding it at most; default 6GB");
-  command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
-      ->check(whole(1, media::kMaxWorkerSeconds))
-      ->capture_default_str();
 }
 
 /** Says on a terminal that a file takes its time, and for how long already. */
@@ -144,6 +136,25 @@ class Waiting {
 };
 
 }  // namespace
+
+void add_decoding_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
+  if (seen) {
+    command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
+        ->check(pixels());
+  }
+  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(seconds());
+  add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory, "For decoding it at most; default 6GB");
+  command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
+      ->check(whole(1, media::kMaxWorkerSeconds))
+      ->capture_default_str();
+}
+
+media::WorkerOptions worker_of(const MediaLimits& limits) {
+  media::WorkerOptions worker;
+  worker.cpu_seconds = limits.cpu_seconds;
+  if (!limits.max_memory.empty()) worker.memory = *parse_bytes(limits.max_memory);
+  return worker;
+}
 
 void add_media_options(CLI::App& command, MediaOptions& options) {
   media::PrepareOptions& o = options.prepare;
@@ -196,12 +207,10 @@ File open_file(const std::string& path, const MediaLimits& limits) {
 
 media::Prepared prepare_file(const File& file, const MediaOptions& options) {
   media::PrepareOptions prepare = options.prepare;
-  media::WorkerOptions worker;
+  media::WorkerOptions worker = worker_of(options.limits);
   prepare.max_pixels = options.limits.max_pixels;
   prepare.max_seconds = options.limits.max_seconds;
-  worker.cpu_seconds = options.limits.cpu_seconds;
   if (!options.limits.max_bytes.empty()) prepare.max_bytes = *parse_bytes(options.limits.max_bytes);
-  if (!options.limits.max_memory.empty()) worker.memory = *parse_bytes(options.limits.max_memory);
   Waiting waiting(file.path());
   worker.interrupted = [&waiting] {
     waiting.show();

@@ -40,6 +40,12 @@ struct MediaSettings {
 /** --image-budget and the like, as far as they are of files of `kinds`; `settings` lives as long as the command. */
 void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Medium>& kinds);
 
+/** What decoding one may take, files of every kind together, but for its bytes. `limits` lives as long as the command.
+ */
+void add_decoding_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard);
+/** The same as a worker is told. */
+media::WorkerOptions worker_of(const MediaLimits& limits);
+
 /** Opens a local file, "-" being standard input. Fails with one line, for addresses of the web too. */
 File open_file(const std::string& path, const MediaLimits& limits);
 /** Decodes it in a worker. */

@@ -80,6 +80,9 @@ serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& l
   const int64_t files = options.files_limit.empty() ? most : *parse_bytes(options.files_limit);
   service.files = std::make_shared<serve::FileStore>(state, files);
   if (!options.fetch.hosts.empty()) service.media.fetch = options.fetch;
+  service.media.max_pixels = options.media_limits.max_pixels;
+  service.media.max_seconds = options.media_limits.max_seconds;
+  service.media.worker = worker_of(options.media_limits);
   service.media.kept_bytes = *parse_bytes(options.media_cache);
   service.media.fetched_bytes = service.body_bytes = *parse_bytes(options.body_limit);
   service.responses =

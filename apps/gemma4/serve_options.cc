@@ -144,6 +144,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_access_options(command, options);
   add_state_options(command, options);
   add_fetch_options(command, options);
+  add_decoding_limits(command, options.media_limits, true, true);
   command.add_option("--log", options.log, "A line about each request on stderr")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "none"}));

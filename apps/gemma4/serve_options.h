@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gemma4/kept_cache.h"
+#include "gemma4/media_options.h"
 #include "gemma4/session.h"
 #include "serve/http/server.h"
 #include "serve/service.h"
@@ -24,6 +25,7 @@ struct ServeOptions {
   int64_t idle = 600;   // seconds; 0: never
   std::string files_limit, body_limit = "64MB", media_cache = "64MB";
   serve::FetchOptions fetch;
+  MediaLimits media_limits;
   int64_t grace = 30;
 
   bool several() const { return !models.empty() || pulled; }

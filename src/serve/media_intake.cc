@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "base/file.h"
-#include "media/worker.h"
 
 namespace gemma::serve {
 namespace {
@@ -75,7 +74,9 @@ Result<std::shared_ptr<const Media>> MediaIntake::decoded(const ServedModel& mod
   }
   how.kind = source.kind;
   how.budget = source.budget;
-  media::WorkerOptions worker;
+  how.max_pixels = options_.max_pixels;
+  how.max_seconds = options_.max_seconds;
+  media::WorkerOptions worker = options_.worker;
   worker.interrupted = [&] { return !go_on(); };
   try {
     model.media.set(how);

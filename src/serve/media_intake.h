@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "media/worker.h"
 #include "serve/ask.h"
 #include "serve/decoded_media.h"
 #include "serve/fetch/fetcher.h"
@@ -20,6 +21,9 @@ struct MediaIntakeOptions {
   std::optional<FetchOptions> fetch;   // nothing: addresses are refused
   int64_t fetched_bytes = 64'000'000;  // of all that a request names
   int64_t kept_bytes = 0;              // of what was decoded and may be asked about again
+  int64_t max_pixels = 0;              // of a picture or frame; 0: as media::PrepareOptions
+  double max_seconds = 0;              // of sound or film; the same
+  media::WorkerOptions worker;         // what decoding a file may take
 };
 
 class MediaIntake {

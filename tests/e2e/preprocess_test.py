@@ -9,9 +9,8 @@ import struct
 import subprocess
 import unittest
 import wave
-import zlib
 
-from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest
+from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, png
 
 MEDIA = GOLDEN / "media"
 
@@ -23,14 +22,6 @@ def tensors(path):
     header.pop("__metadata__", None)
     body = data[8 + size :]
     return {name: (t["dtype"], t["shape"], body[slice(*t["data_offsets"])]) for name, t in header.items()}
-
-
-def png(width, height, data=b""):
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def float_wav(values, rate=16000, channels=1):

@@ -8,7 +8,7 @@ import re
 import unittest
 
 from serve_support import TinyServerTest, user
-from support import GOLDEN
+from support import GOLDEN, SANITIZED, png
 
 CHAT = "/v1/chat/completions"
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
@@ -89,6 +89,46 @@ class MediaTest(TinyServerTest):
         body["messages"][0]["content"] = [sound(WIDE)]
         self.assertIn("found a picture", self.server.json(CHAT, body, status=400)["error"]["message"])
         self.assertEqual(self.ask(picture(WIDE))["object"], "chat.completion")
+
+
+class LimitsTest(TinyServerTest):
+    """What decoding may take, by the server's command line."""
+
+    ARGS = ("--max-pixels", "5999", "--max-seconds", "0.01")
+
+    def refusal(self, part):
+        body = {"messages": [{"role": "user", "content": [part]}], "max_tokens": 1}
+        error = self.server.json(CHAT, body, status=400)["error"]
+        self.assertEqual(error["param"], "messages[0].content[0]")
+        return error["message"]
+
+    def test_limits_are_named(self):
+        self.assertIn("150 x 40 pixels: expected at most 5999 pixels (--max-pixels)", self.refusal(picture(WIDE)))
+        self.assertIn("(--max-seconds)", self.refusal(sound(TONES)))
+        film = {"type": "video_url", "video_url": {"url": data(FILM, "video/mp4")}}
+        self.assertIn("(--max-", self.refusal(film))
+        body = {"messages": [{"role": "user", "content": [picture(ODD)]}], "max_tokens": 1}
+        self.assertEqual(self.server.json(CHAT, body)["object"], "chat.completion")
+
+    def test_in_the_shape_of_anthropic(self):
+        source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(WIDE.read_bytes()).decode()}
+        body = {"messages": [{"role": "user", "content": [{"type": "image", "source": source}]}], "max_tokens": 1}
+        answer = self.server.json("/v1/messages", body, status=400)
+        self.assertEqual((answer["type"], answer["error"]["type"]), ("error", "invalid_request_error"))
+        self.assertIn("at most 5999 pixels (--max-pixels)", answer["error"]["message"])
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer reserves more address space than a worker may have")
+class MemoryLimitTest(TinyServerTest):
+    ARGS = ("--max-memory", "16MB")
+
+    def test_what_decoding_may_hold(self):
+        large = self.folder / "large.png"
+        large.write_bytes(png(4000, 4000, bytes(4000 * 12001)))
+        body = {"messages": [{"role": "user", "content": [picture(large)]}], "max_tokens": 1}
+        error = self.server.json(CHAT, body, status=400)["error"]
+        self.assertEqual(error["param"], "messages[0].content[0]")
+        self.assertIn("memory (--max-memory)", error["message"])
 
 
 class KeysTest(TinyServerTest):

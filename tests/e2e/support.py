@@ -17,6 +17,7 @@ import termios
 import time
 import unittest
 import wave
+import zlib
 
 PROGRAM = os.environ["GEMMA4_PROGRAM"]
 SOURCE = pathlib.Path(os.environ["GEMMA4_SOURCE"])
@@ -38,6 +39,16 @@ def write_tone(path, seconds, pauses=()):
         out.setframerate(16000)
         out.writeframes(values.tobytes())
     return path
+
+
+def png(width, height, data=b""):
+    """A picture in colours; data: its rows, each behind a byte 0."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def lives(pid):
