@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/json.h"
@@ -29,5 +31,9 @@ class BoundedJson {
  private:
   int64_t left_ = kMostValues;
 };
+
+/** The name of a field that some object of a JSON text, which has been read without a fault, has twice: of these only
+ *  the last would count. */
+std::optional<std::string> field_given_twice(std::string_view json);
 
 }  // namespace gemma::serve

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "chat/template_value.h"
 #include "serve/json_bounds.h"
 
@@ -12,6 +14,7 @@ namespace {
 Result<json::object> object_of(const std::string& body) {
   auto parsed = BoundedJson().read(body);
   if (!parsed) return Failure{"", fmt::format("the body is no JSON that can be read: {}", parsed.failure().reason)};
+  if (auto twice = field_given_twice(body)) return Failure{std::move(*twice), "is given twice in one object"};
   if (parsed.value().is_object()) return std::move(parsed.value().get_object());
   return Failure{"", fmt::format("the body: expected an object, found {}", kind_of(&parsed.value()))};
 }

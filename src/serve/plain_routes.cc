@@ -53,6 +53,7 @@ void tokenize(Call& call) {
   const auto text = fields.text("text"), prompt = fields.text("prompt");
   const bool bos = fields.flag("add_special_tokens").value_or(false);
   if (!text && !prompt) fields.fail("text", "is missing");
+  if (text && prompt) fields.fail("prompt", "is another name of \"text\": expected one of the two");
   if (auto failure = fields.failure()) return call.responder->respond(openai_error(*failure));
   const ServedModel& model = *asked->model;
   json::array ids;

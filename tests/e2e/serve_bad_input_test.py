@@ -105,6 +105,19 @@ class BadInputTest(TinyServerTest):
                 )
                 self.refused(way, asked(way, [words, call]))
 
+    def test_fields_that_are_given_twice(self):
+        for way in CALLS:
+            whole = json.dumps(asked(way, user("x")))
+            twice = whole[:-1] + ', "model": "default", "model": "default"}'
+            self.assertIn("model: is given twice in one object", self.refused(way, twice))
+            inside = whole[:-1] + ', "tools": [{"parameters": {"type": "object", "t\\u0079pe": "object"}}]}'
+            self.assertIn("type: is given twice in one object", self.refused(way, inside))
+        self.assertIn("text: is given twice", self.refused("/tokenize", '{"text": "a", "text": "b"}'))
+
+    def test_tokenize_takes_one_text_and_knows_its_models(self):
+        self.assertIn("prompt: ", self.refused("/tokenize", {"text": "a", "prompt": "b"}))
+        self.assertIn("model: ", self.refused("/tokenize", {"text": "a", "model": "nobody"}, status=404))
+
     def test_more_values_than_memory_is_for(self):
         body = b'{"messages": [' + b"[]," * 1_100_000 + b"[]]}"
         for way in CALLS:
