@@ -237,6 +237,8 @@ void serve_models(const ServeOptions& options) {
                            [&service](serve::HttpRequest request, std::shared_ptr<serve::Responder> responder) {
                              service->handler()(std::move(request), std::move(responder));
                            });
+  // In memory nobody could ask for them afterwards.
+  if (!options.state.empty()) server.wait_for([desk = about.responses] { return desk->busy(); });
   const auto engines = std::make_shared<serve::EngineThread>();
   if (!options.several()) wanted.beside = about.media.kept_bytes;
   Served served = options.several() ? several_models(options, wanted, settings, engines, log, about.media.kept_bytes)

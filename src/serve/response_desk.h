@@ -69,6 +69,11 @@ class ResponseDesk {
     const std::lock_guard lock(mutex_);
     return running_.contains(id);
   }
+  /** Whether one is on its way, or what came of it is not kept yet. */
+  bool busy() {
+    const std::lock_guard lock(mutex_);
+    return !running_.empty();
+  }
   /** The same as over(), and stops it: then it is gone as well. */
   bool cancel(const std::string& id) {
     std::shared_ptr<Generation> generation;

@@ -306,8 +306,8 @@ class NamespaceTest(TinyServerTest):
 
 
 class StateTest(ProgramTest):
-    def serve(self, **how):
-        server = Server(self, "--context", 1024, "--state", self.folder / "state.db", **how)
+    def serve(self, *args, **how):
+        server = Server(self, "--context", 1024, "--state", self.folder / "state.db", *args, **how)
         self.addCleanup(server.process.kill)
         return server
 
@@ -341,6 +341,27 @@ class StateTest(ProgramTest):
         self.assertEqual(server.get(f"{RESPONSES}/{response['id']}"), response)
         server.stop()
         self.assertIn("is not kept", server.log)
+
+    def after_a_stop(self, tokens, *args):
+        """What becomes of a response in the background when the server is told to stop."""
+        server = self.serve(*args)
+        story = {"input": "Count.", "temperature": 1.9, "seed": 1, "max_output_tokens": tokens, "background": True}
+        name = server.json(RESPONSES, story)["id"]
+        self.assertEqual(server.stop(), 0)
+        server = self.serve()
+        response = server.get(f"{RESPONSES}/{name}")
+        server.stop()
+        return response
+
+    def test_a_stop_waits_for_the_background(self):
+        response = self.after_a_stop(40)
+        self.assertIn(response["status"], ("completed", "incomplete"))
+        self.assertGreater(response["usage"]["output_tokens"], 0)
+
+    def test_a_stop_waits_no_longer_than_it_may(self):
+        response = self.after_a_stop(900, "--grace", 0)
+        self.assertEqual((response["status"], response["output"]), ("failed", []))
+        self.assertIn("the server ended", response["error"]["message"])
 
     def test_one_server_has_a_file(self):
         state = self.folder / "state.db"

@@ -31,6 +31,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kRest{50};  // when no descriptor is left for another connection
+constexpr std::chrono::milliseconds kLook{50};  // between two looks at what is waited for beside connections
 constexpr std::string_view kTooMany =
     "HTTP/1.1 503 Service Unavailable\r\nServer: gemma4\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
     "Connection: close\r\nContent-Length: 110\r\n\r\n"
@@ -87,7 +88,8 @@ struct HttpServer::State {
   std::optional<asio::ssl::context> tls;
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
-  asio::steady_timer grace{context};
+  asio::steady_timer grace{context}, look{context};
+  std::function<bool()> others;  // on their way without a connection; may be empty
   asio::signal_set signals{context};
   std::atomic<int> connections{0};
   int port = 0;
@@ -159,14 +161,20 @@ struct HttpServer::State {
         if (each->idle()) each->close();
       }
     }
-    if (connections.load() == 0) return finish();
     grace.expires_after(time);
     grace.async_wait([this](error_code error) {
       if (!error) context.stop();
     });
+    if (connections.load() == 0) finish();
   }
 
-  void finish() { context.stop(); }
+  void finish() {
+    if (!others || !others()) return context.stop();
+    look.expires_after(kLook);
+    look.async_wait([this](error_code error) {
+      if (!error) finish();
+    });
+  }
 
   void wait_for_signal(std::chrono::milliseconds time, std::function<void()> said) {
     signals.async_wait([this, time, said = std::move(said)](error_code error, int) {
@@ -199,6 +207,8 @@ void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<
   state_->signals.add(SIGTERM);
   state_->wait_for_signal(grace, std::move(said));
 }
+
+void HttpServer::wait_for(std::function<bool()> others) { state_->others = std::move(others); }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
   asio::post(state_->context, [this, grace] { state_->stop(grace); });

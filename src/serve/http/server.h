@@ -49,6 +49,9 @@ class HttpServer {
   /** Before run(): the first SIGINT or SIGTERM calls `said` and stop(grace), the second one stop(0). After
    *  run() they end the process as if nobody had asked for them. */
   void stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said);
+  /** Before run(): what stop() waits for beside answers to connections, within the same time; asked on run()'s thread.
+   */
+  void wait_for(std::function<bool()> others);
 
   int open_connections() const;
 
