@@ -215,6 +215,19 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
   return served;
 }
 
+/** Keys and certificate, as their files have them by now: both or neither. */
+void read_again(const ServeOptions& options, serve::HttpServer& server, serve::Keys* keys, const ServerLog& log) {
+  try {
+    std::optional<serve::Keys> now;
+    if (keys != nullptr) now.emplace(serve::Keys::read(options.keys));
+    server.read_certificate();
+    if (now) keys->replace(std::move(*now));
+    log.say("keys and certificate are read again");
+  } catch (const Error& error) {
+    log.say(fmt::format("{}; keys and certificate stay as they were", error.what()));
+  }
+}
+
 void serve_models(const ServeOptions& options) {
   const ServerLog log;
   const Settings settings = load_settings();
@@ -228,8 +241,8 @@ void serve_models(const ServeOptions& options) {
   }
   wanted.cache_folder = open_cache_folder(
       options.kept_cache, [log](const std::string& line) { log.say(line); });  // before keys: their salts are hashes
-  std::optional<serve::Keys> keys;
-  if (!options.keys.empty()) keys.emplace(serve::Keys::read(options.keys));
+  std::shared_ptr<serve::Keys> keys;                                           // null: everybody may ask
+  if (!options.keys.empty()) keys = std::make_shared<serve::Keys>(serve::Keys::read(options.keys));
   serve::ServiceOptions about = service_of(options, log);
   // The port first: that it is taken is said before a model is loaded.
   std::shared_ptr<serve::Service> service;
@@ -250,12 +263,15 @@ void serve_models(const ServeOptions& options) {
     if (!note.empty()) log.say(note);
   }
   const std::string name = served.models->first();
-  service = std::make_shared<serve::Service>(std::move(served.models), engines, std::move(keys), std::move(about));
+  service = std::make_shared<serve::Service>(std::move(served.models), engines, keys, std::move(about));
   log.say(fmt::format("{} {} served at {} ({})", name, options.several() ? "and others are" : "is",
                       url_of(options.http, server.port()), served.about));
   server.stop_on_signals(std::chrono::seconds(options.grace), [log, grace = options.grace] {
     log.say(fmt::format("stopping; answers on their way have {} s", grace));
   });
+  if (keys != nullptr || !options.http.certificate.empty()) {
+    server.on_hangup([&] { read_again(options, server, keys.get(), log); });
+  }
   server.run();
   stop_loading();
   service.reset();  // who answers goes before what carries answers

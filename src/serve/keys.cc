@@ -88,7 +88,7 @@ Key key_of(const std::string& line, const std::string& where) {
   std::string hash;
   words >> key.name >> hash;
   key.hash = hash_of(hash, where);
-  key.salt = std::max<uint64_t>(1, keyed_hash(std::as_bytes(std::span(key.hash)), process_hash_key()));
+  key.salt = std::max<uint64_t>(1, keyed_hash(std::as_bytes(std::span(key.name)), process_hash_key()));
   std::set<std::string> given;
   for (std::string option; words >> option;) read_option(option, key, given, where);
   return key;
@@ -124,7 +124,14 @@ bool Key::may(Scope scope) const { return std::find(scopes.begin(), scopes.end()
 Keys Keys::read(const std::string& path) {
   std::vector<Key> keys = keys_in(read_file(path, kMostBytes), path);
   if (keys.empty()) fail(path, "holds no key");
-  return Keys(std::move(keys));
+  List shared;
+  for (Key& key : keys) shared.push_back(std::make_shared<const Key>(std::move(key)));
+  return Keys(std::move(shared));
+}
+
+void Keys::replace(Keys other) {
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(other.keys_);
 }
 
 void Keys::add(const std::string& path, const std::string& name, const std::function<void(const std::string&)>& show) {
@@ -149,11 +156,12 @@ void Keys::add(const std::string& path, const std::string& name, const std::func
   if (!written) fail(path, "cannot be written: {}", std::strerror(error));
 }
 
-const Key* Keys::find(std::string_view secret) const {
+std::shared_ptr<const Key> Keys::find(std::string_view secret) const {
   const auto hash = sha256(secret);
-  const Key* found = nullptr;
-  for (const Key& key : keys_) {
-    if (CRYPTO_memcmp(key.hash.data(), hash.data(), hash.size()) == 0) found = &key;
+  std::shared_ptr<const Key> found;
+  const std::lock_guard lock(mutex_);
+  for (const auto& key : keys_) {
+    if (CRYPTO_memcmp(key->hash.data(), hash.data(), hash.size()) == 0) found = key;
   }
   return found;
 }
@@ -163,7 +171,7 @@ std::optional<int> Keys::wait_for(const Key& key) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   const double most = key.per_minute;
-  const auto [at, fresh] = buckets_.try_emplace(&key, Bucket{most, now});
+  const auto [at, fresh] = buckets_.try_emplace(key.name, Bucket{most, now});
   Bucket& bucket = at->second;
   const double minutes = std::chrono::duration<double, std::ratio<60>>(now - bucket.filled).count();
   bucket.left = std::min(most, bucket.left + minutes * most);

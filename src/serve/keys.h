@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct Key {
   std::array<unsigned char, 32> hash{};
   std::vector<Scope> scopes{Scope::generate, Scope::models};
   int per_minute = 0;  // requests; 0: no limit
-  uint64_t salt = 0;   // what one key has cached no other finds; never 0. Follows from `hash` and the process' hash key
+  uint64_t salt = 0;   // what one key has cached no other finds; never 0. Follows from `name` and the process' hash key
   bool may(Scope scope) const;
 };
 
@@ -41,23 +42,26 @@ class Keys {
                   const std::function<void(const std::string&)>& show);
 
   Keys(Keys&& other) noexcept : keys_(std::move(other.keys_)) {}
+  /** The keys of `other` instead of these, from the next request on; how many requests a name has had is known still. */
+  void replace(Keys other);
 
   /** In a time that says nothing of how much of a key was right. Null: none is that. */
-  const Key* find(std::string_view secret) const;
+  std::shared_ptr<const Key> find(std::string_view secret) const;
   /** Counts a request; else the seconds until the next one may come. */
   std::optional<int> wait_for(const Key& key);
 
  private:
-  explicit Keys(std::vector<Key> keys) : keys_(std::move(keys)) {}
+  using List = std::vector<std::shared_ptr<const Key>>;
+  explicit Keys(List keys) : keys_(std::move(keys)) {}
   using Clock = std::chrono::steady_clock;
   struct Bucket {
     double left = 0;
     Clock::time_point filled;
   };
 
-  std::vector<Key> keys_;
-  std::mutex mutex_;
-  std::map<const Key*, Bucket> buckets_;  // under the mutex
+  mutable std::mutex mutex_;  // of both
+  List keys_;
+  std::map<std::string, Bucket> buckets_;  // by name
 };
 
 }  // namespace gemma::serve

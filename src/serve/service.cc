@@ -96,10 +96,9 @@ std::string_view plain(std::string_view text) {
 }
 
 /** Why a request may not go this way; nothing where it may. */
-std::optional<Refusal> refusal_of(const Route& route, const HttpRequest& request, const Key* key,
-                                  std::optional<Keys>& keys) {
+std::optional<Refusal> refusal_of(const Route& route, const HttpRequest& request, const Key* key, Keys* keys) {
   if (!route.scope) return std::nullopt;
-  if (!keys) {
+  if (keys == nullptr) {
     const auto foreign = from_foreign_page(request);
     return foreign ? std::optional(Refusal(403, *foreign)) : std::nullopt;
   }
@@ -138,8 +137,8 @@ std::string Call::turn() const {
   return key != nullptr ? key->name : fmt::format("{}:{}", request.peer, request.peer_port);
 }
 
-Service::Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::optional<Keys> keys,
-                 ServiceOptions options)
+Service::Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines,
+                 std::shared_ptr<Keys> keys, ServiceOptions options)
     : options_(std::move(options)),
       keys_(std::move(keys)),
       models_(std::move(models)),
@@ -212,7 +211,7 @@ std::shared_ptr<ServedModel> Service::take(Call& call, const std::string& name) 
   return nullptr;
 }
 
-const Key* Service::key_of(const HttpRequest& request) const {
+std::shared_ptr<const Key> Service::key_of(const HttpRequest& request) const {
   const std::string_view secret = secret_of(request);
   return keys_ && !secret.empty() ? keys_->find(secret) : nullptr;
 }
@@ -298,11 +297,12 @@ std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::st
 void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder) {
   request.id = new_id("req_");
   const Route* route = find_route(request.method == "HEAD" ? "GET" : request.method, request.path);
-  const Key* key = key_of(request);
+  const auto key = key_of(request);
   const std::string path(route != nullptr ? route->path : "(none)");
-  responder = observed(request, path, key, std::move(responder));
+  responder = observed(request, path, key.get(), std::move(responder));
   if (route == nullptr) return responder->respond(lost(request));
-  if (const auto refusal = refusal_of(*route, request, key, keys_)) return responder->respond(route->error(*refusal));
+  if (const auto refusal = refusal_of(*route, request, key.get(), keys_.get()))
+    return responder->respond(route->error(*refusal));
   Call call{*this, std::move(request), std::move(responder), {}, {}, key, route};
   call.rest = call.request.path.substr(std::min(head_of(*route).size(), call.request.path.size()));
   answer(call);

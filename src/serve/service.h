@@ -45,8 +45,8 @@ struct Route;
 
 class Service {
  public:
-  /** No keys: everybody may do everything. */
-  Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::optional<Keys> keys,
+  /** Null for keys: everybody may do everything. */
+  Service(std::shared_ptr<ModelRegistry> models, std::shared_ptr<EngineThread> engines, std::shared_ptr<Keys> keys,
           ServiceOptions options);
   ~Service();
 
@@ -70,7 +70,7 @@ class Service {
   const ServiceOptions& options() const { return options_; }
   const std::shared_ptr<ResponseDesk>& responses() const { return options_.responses; }
   const std::shared_ptr<FileStore>& files() const { return options_.files; }
-  bool has_keys() const { return keys_.has_value(); }
+  bool has_keys() const { return keys_ != nullptr; }
   /** Makes an answer the caller's: keys share the engine evenly and find what they have cached themselves. */
   void own(const Call& call, AnswerOptions& answer) const;
   /** What such a name answers, whatever is asked; null where it is no name for tests. */
@@ -93,10 +93,10 @@ class Service {
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
   std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path, const Key* key,
                                       std::shared_ptr<Responder> responder);
-  const Key* key_of(const HttpRequest& request) const;
+  std::shared_ptr<const Key> key_of(const HttpRequest& request) const;
 
   ServiceOptions options_;
-  std::optional<Keys> keys_;
+  std::shared_ptr<Keys> keys_;
   std::shared_ptr<ModelRegistry> models_;
   std::shared_ptr<EngineThread> engines_;
   Metrics metrics_;
@@ -111,9 +111,9 @@ struct Call {
   Service& service;
   HttpRequest request;
   std::shared_ptr<Responder> responder;
-  std::string rest;          // of the path, from where the route has a name on
-  std::string model;         // by which name the client has asked for it
-  const Key* key = nullptr;  // whose it is, where there are keys
+  std::string rest;                      // of the path, from where the route has a name on
+  std::string model;                     // by which name the client has asked for it
+  std::shared_ptr<const Key> key = {};   // whose it is, where there are keys
   const Route* route = nullptr;
   std::shared_ptr<ServedModel> lent = {};          // of one that has waited for it
   std::optional<Clock::time_point> deadline = {};  // of one that waits: until when it must have been begun

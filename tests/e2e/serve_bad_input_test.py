@@ -330,6 +330,26 @@ class CertificateTest(ProgramTest):
             each.close()
         server.stop()
 
+    def test_a_certificate_that_is_read_again(self):
+        certificate, key = self.make("one")
+        server = Server(self, "--context", 512, "--certificate", certificate, "--private-key", key)
+
+        def shake_hands():
+            context = ssl.create_default_context(cafile=certificate)
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as wire:
+                context.wrap_socket(wire, server_hostname="localhost").close()
+
+        shake_hands()
+        old = certificate.read_text(), key.read_text()
+        self.make("one")
+        self.assertRaises(ssl.SSLCertVerificationError, shake_hands)
+        server.hang_up()
+        shake_hands()
+        key.write_text(old[1])  # of another certificate
+        server.hang_up("stay as they were")
+        shake_hands()
+        server.stop()
+
     def test_tls(self):
         certificate, key = self.make("one")
         server = Server(self, "--context", 512, "--certificate", certificate, "--private-key", key)

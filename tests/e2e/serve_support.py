@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 import tiny_model
-from support import MODEL, PROGRAM, ProgramTest
+from support import MODEL, PROGRAM, ProgramTest, wait_until
 
 
 class Server:
@@ -53,6 +53,12 @@ class Server:
         self.reader.join(patience)
         self.process.stderr.close()
         return self.process.returncode
+
+    def hang_up(self, said="are read again"):
+        """SIGHUP, until the log has one line more that says this."""
+        seen = self.log.count(said)
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log.count(said) > seen)
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)

@@ -262,6 +262,46 @@ class KeysTest(ProgramTest):
     def bearer(self, key):
         return {"authorization": f"Bearer {key}"}
 
+    def new_key(self, keys, name):
+        return self.bearer(self.out("serve", "--keys", keys, "--new-key", name).strip())
+
+    def test_keys_are_read_again(self):
+        keys = self.folder / "keys"
+        alice = self.new_key(keys, "alice")
+        server = Server(self, "--keys", keys, "--context", 1024)
+        bob = self.new_key(keys, "bob")
+        server.get("/v1/models", status=401, headers=bob)
+        server.hang_up()
+        server.get("/v1/models", headers=bob)
+        server.get("/v1/models", headers=alice)
+        keys.write_text("alice nonsense\n")
+        server.hang_up(f"{keys}: line 1: ")
+        self.assertIn("stay as they were", server.log)
+        server.get("/v1/models", headers=bob)
+        server.stop()
+
+    def test_what_is_kept_belongs_to_the_name(self):
+        keys = self.folder / "keys"
+        first = self.new_key(keys, "alice")
+        server = Server(self, "--keys", keys, "--context", 1024)
+        ask = {"input": "Hello " * 50, "max_output_tokens": 2}
+        name = server.json("/v1/responses", ask, headers=first)["id"]
+        connection = server.connection()
+        body = {"messages": user("Hello"), "max_tokens": 40, "temperature": 2, "stream": True}
+        connection.request("POST", CHAT, json.dumps(body), first)
+        answer = connection.getresponse()
+        keys.unlink()
+        second, bob = self.new_key(keys, "alice"), self.new_key(keys, "bob")
+        server.hang_up()
+        self.assertTrue(answer.read().endswith(b"data: [DONE]\n\n"))  # it goes on
+        server.get(f"/v1/responses/{name}", status=401, headers=first)
+        server.get(f"/v1/responses/{name}", status=404, headers=bob)
+        self.assertEqual(server.get(f"/v1/responses/{name}", headers=second)["id"], name)
+        for key, known in ((bob, False), (second, True)):
+            usage = server.json("/v1/responses", ask, headers=key)["usage"]
+            self.assertEqual(usage["input_tokens_details"]["cached_tokens"] > 0, known)
+        server.stop()
+
     def test_who_may_ask_for_what(self):
         keys = self.folder / "keys"
         alice = self.out("serve", "--keys", keys, "--new-key", "alice").strip()

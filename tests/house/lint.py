@@ -31,6 +31,7 @@ CATCHERS = {
     "apps/gemma4/chat_loop.cc",  # a command that fails does not end the conversation
     "apps/gemma4/task.cc",  # nor does a file that is wrong end a command about several
     "apps/gemma4/run_jsonl.cc",
+    "apps/gemma4/serve.cc",  # a file that is wrong when it is read again leaves what was read before
     "apps/gemma4/serve_models.cc",  # one bad file of a folder is refused when it is asked for
     "src/serve/service.cc",  # one bad request ends nothing but itself
     "src/serve/media_intake.cc",

@@ -90,7 +90,7 @@ struct HttpServer::State {
   tcp::acceptor acceptor{context};
   asio::steady_timer grace{context}, look{context};
   std::function<bool()> others;  // on their way without a connection; may be empty
-  asio::signal_set signals{context};
+  asio::signal_set signals{context}, hangups{context};
   std::atomic<int> connections{0};
   int port = 0;
 
@@ -184,6 +184,14 @@ struct HttpServer::State {
       wait_for_signal(std::chrono::milliseconds(0), {});
     });
   }
+
+  void wait_for_hangup(std::function<void()> act) {
+    hangups.async_wait([this, act = std::move(act)](error_code error, int) {
+      if (error) return;
+      act();
+      wait_for_hangup(act);
+    });
+  }
 };
 
 HttpServer::HttpServer(HttpOptions options, Handler handler)
@@ -207,6 +215,13 @@ void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<
   state_->signals.add(SIGTERM);
   state_->wait_for_signal(grace, std::move(said));
 }
+
+void HttpServer::on_hangup(std::function<void()> act) {
+  state_->hangups.add(SIGHUP);
+  state_->wait_for_hangup(std::move(act));
+}
+
+void HttpServer::read_certificate() { state_->tls = tls_of(state_->options); }
 
 void HttpServer::wait_for(std::function<bool()> others) { state_->others = std::move(others); }
 

@@ -53,6 +53,12 @@ class HttpServer {
    */
   void wait_for(std::function<bool()> others);
 
+  /** Before run(): what SIGHUP does, on run()'s thread, instead of ending the process. */
+  void on_hangup(std::function<void()> act);
+  /** The same thread: reads the certificate and its key again, for connections that come from here on. Fails as the
+   *  constructor does, and then those that were read before stay. */
+  void read_certificate();
+
   int open_connections() const;
 
  private:
