@@ -42,7 +42,9 @@ CLI::Validator sizes(int64_t most) {
   const auto fault = [most](const std::string& text) {
     const auto bytes = parse_bytes(text);
     if (bytes && *bytes <= most && !text.ends_with('%')) return std::string();
-    return fmt::format("expected a size such as 64MB, at most {} bytes, found '{}'", most, text);
+    const bool bounded = most < std::numeric_limits<int64_t>::max();
+    const std::string range = bounded ? fmt::format("1 to {} bytes", most) : "1 byte or more";
+    return fmt::format("expected a size such as 64MB, {}, found '{}'", range, text);
   };
   return {fault, ""};
 }

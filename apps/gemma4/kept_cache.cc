@@ -15,17 +15,19 @@
 namespace gemma::app {
 
 void add_kept_cache_options(CLI::App& command, KeptCacheOptions& options) {
-  command
-      .add_option(
-          "--cache-dir", options.folder,
-          "Keep the keys and values of prompts here over restarts; what was asked can be told from them, so the "
-          "files are for you alone")
-      ->check(not_empty())
-      ->type_name("DIR");
+  CLI::Option* folder =
+      command
+          .add_option(
+              "--cache-dir", options.folder,
+              "Keep the keys and values of prompts here over restarts; what was asked can be told from them, so the "
+              "files are for you alone")
+          ->check(not_empty())
+          ->type_name("DIR");
   command.add_option("--cache-dir-limit", options.limit, "Room for them; those used longest ago go")
       ->capture_default_str()
       ->check(sizes(std::numeric_limits<int64_t>::max()))
-      ->type_name("SIZE");
+      ->type_name("SIZE")
+      ->needs(folder);
 }
 
 std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options, CacheFolder::Note note) {

@@ -77,13 +77,13 @@ serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& l
   service.lost_lines = [log] { return log.lost(); };
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
   const auto state = std::make_shared<serve::StateFile>(options.state);
-  const int64_t files = options.files_limit.empty() ? most : *parse_bytes(options.files_limit);
+  const int64_t files = options.files_limit.empty() ? most : room_of(options.files_limit);
   service.files = std::make_shared<serve::FileStore>(state, files);
   if (!options.fetch.hosts.empty()) service.media.fetch = options.fetch;
   service.media.max_pixels = options.media_limits.max_pixels;
   service.media.max_seconds = options.media_limits.max_seconds;
   service.media.worker = worker_of(options.media_limits);
-  service.media.kept_bytes = *parse_bytes(options.media_cache);
+  service.media.kept_bytes = room_of(options.media_cache);
   service.media.fetched_bytes = service.body_bytes = *parse_bytes(options.body_limit);
   service.responses =
       std::make_shared<serve::ResponseDesk>(state, most, [log](const std::string& line) { log.event(line); });
@@ -286,8 +286,8 @@ void add_serve(CLI::App& app) {
       app.add_subcommand("serve", "Serve a model to clients of the APIs of OpenAI, Anthropic and Ollama");
   command->footer(kExamples);
   add_serve_options(*command, *options);
-  command->callback([options] {
-    check_serve_options(*options);
+  command->callback([options, command] {
+    check_serve_options(*command, *options);
     if (!options->new_key.empty()) {
       if (options->keys.empty()) fail_usage("--new-key", "needs the file of --keys");
       serve::Keys::add(options->keys, options->new_key, [](const std::string& secret) {

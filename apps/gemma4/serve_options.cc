@@ -7,12 +7,21 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "gemma4/checks.h"
 
 namespace gemma::app {
 namespace {
 
 constexpr int64_t kMostBody = 1'000'000'000;  // that SQLite keeps as one
+
+/** Room for what may be kept; "0": nothing is. */
+CLI::Validator room() {
+  return {[size = sizes(std::numeric_limits<int64_t>::max())](const std::string& text) {
+            return text == "0" ? std::string() : size(text);
+          },
+          ""};
+}
 
 /** Which others there are beside MODEL. */
 void add_models_options(CLI::App& command, ServeOptions& options) {
@@ -38,12 +47,14 @@ void add_access_options(CLI::App& command, ServeOptions& options) {
   command.add_option("--port", options.http.port, "Port; 0: any that is free")
       ->capture_default_str()
       ->check(whole(0, 65535));
-  command.add_option("--keys", options.keys, "Who may ask: a file of keys, each a name and a SHA-256")
-      ->check(not_empty())
-      ->type_name("FILE");
+  CLI::Option* keys =
+      command.add_option("--keys", options.keys, "Who may ask: a file of keys, each a name and a SHA-256")
+          ->check(not_empty())
+          ->type_name("FILE");
   command.add_option("--new-key", options.new_key, "Make a key, print it once, add it to the file of --keys, and end")
       ->type_name("NAME");
-  command.add_flag("--share-cache", options.service.share_cache, "Let keys find the prompts that others have cached");
+  command.add_flag("--share-cache", options.service.share_cache, "Let keys find the prompts that others have cached")
+      ->needs(keys);
   command
       .add_option("--certificate", options.http.certificate, "Speak TLS with this certificate (PEM, with its chain)")
       ->type_name("FILE");
@@ -60,7 +71,8 @@ void add_queue_options(CLI::App& command, ServeOptions& options) {
       ->check(whole(1, 100'000));
   command.add_option("--key-queue", options.session.key_queue_limit, "Answers of one key that may wait")
       ->capture_default_str()
-      ->check(whole(1, 100'000));
+      ->check(whole(1, 100'000))
+      ->needs(command.get_option("--keys"));
   command
       .add_option("--queue-seconds", options.service.queue_seconds,
                   "The longest that a request waits before it is begun, else it is refused (503); 0: as long as its "
@@ -109,14 +121,14 @@ void add_state_options(CLI::App& command, ServeOptions& options) {
       ->type_name("FILE");
   command
       .add_option("--files-limit", options.files_limit,
-                  "Room for the files that clients leave (default: 256MiB in memory, 4GiB with --state)")
-      ->check(sizes(std::numeric_limits<int64_t>::max()))
+                  "Room for the files that clients leave, 0 for none (default: 256MiB in memory, 4GiB with --state)")
+      ->check(room())
       ->type_name("SIZE");
   command
       .add_option("--media-cache", options.media_cache,
-                  "Room for decoded pictures, sound and film, so that a conversation's are decoded once")
+                  "Room for decoded pictures, sound and film, so that a conversation's are decoded once; 0 for none")
       ->capture_default_str()
-      ->check(sizes(std::numeric_limits<int64_t>::max()))
+      ->check(room())
       ->type_name("SIZE");
   command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
       ->capture_default_str()
@@ -175,8 +187,11 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_machine_options(command, options.session.machine);
 }
 
-void check_serve_options(const ServeOptions& options) {
+int64_t room_of(const std::string& size) { return size == "0" ? 0 : *parse_bytes(size); }
+
+void check_serve_options(const CLI::App& command, const ServeOptions& options) {
   if (options.several()) check_several(options);
+  if (!options.several() && command.count("--idle") > 0) fail_usage("--idle", "needs --models or --pulled");
   if (options.http.certificate.empty() != options.http.private_key.empty()) {
     fail_usage("--certificate", "and --private-key come together");
   }

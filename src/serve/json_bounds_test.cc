@@ -13,9 +13,7 @@ TEST(FieldGivenTwice, InOneObject) {
   EXPECT_EQ(field_given_twice(R"({"": 1, "": 2})"), "");
 }
 
-TEST(FieldGivenTwice, HoweverItIsSpelt) {
-  EXPECT_EQ(field_given_twice(R"({"a\"b": 1, "\u0061\u0022b": 2})"), "a\"b");
-}
+TEST(FieldGivenTwice, HoweverItIsSpelt) { EXPECT_EQ(field_given_twice(R"({"a\"b": 1, "\u0061\u0022b": 2})"), "a\"b"); }
 
 TEST(FieldGivenTwice, NotInSeveralObjects) {
   EXPECT_EQ(field_given_twice(R"([{"a": {"a": {"b": 1}}}, {"a": "a", "b": ["a", "a", "a"]}])"), std::nullopt);

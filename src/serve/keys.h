@@ -42,7 +42,8 @@ class Keys {
                   const std::function<void(const std::string&)>& show);
 
   Keys(Keys&& other) noexcept : keys_(std::move(other.keys_)) {}
-  /** The keys of `other` instead of these, from the next request on; how many requests a name has had is known still. */
+  /** The keys of `other` instead of these, from the next request on; how many requests a name has had is known still.
+   */
   void replace(Keys other);
 
   /** In a time that says nothing of how much of a key was right. Null: none is that. */

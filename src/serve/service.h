@@ -111,9 +111,9 @@ struct Call {
   Service& service;
   HttpRequest request;
   std::shared_ptr<Responder> responder;
-  std::string rest;                      // of the path, from where the route has a name on
-  std::string model;                     // by which name the client has asked for it
-  std::shared_ptr<const Key> key = {};   // whose it is, where there are keys
+  std::string rest;                     // of the path, from where the route has a name on
+  std::string model;                    // by which name the client has asked for it
+  std::shared_ptr<const Key> key = {};  // whose it is, where there are keys
   const Route* route = nullptr;
   std::shared_ptr<ServedModel> lent = {};          // of one that has waited for it
   std::optional<Clock::time_point> deadline = {};  // of one that waits: until when it must have been begun

@@ -131,6 +131,16 @@ class MemoryLimitTest(TinyServerTest):
         self.assertIn("memory (--max-memory)", error["message"])
 
 
+class NothingKeptTest(TinyServerTest):
+    ARGS = ("--media-cache", "0")
+
+    def test_each_is_decoded(self):
+        body = {"messages": [{"role": "user", "content": [picture(WIDE)]}], "max_tokens": 1}
+        for _ in range(2):
+            self.server.json(CHAT, body)
+        self.assertEqual(decoded(self.server), (2, 0))
+
+
 class KeysTest(TinyServerTest):
     """Keys have nothing of one another's, unless the server says so."""
 

@@ -13,6 +13,7 @@ import unittest
 from serve_support import Server, ServerTest, user
 from support import MODEL, PROGRAM, ProgramTest
 
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 CHAT = "/v1/chat/completions"
 COMPLETE = "/v1/completions"
 CAPITAL = {"messages": user("What is the capital of France?"), "temperature": 0}
@@ -256,6 +257,25 @@ class CompletionTest(ServerTest):
         for field, value in {"suffix": "x", "best_of": 3, "max_tokens": 0, "prompt": [[-1]], "logprobs": 99}.items():
             error = self.server.json(COMPLETE, {**self.LINE, field: value}, status=400)["error"]
             self.assertTrue(error["param"].startswith(field), (field, error))
+
+
+class OptionsTest(ProgramTest):
+    def test_what_would_have_no_effect(self):
+        for args, said in (
+            (("--key-queue", 5), "--keys"),
+            (("--share-cache",), "--keys"),
+            (("--idle", 5), "needs --models or --pulled"),
+            (("--cache-dir-limit", "1GB"), "--cache-dir"),
+        ):
+            self.assertIn(said, self.error("serve", MODEL, *args, status=2))
+
+    def test_rooms(self):
+        for option in ("--media-cache", "--files-limit"):
+            self.assertIn("1 byte or more, found '0.5'", self.error("serve", MODEL, option, "0.5", status=2))
+        self.assertIn("1 to 1000000000 bytes", self.error("serve", MODEL, "--body-limit", "0", status=2))
+        server = Server(self, "--files-limit", "0", "--context", 512)
+        server.form("/v1/files", {"purpose": "vision", "file": ("a.png", PNG_HEAD)}, status=413)
+        server.stop()
 
 
 class KeysTest(ProgramTest):
