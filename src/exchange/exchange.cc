@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <limits>
 #include <span>
 #include <utility>
@@ -97,7 +98,13 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::vector<std::string> stop;
   std::vector<int32_t> generated;
   std::unique_ptr<ChatParser> parser;  // none where the answer is plain text
-  bool trim_start = false;             // the few-shot frame's answers begin with a blank
+  struct Held {
+    TokenLogprob logprob;
+    size_t begin, end;  // of the token's bytes among those of all tokens
+  };
+  std::deque<Held> held;
+  size_t token_bytes = 0, text_bytes = 0;  // of the tokens that have come, and of these what the text has
+  bool trim_start = false;                 // the few-shot frame's answers begin with a blank
   Answer answer;
   Sink sink;
   std::function<void()> done;
@@ -349,10 +356,9 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
       generated.push_back(event.token);
       count_thought(event.token);
       const bool in_text = !in_thought && speaker.tokenizer.kind(event.token) != PieceKind::control;
-      if (options.logprobs || options.top_logprobs > 0) {
-        answer.logprobs.push_back({event.token, event.logprob, event.top, in_text});
-      }
+      if (options.logprobs || options.top_logprobs > 0) hold_logprob(event, in_text);
     }
+    release_logprobs(event);
     if (!event.prompt_logprobs.empty()) answer.prompt_logprobs = event.prompt_logprobs;
     answer.reused_tokens = std::max(answer.reused_tokens, static_cast<int>(event.reused));
     on_text(event.text);
@@ -360,6 +366,28 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
       deliver(parser->control(speaker.tokenizer.piece(event.token)));
     }
     if (event.finish) finish(event);
+  }
+
+  void hold_logprob(const Event& event, bool in_text) {
+    const bool control = speaker.tokenizer.kind(event.token) == PieceKind::control;
+    const size_t begin = token_bytes;
+    if (!control) token_bytes += speaker.tokenizer.bytes(event.token).size();
+    held.push_back({{event.token, event.logprob, event.top, in_text}, begin, token_bytes});
+  }
+
+  /** They come with their text: those of what may be a stop string wait as it does, and go with it. */
+  void release_logprobs(const Event& event) {
+    text_bytes = std::min(token_bytes, text_bytes + event.text.size());  // less where bytes are no UTF-8
+    const bool all = stop.empty() || (event.finish && event.stop.empty());
+    while (!held.empty()) {
+      const Held& first = held.front();
+      if (!all && first.end > text_bytes && !(event.finish && first.begin < text_bytes)) break;
+      answer.logprobs.push_back(first.logprob);
+      held.pop_front();
+    }
+    if (!event.finish) return;
+    held.clear();
+    text_bytes = token_bytes;
   }
 
   void count_thought(int32_t token) {

@@ -79,6 +79,9 @@ void upload(Call& call) {
 
 void list(Call& call) {
   json::array all;
+  if (const auto unknown = unknown_parameter(call.request.query, {"after", "order", "limit", "purpose"})) {
+    return refuse(call, *unknown);
+  }
   const auto purpose = query_once(call.request.query, "purpose");
   if (!purpose) return refuse(call, purpose.failure());
   for (const KeptFile& file : call.service.files()->list(call.owner(), purpose.value(), seconds_now())) {

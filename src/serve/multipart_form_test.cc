@@ -59,6 +59,12 @@ TEST(Form, AFileIsAFile) {
   EXPECT_EQ(fault("h"), "h: is missing");
 }
 
+TEST(OpenAiPage, UnknownParameters) {
+  EXPECT_FALSE(unknown_parameter("limit=3&&%61fter=x", {"after", "limit"}));
+  EXPECT_EQ(unknown_parameter("limit=3&include%5B%5D=y", {"after", "limit"})->message(),
+            "include[]: is no parameter of this way: expected after, limit");
+}
+
 TEST(OpenAiPage, AfterOrderLimit) {
   const auto page = [](const char* query) {
     json::array items;

@@ -12,12 +12,35 @@
 
 namespace gemma::serve {
 
+namespace {
+
+/** Takes "name=value" off the query. */
+std::string_view next_pair(std::string_view& query) {
+  const std::string_view pair = query.substr(0, query.find('&'));
+  query.remove_prefix(std::min(query.size(), pair.size() + 1));
+  return pair;
+}
+
+std::string name_of(std::string_view pair) { return percent_decoded(pair.substr(0, pair.find('=')), true); }
+
+}  // namespace
+
+std::optional<Failure> unknown_parameter(std::string_view query, std::initializer_list<std::string_view> names) {
+  while (!query.empty()) {
+    const std::string_view pair = next_pair(query);
+    if (pair.empty()) continue;
+    const std::string name = name_of(pair);
+    if (std::ranges::find(names, name) != names.end()) continue;
+    return Failure{name, fmt::format("is no parameter of this way: expected {}", fmt::join(names, ", "))};
+  }
+  return std::nullopt;
+}
+
 Result<std::string> query_once(std::string_view query, std::string_view name) {
   std::optional<std::string> found;
   while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    if (percent_decoded(pair.substr(0, pair.find('=')), true) != name) continue;
+    const std::string_view pair = next_pair(query);
+    if (name_of(pair) != name) continue;
     if (found) return Failure{std::string(name), "is given twice"};
     found = query_value(pair, name);
     if (found->empty()) return Failure{std::string(name), "expected a value"};

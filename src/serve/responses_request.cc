@@ -240,8 +240,8 @@ void read_answer_fields(Fields& fields, ResponsesRequest& request, const ModelFa
   read_include(fields, request);
   pass_over(fields, request);
   json::object& said = request.said;
-  said["temperature"] = answer.sampling.temperature;
-  said["top_p"] = answer.sampling.top_p;
+  said["temperature"] = as_written(answer.sampling.temperature);
+  said["top_p"] = as_written(answer.sampling.top_p);
   said["max_output_tokens"] = most ? json::value(*most) : json::value();
   said["max_tool_calls"] = nullptr;
   said["store"] = request.store;

@@ -104,6 +104,9 @@ json::object as_it_stands(Call& call, StoredResponse stored) {
 
 /** A page of the items that were asked with. */
 void list_items(Call& call, const StoredResponse& stored) {
+  if (const auto unknown = unknown_parameter(call.request.query, {"after", "order", "limit"})) {
+    return call.responder->respond(openai_error(*unknown));
+  }
   auto page = openai_page(stored.input, call.request.query, kUsualItems, kMostItems);
   if (!page) return call.responder->respond(openai_error(page.failure()));
   respond(call, page.value());
@@ -115,6 +118,9 @@ void retrieve(Call& call) {
   auto stored = find(call, place, items ? "input_items" : "");
   if (!stored) return;
   if (items) return list_items(call, *stored);
+  if (const auto unknown = unknown_parameter(call.request.query, {"stream"})) {
+    return call.responder->respond(openai_error(*unknown));
+  }
   if (query_value(call.request.query, "stream") == "true") {
     return call.responder->respond(
         openai_error(Failure{"stream", "is not supported: ask again until \"status\" says that it has ended"}));

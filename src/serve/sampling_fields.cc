@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/sampling_fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <random>
@@ -56,6 +58,13 @@ void read_sampling(Fields& fields, Sampling& sampling, int vocab) {
   const auto seed = fields.integer("seed", -kMostSeed, kMostSeed);
   sampling.seed = seed ? static_cast<uint64_t>(*seed) : random_seed();
   read_bias(fields, sampling, vocab);
+}
+
+double as_written(float value) {
+  const std::string shortest = fmt::format("{}", value);
+  double written = value;
+  std::from_chars(shortest.data(), shortest.data() + shortest.size(), written);
+  return written;
 }
 
 std::vector<std::string> read_stops(Fields& fields, std::string_view key) {

@@ -13,6 +13,9 @@ inline constexpr int kMostStops = 16;
  *  a seed it is drawn. */
 void read_sampling(Fields& fields, Sampling& sampling, int vocab);
 
+/** As it was written: 0.1, where a double of the same value would say 0.10000000149. */
+double as_written(float value);
+
 /** "stop": a text or up to kMostStops of them. */
 std::vector<std::string> read_stops(Fields& fields, std::string_view key = "stop");
 

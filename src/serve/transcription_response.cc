@@ -4,6 +4,7 @@
 
 #include "exchange/subtitles.h"
 #include "serve/openai_wire.h"
+#include "serve/sampling_fields.h"
 #include "serve/transcription.h"
 
 namespace gemma::serve {
@@ -22,7 +23,7 @@ json::array segments_of(const TranscriptionRequest& request, const Transcript& t
                         {"end", segment.heard_end},
                         {"text", segment.words()},
                         {"tokens", json::array(piece.tokens.begin(), piece.tokens.end())},
-                        {"temperature", request.answer.sampling.temperature},
+                        {"temperature", as_written(request.answer.sampling.temperature)},
                         {"avg_logprob", piece.mean_logprob}});
   }
   return segments;

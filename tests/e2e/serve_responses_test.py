@@ -115,6 +115,20 @@ class ResponsesTest(ServerTest):
         self.server.get(path + "?limit=0", status=400)
         self.server.get(path + "?order=up", status=400)
 
+    def test_numbers_are_said_as_they_were_written(self):
+        response = self.server.json(RESPONSES, {**CAPITAL, "temperature": 0.7, "top_p": 0.1, "max_output_tokens": 1})
+        self.assertEqual((response["temperature"], response["top_p"]), (0.7, 0.1))
+
+    def test_unknown_parameters_of_a_query(self):
+        name = self.server.json(RESPONSES, {**CAPITAL, "max_output_tokens": 1})["id"]
+        for path, field in (
+            (f"{RESPONSES}/{name}?starting_after=3", "starting_after"),
+            (f"{RESPONSES}/{name}/input_items?include%5B%5D=x", "include[]"),
+            ("/v1/files?x=y", "x"),
+        ):
+            self.assertEqual(self.server.get(path, status=400)["error"]["param"], field)
+        self.server.get(f"{RESPONSES}/{name}?stream=false")
+
     def test_in_the_background(self):
         asked = self.server.json(RESPONSES, {**CAPITAL, "background": True})
         self.assertIn(asked["status"], ("queued", "in_progress"))

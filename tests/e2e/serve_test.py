@@ -99,6 +99,19 @@ class ChatTest(ServerTest):
         other = self.server.json(CHAT, {**CAPITAL, "logit_bias": {str(token): -100}, "max_tokens": 5})
         self.assertNotEqual(other["choices"][0]["message"]["content"], whole)
 
+    def test_the_tokens_of_a_stop_text_go_with_it(self):
+        body = {"messages": user("Tell me a story about a cat."), "temperature": 0, "max_tokens": 12, "logprobs": True}
+        tokens = [each["token"] for each in self.server.json(CHAT, body)["choices"][0]["logprobs"]["content"]]
+        text = "".join(tokens)
+        for stop, kept in ((tokens[3] + tokens[4], 3), (tokens[2][-1] + tokens[3] + tokens[4], 3)):
+            self.assertEqual(text.count(stop), 1, "of the test: another text")
+            choice = self.server.json(CHAT, {**body, "stop": stop})["choices"][0]
+            self.assertEqual(choice["message"]["content"], text[: text.index(stop)].lstrip())
+            self.assertEqual([each["token"] for each in choice["logprobs"]["content"]], tokens[:kept])
+            events = self.server.events(CHAT, {**body, "stop": stop, "stream": True})[:-1]
+            listed = [event["choices"][0].get("logprobs") for _, event in events if event["choices"]]
+            self.assertEqual([each["token"] for some in listed if some for each in some["content"]], tokens[:kept])
+
     def test_what_was_read_before_is_not_read_again(self):
         text = "Once more: " + "a long text that nobody reads twice. " * 40
         first = self.server.json(CHAT, {"messages": user(text), "max_tokens": 1})["usage"]
