@@ -93,8 +93,10 @@ void Generation::start() {
   if (cancelled_.load()) return;
   exchanges_ = std::move(rendered_);
   running_ = static_cast<int>(exchanges_.size());
+  waits_.resize(exchanges_.size());
   for (int choice = 0; choice < running_; ++choice) {
     if (submit(choice)) continue;
+    for (int other = 0; other < choice; ++other) begun(other);
     exchanges_.clear();
     return reply_->refused(queue_is_full());
   }
@@ -108,17 +110,29 @@ void Generation::say_started() {
 
 bool Generation::submit(int choice) {
   Exchange& exchange = *exchanges_[static_cast<size_t>(choice)];
-  return exchange.submit(
+  const bool taken = exchange.submit(
       [this, choice, &exchange](const ChatEvent& event) {
+        begun(choice);
         if (cancelled_.load()) return;
         say_started();
         reply_->piece(choice, event, exchange.answer());
       },
       [self = shared_from_this(), choice] { self->end(choice); });
+  waits_[static_cast<size_t>(choice)] = taken;
+  if (taken) metrics_.waits(1);
+  return taken;
+}
+
+void Generation::begun(int choice) {
+  const auto at = static_cast<size_t>(choice);
+  if (!waits_[at]) return;
+  waits_[at] = false;
+  metrics_.waits(-1);
 }
 
 void Generation::end(int choice) {
   const Answer& answer = exchanges_[static_cast<size_t>(choice)]->answer();
+  begun(choice);
   metrics_.answer(answer);
   --running_;
   if (!cancelled_.load()) {
@@ -152,6 +166,7 @@ void Generation::end_late() {
 void Generation::cancel() {
   if (cancelled_.exchange(true)) return;
   model_->thread->post([self = shared_from_this()] {
+    for (int choice = 0; choice < std::ssize(self->waits_); ++choice) self->begun(choice);
     for (const auto& each : self->exchanges_) {
       if (!each->answer().finish) self->metrics_.answer(each->answer());
     }

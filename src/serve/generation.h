@@ -50,6 +50,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void start();
   Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;
   bool submit(int choice);
+  void begun(int choice);  // or over
   void say_started();
   void end_late();
   void end(int choice);
@@ -62,8 +63,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::atomic<bool> cancelled_{false};
 
   MediaList media_;
-  Exchanges rendered_;   // until the engine's thread takes them
-  Exchanges exchanges_;  // of the engine's thread
+  Exchanges rendered_;       // until the engine's thread takes them
+  Exchanges exchanges_;      // of the engine's thread
+  std::vector<bool> waits_;  // of each choice: it has not begun
   int running_ = 0;
   bool started_ = false;
 };

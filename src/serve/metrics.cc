@@ -112,6 +112,8 @@ std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& m
   write_one(out, "counter", "generate_seconds_total", "Time in which answers were made.", stats.generate_seconds);
   write_one(out, "gauge", "cache_bytes", "Keys and values that are held.", cache.held);
   write_one(out, "gauge", "cache_disk_bytes", "Keys and values that are kept on disk.", cache.on_disk);
+  write_one(out, "gauge", "answers_waiting",
+            "Answers that have not begun: it is not their turn, or their prompt is read.", waiting_.load());
   write_one(out, "gauge", "connections", "Connections that are open.", connections);
   write_one(out, "counter", "log_lines_lost_total", "Lines of the log that nobody took in time.", lost_lines);
   write_each(out, "gauge", "model_loaded", "Whether a model is loaded.", models,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -22,6 +23,8 @@ class Metrics {
   /** A request has been answered, whole. `path`: of the route, so that there are only so many. */
   void request(const std::string& path, int status, double seconds);
   void answer(const Answer& answer);
+  /** So many answers more, or fewer, have been asked for and have not begun. */
+  void waits(int64_t more) { waiting_.fetch_add(more); }
 
   /** With what the engines, the connections and the models say of themselves. */
   std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
@@ -35,7 +38,8 @@ class Metrics {
   };
   static void write(std::string& out, const char* name, const char* help, const Histogram& histogram);
 
-  mutable std::mutex mutex_;
+  std::atomic<int64_t> waiting_{0};
+  mutable std::mutex mutex_;  // of the rest
   std::map<std::pair<std::string, int>, int64_t> requests_;
   std::map<std::string, int64_t> finishes_;
   Histogram request_seconds_, first_token_seconds_, token_seconds_;

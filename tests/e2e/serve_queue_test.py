@@ -136,12 +136,14 @@ class WaitingTest(TinyServerTest):
         for each in waiting:
             each.start()
         time.sleep(0.4)
+        self.assertIn("\ngemma4_answers_waiting 2\n", self.server.ask("GET", "/metrics")[2])
         status, head, text = self.server.ask("POST", CHAT, SHORT)
         self.assertEqual((status, head["retry-after"]), (429, "1"), text)
         self.assertIn("the queue is full", json.loads(text)["error"]["message"])
         for each in waiting:
             each.join()
         self.assertEqual(answers, [503, 503])
+        self.assertIn("\ngemma4_answers_waiting 0\n", self.server.ask("GET", "/metrics")[2])
 
 
 class KeysTest(ServerTest):
