@@ -337,6 +337,13 @@ test('many pictures with long names leave a phone its screen', async (t) => {
   assert.equal(wide, false);
 });
 
+test('in a low window the page begins with what it has to say', async (t) => {
+  const { page } = await openPage(t, { server: { key: 'sesame' }, context: { viewport: { width: 360, height: 400 } } });
+  const { y } = await page.getByRole('button', { name: 'Enter a key' }).boundingBox();
+  const top = await page.locator('.scroller').evaluate((it) => it.getBoundingClientRect().top);
+  assert.ok(y > top, `the button is at ${y}, what is seen begins at ${top}`);
+});
+
 test('colours follow the system, or what is chosen, from the first paint on', async (t) => {
   const { page } = await openPage(t, { context: { colorScheme: 'dark' } });
   const dark = () =>

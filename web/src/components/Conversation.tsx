@@ -19,7 +19,7 @@ export function Conversation() {
   const toEnd = () => {
     const it = scroller.current!;
     pinned.current = true;
-    it.scrollTo({ top: it.scrollHeight });
+    it.scrollTo({ top: path.value.length > 0 ? it.scrollHeight : 0 }); // what is there before begins at its top
     top.current = it.scrollTop;
   };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
