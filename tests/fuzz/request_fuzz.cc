@@ -2,6 +2,7 @@
 // Bodies of requests, as far as they are read without a model: what is taken has passed every check.
 // Links: serve
 #include <string_view>
+#include <utility>
 
 #include "fuzz/fuzz.h"
 #include "serve/anthropic.h"
@@ -11,6 +12,8 @@
 #include "serve/ollama.h"
 #include "serve/openai_chat.h"
 #include "serve/openai_completions.h"
+#include "serve/responses.h"
+#include "serve/transcription.h"
 
 namespace gemma::serve {
 namespace {
@@ -32,6 +35,35 @@ void read_other_protocols(const json::object& body, const ModelFacts& model) {
   }
 }
 
+/** Behind itself, too, as one that goes on from a response that was kept. */
+void read_responses(const json::object& body, const ModelFacts& model) {
+  for (const ResponsesPurpose purpose : {ResponsesPurpose::answer, ResponsesPurpose::count}) {
+    const auto request = read_responses_request(body, model, purpose);
+    if (!request) continue;
+    for (const json::array& before : {json::array(), request.value().input}) {
+      ResponsesRequest whole = request.value();
+      if (read_responses_input(whole, before)) continue;
+      check_chat(whole.ask, model);
+      GEMMA_CHECK(!whole.ask.messages.empty(), "a conversation");
+      write_json(response_object(whole, model.name, "queued"));
+    }
+  }
+}
+
+void read_transcription(std::string_view text, const ModelFacts& model) {
+  HttpRequest request;
+  request.headers.emplace_back("content-type", "multipart/form-data; boundary=X");
+  request.body = text;
+  for (const SpeechWay way : {SpeechWay::transcribe, SpeechWay::translate}) {
+    auto form = read_transcription_form(request);
+    if (!form) return;
+    const auto asked = read_transcription_request(std::move(form).value(), model, way);
+    if (!asked) continue;
+    GEMMA_CHECK(text.find(asked.value().sound.bytes) != std::string_view::npos, "the file of the form");
+    GEMMA_CHECK(!problem_with(asked.value().answer.sampling, model.vocab), "settings that the engine takes");
+  }
+}
+
 }  // namespace
 }  // namespace gemma::serve
 
@@ -47,12 +79,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   gemma::serve::ModelFacts model;
   model.vocab = 1000;
   model.context = 512;
-  model.thinks = model.tools = true;
+  model.thinks = model.tools = model.chat_template = true;
+  gemma::serve::read_transcription(text, model);
   const auto body = gemma::parse_json(text, 128);
   if (!body || !body.value().is_object()) return 0;
   const auto chat = gemma::serve::read_chat_request(body.value().get_object(), model, {});
   if (chat) gemma::serve::check_chat(chat.value().ask, model);
   gemma::serve::read_other_protocols(body.value().get_object(), model);
+  gemma::serve::read_responses(body.value().get_object(), model);
   const auto completion = gemma::serve::read_completion_request(body.value().get_object(), model);
   if (completion) {
     const auto& ask = completion.value().ask;
