@@ -179,7 +179,7 @@ class ChatLoop {
   }
 
   void say_shown(const Media& media) {
-    if (const std::string note = note_of(media); !note.empty()) say(note);
+    for (const std::string& note : notes_of(media, media.name)) say(note);
     say(fmt::format("{}: {} tokens, with your next message", media.name, media.item.tokens()));
   }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/interrupted.h"
 #include "base/limits.h"
 #include "gemma4/command.h"
+#include "gemma4/help.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -116,6 +118,7 @@ int main(int argc, char** argv) {
   gemma::share_heap();
   gemma::app::make_usual_surroundings();
   CLI::App app{"Gemma 4 and Gemma 3 models on your own machine", "gemma4"};
+  app.formatter(std::make_shared<gemma::app::Help>());
   app.require_subcommand(1);
   app.set_version_flag("--version", "gemma4 " GEMMA4_VERSION);
   app.footer(gemma::app::kExamples);

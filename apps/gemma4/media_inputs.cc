@@ -43,15 +43,29 @@ int hex_digit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/** What --image-budget auto chose; "" where it had nothing to choose. */
-std::string budget_note(const Media& media) {
-  const Facts facts(media.name, media.facts);
-  if (!media.facts.contains("text_height")) return "";
-  const int64_t budget = facts.count("budget");
-  if (!facts.has("text_height"))
-    return fmt::format("{}: no text found, a budget of {} soft tokens", media.name, budget);
-  return fmt::format("{}: text {:.0f} pixels high, a budget of {} soft tokens", media.name, facts.number("text_height"),
-                     budget);
+std::vector<std::string> notes_of_picture(const Facts& facts, const json::object& all) {
+  std::vector<std::string> notes;
+  if (!all.contains("text_height")) return notes;  // its budget was no choice
+  const std::string text =
+      facts.has("text_height") ? fmt::format("text {:.0f} pixels high", facts.number("text_height")) : "no text found";
+  notes.push_back(fmt::format("{}, a budget of {} soft tokens", text, facts.count("budget")));
+  return notes;
+}
+
+std::string note_of_sound(const Media& media, const Facts& facts, bool film) {
+  if (film && !facts.has("sound")) return "";
+  const Facts sound = film ? facts.part("sound") : facts;
+  if (sound.flag("silent")) {
+    return fmt::format("{}silent, nothing in it reaches -60 dB", film ? "its sound is " : "");
+  }
+  const std::vector<Facts> pieces = sound.list("clips");
+  const bool asked_for = !pieces.empty() && pieces[0].has("overlaps");
+  const auto clips = std::count_if(media.item.blocks.begin(), media.item.blocks.end(),
+                                   [](const MediaBlock& block) { return block.medium == Medium::audio; });
+  const int64_t usual = film ? std::max<int64_t>(1, std::ssize(facts.list("frames"))) : 1;
+  if (clips <= usual || asked_for) return "";
+  return fmt::format("{}is heard as {} clips, cut where it is quietest, for 30 seconds are heard at a time",
+                     film ? "its sound " : "", clips);
 }
 
 }  // namespace
@@ -138,26 +152,24 @@ std::string fault_in_room(const Media& media, const MediaList& there, int64_t co
   if (context == 0 || needed <= left) return "";
   const std::string behind =
       there.empty() ? "" : fmt::format(" behind {} other{}", there.size(), there.size() == 1 ? "" : "s");
-  return fmt::format("{}: needs {} tokens, and {} are left of the context of {}{} (--context sets it)", media.name,
-                     needed, std::max<int64_t>(left, 0), context, behind);
+  const bool film = media.item.medium == Medium::video;
+  return fmt::format(
+      "{}: needs {} tokens, and {} are left of the context of {}{} ({})", media.name, needed,
+      std::max<int64_t>(left, 0), context, behind,
+      film ? "--video-tokens N takes as many frames as fit into N, --context sets it" : "--context sets it");
 }
 
-std::string note_of(const Media& media) {
-  if (std::string note = budget_note(media); !note.empty()) return note;
-  if (media.item.medium == Medium::image) return "";
-  const Facts facts(media.name, media.facts);
-  const bool film = media.item.medium == Medium::video;
-  if (film && !facts.has("sound")) return "";
-  if ((film ? facts.part("sound") : facts).flag("silent")) {
-    return fmt::format("{}: {}silent, nothing in it reaches -60 dB", media.name, film ? "its sound is " : "");
+std::vector<std::string> notes_of(const Media& media, const std::string& name) {
+  const Facts facts(name, media.facts);
+  const Medium medium = media.item.medium;
+  std::vector<std::string> notes;
+  if (medium == Medium::image) {
+    notes = notes_of_picture(facts, media.facts);
+  } else if (std::string note = note_of_sound(media, facts, medium == Medium::video); !note.empty()) {
+    notes.push_back(std::move(note));
   }
-  const std::vector<Facts> pieces = film ? std::vector<Facts>() : facts.list("clips");
-  const bool asked_for = !pieces.empty() && pieces[0].has("overlaps");
-  const auto clips = std::count_if(media.item.blocks.begin(), media.item.blocks.end(),
-                                   [](const MediaBlock& block) { return block.medium == Medium::audio; });
-  if (!film && clips > 1 && !asked_for)
-    return fmt::format("{}: is heard as {} clips, for 30 seconds are heard at a time", media.name, clips);
-  return "";
+  for (std::string& note : notes) note = fmt::format("{}: {}", name, note);
+  return notes;
 }
 
 json::object message(std::string_view role, std::string_view text, const MediaList& media) {

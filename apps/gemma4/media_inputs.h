@@ -57,9 +57,9 @@ int64_t most_tokens(const SessionOptions& options, const ModelFiles& files);
 /** Why something has no room behind what is there already; "" where it has. */
 std::string fault_in_room(const Media& media, const MediaList& there, int64_t context);
 
-/** What a person should be told of it: that it is silent, that it is heard in pieces, which budget was chosen for it;
- * "" for nothing. */
-std::string note_of(const Media& media);
+/** What a person should be told of it, a line each: that it is silent, that it is heard in pieces, which budget was
+ *  chosen for it. `name`: what it is called there. */
+std::vector<std::string> notes_of(const Media& media, const std::string& name);
 
 /** A turn with media before its words; parts say where they are from. */
 json::object message(std::string_view role, std::string_view text, const MediaList& media);

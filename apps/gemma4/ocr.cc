@@ -82,6 +82,7 @@ class TextReader {
   /** page: 0 of a picture. */
   void read(const File& picture, const std::string& path, int page, bool named) {
     const auto media = task_.reader().read(Medium::image, picture);
+    for (const std::string& note : notes_of(*media, name_of_page(path, page))) fmt::print(stderr, "gemma4: {}\n", note);
     task_.session();  // its notes come before the name
     if (named && !options_.task.json) fmt::print("{}\n", bold(name_of_page(path, page) + ":", STDOUT_FILENO));
     const Answer answer = task_.ask({media}, kQuestion, answer_, streamed(options_.task.json));

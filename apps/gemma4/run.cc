@@ -43,6 +43,8 @@ GEMMA4_MODEL or `model` in ~/.config/gemma4/config.toml says which. That file ma
 temperature, top_k, top_p, min_p, seed, max_tokens, context, kv, threads, memory and think.
 Exit status: 0 done, 1 an error, 2 wrong usage, 130 stopped by Ctrl-C.)";
 
+constexpr int kMostWords = 1000;  // that are read; more than two are an error that says what is expected
+
 /** Options as the command line gives them, before defaults of the model are known. */
 struct Given {
   std::vector<std::string> words;
@@ -275,7 +277,7 @@ void add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   command->add_option("words", given->words, "A model's file or folder, and the prompt ('-': from stdin)")
       ->option_text("[MODEL] [PROMPT]")
-      ->expected(0, 2);
+      ->expected(0, kMostWords);
   command->add_option("-m,--model", given->model, "The model's file or folder")->check(not_empty());
   command->add_option("-f,--file", given->prompt_file, "The prompt from a file")->check(not_empty());
   command

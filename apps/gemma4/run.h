@@ -25,7 +25,7 @@ json::object to_json(const Session& session, const Answer& answer, const AnswerO
 
 /** Says on stderr what is to be known of a session: its memory, and, where one is used, the model's template. */
 void say_notes(const Session& session, bool with_template);
-/** The same of media (note_of). */
+/** The same of media (notes_of). */
 void say_notes(const MediaList& media);
 /** Facts of each. */
 json::array to_json(const MediaList& media);

@@ -61,7 +61,7 @@ void say_notes(const Session& session, bool with_template) {
 
 void say_notes(const MediaList& media) {
   for (const auto& each : media) {
-    if (const std::string note = note_of(*each); !note.empty()) fmt::print(stderr, "gemma4: {}\n", note);
+    for (const std::string& note : notes_of(*each, each->name)) fmt::print(stderr, "gemma4: {}\n", note);
   }
 }
 

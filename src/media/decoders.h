@@ -50,7 +50,9 @@ bool is_plain_sound(std::span<const std::byte> bytes);
 /** The sound of a film. */
 Sound decode_sound_by_ffmpeg(const FileBytes& file, const SoundOptions& options);
 
-/** The memory for a picture, once its sizes are known to be within the limit. */
+/** Fails where a picture holds nothing or more than the limit. */
+void check_size(const ImageFile& file, int64_t width, int64_t height);
+/** The memory for a picture of such a size. */
 RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int channels);
 
 /** The orientation tag of an EXIF block (a TIFF header and its first directory); 1 where there is none that makes

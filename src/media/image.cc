@@ -89,12 +89,16 @@ std::optional<ImageFormat> recognise_image(std::span<const std::byte> bytes) {
   return recognise_heif(bytes);
 }
 
-RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int channels) {
+void check_size(const ImageFile& file, int64_t width, int64_t height) {
   if (width < 1 || height < 1) fail(file.name, "a picture of {} x {} pixels holds nothing", width, height);
   if (width > file.max_pixels / height || width > INT32_MAX || height > INT32_MAX) {
     fail(file.name, "a picture of {} x {} pixels: expected at most {} pixels (--max-pixels)", width, height,
          file.max_pixels);
   }
+}
+
+RawImage new_image(const ImageFile& file, int64_t width, int64_t height, int channels) {
+  check_size(file, width, height);
   RawImage image{static_cast<int>(width), static_cast<int>(height), channels, {}, 1};
   image.data.resize(static_cast<size_t>(width * height * channels));
   return image;
@@ -108,8 +112,8 @@ Image decode_image(const ByteSource& source, const ImageOptions& options) {
          what_it_is(file.bytes()));
   }
   RawImage raw = decode({file.name(), file.bytes(), options.max_pixels}, *format);
-  file.check();
   Image image{{}, *format, raw.orientation};
+  file.check();
   image.pixels = to_pixels(std::move(raw), options.alpha);
   if (options.turn) image.pixels = turned(std::move(image.pixels), image.orientation);
   return image;

@@ -7,6 +7,7 @@
 
 #include "file/testing/files.h"
 #include "media/decoders.h"
+#include "media/header.h"
 #include "media/testing/samples.h"
 
 namespace gemma::media {
@@ -145,7 +146,8 @@ TEST(Image, BombsAreRefusedByTheirHeader) {
   for (const json::value& row : samples.as_array()) {
     const std::string name(row.at("file").as_string());
     if (!readable(name)) continue;
-    EXPECT_THAT(error_of([&] { decode(kImages + name, small); }), HasSubstr(name));
+    EXPECT_THAT(error_of([&] { decode(kImages + name, small); }),
+                AllOf(HasSubstr(name), HasSubstr("at most 100 pixels (--max-pixels)")));
     ++refused;
   }
   EXPECT_GE(refused, 30);
@@ -153,6 +155,30 @@ TEST(Image, BombsAreRefusedByTheirHeader) {
               AllOf(HasSubstr("23 x 17"), HasSubstr("at most 100 pixels (--max-pixels)")));
   small.max_bytes = 10;
   EXPECT_THAT(error_of([&] { decode(kImages + "rgb.png", small); }), HasSubstr("at most 10 (--max-bytes)"));
+}
+
+/** A TIFF's header and first directory, and where the next one is. */
+std::string tiff(std::string_view width, std::string_view height, char next = 0) {
+  const auto entry = [](std::string_view tag, std::string_view value) {
+    return std::string(tag) + "\4\0\1\0\0\0"s + std::string(value);
+  };
+  return "II*\0\x08\0\0\0\2\0"s + entry("\0\1"s, width) + entry("\1\1"s, height) + next + "\0\0\0"s;
+}
+
+TEST(Image, BombsOfFormatsOfFfmpegAreRefusedByTheirHeader) {
+  if (!has_ffmpeg()) return;
+  const std::string gif = "GIF89a\xff\xff\xff\xff\0\0\0"s;
+  const auto bmp = [](char header, const std::string& sides) {
+    return "BM"s + std::string(12, '\0') + header + "\0\0\0"s + sides + std::string(40, '\0');
+  };
+  for (const auto& [bomb, size] :
+       {std::pair{gif, "65535 x 65535"},
+        {bmp(40, "\xa0\x86\1\0\x60\x79\xfe\xff"s), "100000 x 100000"},  // the height below 0: from above
+        {bmp(12, "\xff\xff\xff\xff"s), "65535 x 65535"},
+        {tiff("\x60\xea\0\0"s, "\x61\xea\0\0"s), "60000 x 60001"}}) {
+    EXPECT_THAT(refusal(bomb), AllOf(HasSubstr(size), HasSubstr("expected at most 200000000 pixels (--max-pixels)")));
+  }
+  EXPECT_THAT(refusal("GIF89a\0\0\5\0\0\0\0"s), HasSubstr("0 x 5 pixels holds nothing"));
 }
 
 TEST(Image, DamagedOrientationIsNone) {

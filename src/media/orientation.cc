@@ -7,50 +7,16 @@
 #include <utility>
 
 #include "media/decoders.h"
+#include "media/header.h"
 #include "media/image.h"
 
 namespace gemma::media {
-namespace {
-
-constexpr unsigned kOrientationTag = 0x0112, kShortType = 3, kLongType = 4;
-constexpr size_t kEntryBytes = 12;
-
-/** Numbers of a TIFF structure, whose first two bytes say which end comes first. */
-class TiffNumbers {
- public:
-  TiffNumbers(std::span<const std::byte> bytes, bool big) : bytes_(bytes), big_(big) {}
-
-  std::optional<uint32_t> number(size_t at, size_t width) const {
-    if (at > bytes_.size() || bytes_.size() - at < width) return std::nullopt;
-    uint32_t value = 0;
-    for (size_t i = 0; i < width; ++i) {
-      value = value << 8 | std::to_integer<uint32_t>(bytes_[at + (big_ ? i : width - 1 - i)]);
-    }
-    return value;
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  bool big_;
-};
-
-}  // namespace
 
 int exif_orientation(std::span<const std::byte> exif) {
-  if (exif.size() < 8 || exif[0] != exif[1] || (exif[0] != std::byte{'I'} && exif[0] != std::byte{'M'})) return 1;
-  const TiffNumbers numbers(exif, exif[0] == std::byte{'M'});
-  const std::optional<uint32_t> directory = numbers.number(4, 4);
-  const std::optional<uint32_t> entries = directory ? numbers.number(*directory, 2) : std::nullopt;
-  for (size_t i = 0; i < entries.value_or(0); ++i) {
-    const size_t at = *directory + 2 + i * kEntryBytes;
-    const std::optional<uint32_t> tag = numbers.number(at, 2), type = numbers.number(at + 2, 2);
-    if (!tag || !type) return 1;
-    if (*tag != kOrientationTag) continue;
-    if (*type != kShortType && *type != kLongType) return 1;
-    const uint32_t value = numbers.number(at + 8, *type == kShortType ? 2 : 4).value_or(1);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
+  constexpr unsigned kOrientationTag = 0x0112;
+  const std::optional<TiffNumbers> numbers = TiffNumbers::of(exif);
+  const uint32_t value = numbers ? numbers->value(kOrientationTag).value_or(1) : 1;
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
 }
 
 Pixels turned(Pixels pixels, int orientation) {

@@ -102,23 +102,27 @@ json::object facts_of(const Sound& sound) {
           {"silent", sound.level.silent()}};
 }
 
-/** The samples of a piece, cut evenly where a tower cannot hear it at once; what gives no soft token is left out. The
- *  facts of each clip go to `clips`; the sum of their soft tokens comes back. */
+/** What a tower can hear of a piece at once: all of it, else parts between pauses. */
+std::vector<PausePiece> parts_of(std::span<const float> piece, const PrepareOptions& options) {
+  if (options.form == Form::unified || std::ssize(piece) <= kTowerSamples) return {{0, std::ssize(piece), false}};
+  return cut_at_pauses(piece, kTowerSamples);
+}
+
+/** The samples of a piece, cut where a tower cannot hear it at once; what gives no soft token is left out. The facts of
+ *  each clip go to `clips`; the sum of their soft tokens comes back. */
 int64_t add_piece(const Sound& sound, SoundPiece piece, const PrepareOptions& options, const json::object& belongs,
                   int64_t& clip, json::array& clips, Prepared& out) {
-  const int64_t length = piece.end - piece.begin;
-  const int64_t parts =
-      options.form == Form::unified ? 1 : std::max<int64_t>((length + kTowerSamples - 1) / kTowerSamples, 1);
+  const auto all =
+      std::span(sound.samples).subspan(static_cast<size_t>(piece.begin), static_cast<size_t>(piece.end - piece.begin));
   int64_t sum = 0;
-  for (int64_t i = 0; i < parts; ++i) {
-    const int64_t begin = piece.begin + length * i / parts, end = piece.begin + length * (i + 1) / parts;
-    if (soft_tokens_of(end - begin, options) == 0) continue;
+  for (const PausePiece& part : parts_of(all, options)) {
+    if (soft_tokens_of(part.end - part.begin, options) == 0) continue;
     json::object facts = belongs;
-    const auto samples = std::span(sound.samples).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const auto samples = all.subspan(static_cast<size_t>(part.begin), static_cast<size_t>(part.end - part.begin));
     const int64_t soft_tokens = add_clip(samples, options, clip, out);
     facts["array"] = fmt::format("audio{}", clip++);
-    facts["begin"] = static_cast<double>(begin) / kSoundRate;
-    facts["end"] = static_cast<double>(end) / kSoundRate;
+    facts["begin"] = static_cast<double>(piece.begin + part.begin) / kSoundRate;
+    facts["end"] = static_cast<double>(piece.begin + part.end) / kSoundRate;
     facts["soft_tokens"] = soft_tokens;
     clips.push_back(std::move(facts));
     sum += soft_tokens;

@@ -27,8 +27,8 @@ enum class Form : uint8_t { towers, unified };
  *  reference has it. none: left out. */
 enum class FilmSound : uint8_t { aligned, after, none };
 
-/** Where a sound file is cut. limit: evenly, where a tower hears no more at a time. pauses: where it is quietest, in
- *  pieces of at most piece_seconds, whatever the model (media/pauses.h). */
+/** When a sound file is cut, where it is quietest (media/pauses.h). limit: where a tower hears no more at a time.
+ *  pauses: in pieces of at most piece_seconds, whatever the model. */
 enum class Cut : uint8_t { limit, pauses };
 
 struct PrepareOptions {

@@ -87,6 +87,11 @@ void SoundBuilder::add(std::span<const float> interleaved) {
     for (size_t c = 0; c < channels; ++c) sum += interleaved[i * channels + c];
     const float value = channels == 1 ? sum : sum / static_cast<float>(channels);
     if (!std::isfinite(value)) {
+      const auto samples = interleaved.subspan(i * channels, channels);
+      if (std::all_of(samples.begin(), samples.end(), [](float each) { return std::isfinite(each); })) {
+        fail(s.where, "sample {} is {:g}, and the sum of its {} channels is no number that fits: the file is damaged",
+             s.frames + static_cast<int64_t>(i), samples[0], channels);
+      }
       fail(s.where, "sample {} is not a number: the file is damaged", s.frames + static_cast<int64_t>(i));
     }
     s.mono[i] = value;

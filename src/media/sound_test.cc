@@ -132,6 +132,9 @@ TEST(Sound, OddFilesAreReadOrRefusedInOneLine) {
   EXPECT_THAT(refusal(read_file(kSamples + "images/rgb.png")), HasSubstr("found a picture (PNG)"));
   EXPECT_THAT(refusal(wav({0, 0, std::nanf("")})), HasSubstr("sample 2 is not a number"));
   EXPECT_THAT(refusal(wav({0, std::numeric_limits<float>::infinity()})), HasSubstr("sample 1 is not a number"));
+  const float most = std::numeric_limits<float>::max();
+  EXPECT_THAT(refusal(wav({0, 0, most, most}, 16000, 2)),
+              HasSubstr("sample 1 is 3.40282e+38, and the sum of its 2 channels"));
   EXPECT_THAT(refusal(wav({0, 0}, 768001)), HasSubstr("768001 samples a second"));
   EXPECT_EQ(decode_text(wav(std::vector<float>(64 * 480, 0.25f), 48000, 64)).samples.size(), 160u);
   SoundOptions brief;

@@ -256,7 +256,19 @@ class Usage(ProgramTest):
             *("preprocess", "media-worker"),
         ):
             with self.subTest(command):
-                self.assertRegex(self.out(command, "--help"), "Examples?:")
+                said = self.out(command, "--help")
+                self.assertRegex(said, "Examples?:")
+                self.assertNotRegex(said, r"\(0x\)|\{false\}|\.\.\. REQUIRED")
+        for command, usage in (
+            ("run", "[MODEL] [PROMPT]"),
+            ("detect", "IMAGE... [WHAT]"),
+            ("ocr", "FILE..."),
+            ("completion", "SHELL"),
+            ("serve", "[MODEL]"),
+        ):
+            said = self.out(command, "--help")
+            self.assertIn(f"Usage: gemma4 {command} [OPTIONS] {usage}\n", said)
+            self.assertIn(f"\nPositionals:\n  {usage} ", said)
 
     def test_completion_scripts_run(self):
         for shell in ("bash", "zsh", "fish"):

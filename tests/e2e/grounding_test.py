@@ -124,6 +124,12 @@ class Grounding(ProgramTest):
         self.out("html", SQUARE, "-n", "4", "-o", "page.html")
         self.assertEqual(page, (self.folder / "page.html").read_text() + "\n")
 
+    def test_a_budget_by_the_text_is_said(self):
+        page = GOLDEN / "media" / "text" / "page_22.png"
+        done = self.run_program("ocr", page, "-n", "2")
+        self.assertRegex(done.stderr.decode(), r"page_22.png: text \d+ pixels high, a budget of \d+ soft tokens\n")
+        self.assertNotIn(b"budget", self.run_program("ocr", page, "-n", "2", "--image-budget", "280").stderr)
+
     def test_pdfs(self):
         (self.folder / "broken.pdf").write_text("%PDF-1.7 and nothing more")
         (self.folder / "no.pdf").write_text("no PDF")

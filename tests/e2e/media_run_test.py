@@ -7,7 +7,7 @@ import time
 import unittest
 
 import tiny_model
-from support import GOLDEN, PATIENCE, ProgramTest, Terminal
+from support import GOLDEN, PATIENCE, ProgramTest, Terminal, write_tone
 
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
 WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
@@ -89,7 +89,11 @@ class MediaRun(ProgramTest):
             run("--image", WIDE, "--context", "100"),
             r"wide_40x150.png: needs \d+ tokens, and \d+ are left of the context",
         )
+        self.assertRegex(run("--video", FILM, "--context", "100"), r"\(--video-tokens N takes .*, --context sets it\)")
         self.assertIn("pixels", run("--image", WIDE, "--max-pixels", "100"))
+        said = self.error("run", self.model, "--image", WIDE, "--front-end", "jax", "What?", status=2)
+        self.assertIn("not expected: --front-end", said)
+        self.assertIn("one prompt, in quotes", self.error("run", self.model, "What", "is", "this?", status=2))
         shutil.rmtree(self.model)
         self.make(case="dense_vision", template="large")
         self.assertIn("has no audio tower; E2B, E4B and 12B", run("--audio", TONES))
@@ -121,6 +125,12 @@ class MediaRun(ProgramTest):
         self.make()
         done = self.run_program("run", self.model, "--audio", SOUNDS / "silence_4000_14.wav", "-n", "1", "What?")
         self.assertIn(b"silent, nothing in it reaches -60 dB", done.stderr)
+        long = write_tone(self.folder / "long.wav", 40, pauses=((15, 16),))  # in the middle no word would end
+        row = self.ask("--audio", long, "What?")
+        first, second = row["media"][0]["clips"]
+        self.assertTrue(15 <= first["end"] == second["begin"] <= 16, (first, second))
+        done = self.run_program("run", self.model, "--audio", long, "-n", "1", "What?")
+        self.assertIn(b"long.wav: is heard as 2 clips, cut where it is quietest, for 30 seconds", done.stderr)
 
     def test_many_prompts(self):
         self.make()

@@ -10,7 +10,7 @@ import subprocess
 import unittest
 import wave
 
-from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, png
+from support import GOLDEN, PROGRAM, SANITIZED, ProgramTest, png, write_tone
 
 MEDIA = GOLDEN / "media"
 
@@ -136,6 +136,10 @@ class Preprocess(ProgramTest):
         self.assertTrue(facts["silent"])
         self.assertEqual([clip["array"] for clip in facts["clips"]], ["audio0", "audio1", "audio2"])
         self.assertEqual(facts["clips"][2]["end"], 70)
+        write_tone(long, 70, pauses=((21, 22), (50, 51)))  # equal parts would end at 23.3 and 46.7
+        ends = [clip["end"] for clip in self.facts("audio", long)["clips"]]
+        self.assertEqual(3, len(ends))
+        self.assertTrue(21 <= ends[0] <= 22 and 50 <= ends[1] <= 51, ends)
 
     def test_films(self):
         out = self.folder / "out.safetensors"
@@ -262,6 +266,7 @@ class Preprocess(ProgramTest):
         for wav, message in (
             (float_wav([0.1] * 999 + [float("nan")]), "sample 999 is not a number"),
             (float_wav([float("inf")] * 9), "sample 0 is not a number"),
+            (float_wav([3e38, 3e38] * 9, channels=2), "sample 0 is 3e+38, and the sum of its 2 channels"),
             (float_wav([]), "holds no sound: 0 samples"),
             (float_wav([0.1] * 1000, rate=1000000), "expected 1000 to 768000"),
             (float_wav([0.1] * 3000, channels=300), "sound of 300 channels: expected 1 to 256"),

@@ -8,6 +8,7 @@
 #include "media/ffmpeg/log.h"
 #include "media/ffmpeg/owners.h"
 #include "media/ffmpeg/picture.h"
+#include "media/header.h"
 
 namespace gemma::media {
 namespace {
@@ -34,6 +35,7 @@ bool has_ffmpeg() { return true; }
 RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format) {
   const FfmpegLog log;
   if (file.bytes.size() > INT32_MAX / 2) fail(file.name, "a {} of {} bytes", name_of(format), file.bytes.size());
+  if (const auto size = size_in_header(file.bytes, format)) check_size(file, size->width, size->height);
   const AVCodec* codec = avcodec_find_decoder(codec_of(format));
   if (codec == nullptr) fail(file.name, "FFmpeg was built without its decoder of {}", name_of(format));
   const CodecContext context(avcodec_alloc_context3(codec));

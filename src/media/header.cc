@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "media/header.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "media/file_bytes.h"
+
+namespace gemma::media {
+namespace {
+
+constexpr unsigned kWidthTag = 0x0100, kHeightTag = 0x0101, kShortType = 3, kLongType = 4;
+constexpr size_t kEntryBytes = 12;
+
+/** A number whose least byte comes first, of 1 to 4; 0 beyond the end. */
+uint32_t little(std::span<const std::byte> bytes, size_t at, size_t width) {
+  return TiffNumbers(bytes, false).number(at, width).value_or(0);
+}
+
+std::optional<HeaderSize> size_of_bmp(std::span<const std::byte> bytes) {
+  if (bytes.size() < 26) return std::nullopt;
+  if (little(bytes, 14, 4) == 12) return HeaderSize{little(bytes, 18, 2), little(bytes, 20, 2)};
+  const auto side = [&](size_t at) { return std::abs(int64_t{static_cast<int32_t>(little(bytes, at, 4))}); };
+  return HeaderSize{side(18), side(22)};  // a height below 0: from above
+}
+
+}  // namespace
+
+std::optional<TiffNumbers> TiffNumbers::of(std::span<const std::byte> bytes) {
+  const bool little_first = text_at(bytes, 0, 2) == "II", big_first = text_at(bytes, 0, 2) == "MM";
+  if (bytes.size() < 8 || !(little_first || big_first)) return std::nullopt;
+  return TiffNumbers(bytes, big_first);
+}
+
+std::optional<uint32_t> TiffNumbers::number(size_t at, size_t width) const {
+  if (at > bytes_.size() || bytes_.size() - at < width) return std::nullopt;
+  uint32_t value = 0;
+  for (size_t i = 0; i < width; ++i) {
+    value = value << 8 | std::to_integer<uint32_t>(bytes_[at + (big_ ? i : width - 1 - i)]);
+  }
+  return value;
+}
+
+std::optional<uint32_t> TiffNumbers::value(unsigned tag) const {
+  const std::optional<uint32_t> first = number(4, 4);
+  const std::optional<uint32_t> entries = first ? number(*first, 2) : std::nullopt;
+  for (size_t i = 0; i < entries.value_or(0); ++i) {
+    const size_t at = *first + 2 + i * kEntryBytes;
+    const std::optional<uint32_t> found = number(at, 2), type = number(at + 2, 2);
+    if (!found || !type) return std::nullopt;
+    if (*found != tag) continue;
+    if (*type != kShortType && *type != kLongType) return std::nullopt;
+    return number(at + 8, *type == kShortType ? 2 : 4);
+  }
+  return std::nullopt;
+}
+
+std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, ImageFormat format) {
+  if (format == ImageFormat::bmp) return size_of_bmp(bytes);
+  if (format == ImageFormat::gif) {
+    return bytes.size() < 10 ? std::nullopt : std::optional(HeaderSize{little(bytes, 6, 2), little(bytes, 8, 2)});
+  }
+  const std::optional<TiffNumbers> tiff = TiffNumbers::of(bytes);
+  const std::optional<uint32_t> width = tiff ? tiff->value(kWidthTag) : std::nullopt;
+  const std::optional<uint32_t> height = tiff ? tiff->value(kHeightTag) : std::nullopt;
+  return width && height ? std::optional(HeaderSize{*width, *height}) : std::nullopt;
+}
+
+}  // namespace gemma::media
