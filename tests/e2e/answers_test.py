@@ -51,7 +51,7 @@ class Answers(ProgramTest):
     def test_json(self):
         row = json.loads(self.out("run", MODEL, "--json", "--logprobs", "2", QUESTIONS[0][0]))
         self.assertEqual(row["text"], "Paris")
-        self.assertEqual(row["tokens"], len(row["logprobs"]))
+        self.assertEqual(row["tokens"], len(row["logprobs"]) + 1)  # the line end that ended it goes with its text
         first = row["logprobs"][0]
         self.assertEqual(first["token"], "▁Paris")
         self.assertEqual(first["top"][0]["id"], first["id"])
