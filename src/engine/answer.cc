@@ -89,8 +89,7 @@ void Engine::State::answer_row(const WantedRow& row, std::span<const float> logi
     return draw(task, logits);
   }
   const int32_t next = task.tokens[static_cast<size_t>(row.index + 1)];
-  task.prompt_logprobs.push_back(
-      static_cast<float>(static_cast<double>(logits[static_cast<size_t>(next)]) - log_sum_exp(logits)));
+  task.prompt_logprobs.push_back(likelihood(logits, next, task.request.top_logprobs));
 }
 
 /** Touches the task alone, and adds an event to it. */

@@ -54,11 +54,11 @@ struct Event {
   std::string text;
   float logprob = 0;
   std::vector<Alternative> top;
-  std::optional<Finish> finish;        // the last event of a request
-  std::vector<float> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
-  int64_t reused = 0;                  // in the first event: tokens of the prompt that were known from before
-  std::string error;                   // one line, with Finish::error
-  std::string stop;                    // with Finish::stop: the one of Request::stop that ended it, "" for none
+  std::optional<Finish> finish;             // the last event of a request
+  std::vector<Likelihood> prompt_logprobs;  // in the first event, when asked for: of tokens 1 .. n - 1
+  int64_t reused = 0;                       // in the first event: tokens of the prompt that were known from before
+  std::string error;                        // one line, with Finish::error
+  std::string stop;                         // with Finish::stop: the one of Request::stop that ended it, "" for none
   /** With finish: guesses of the whole answer that were checked, and were right. These alone depend on the clock. */
   int64_t drafted = 0, accepted = 0;
 };

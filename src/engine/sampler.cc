@@ -140,6 +140,17 @@ int32_t choose(std::span<const float> scores, const Sampling& s, int64_t positio
   return max > kNever ? draw_from_all(scores, max, s, noise) : -1;
 }
 
+/** total: log_sum_exp(logits). token: -1 for none. */
+Likelihood likelihood_of(std::span<const float> logits, double total, int32_t token, int top_logprobs) {
+  const auto logprob = [&](float logit) { return static_cast<float>(static_cast<double>(logit) - total); };
+  Likelihood out;
+  if (token >= 0) out.logprob = logprob(logits[static_cast<size_t>(token)]);
+  std::vector<Scored>& few = Scratch::mine().few;
+  best(logits, top_logprobs, few);
+  for (const Scored& each : few) out.top.push_back({each.id, logprob(each.score)});
+  return out;
+}
+
 }  // namespace
 
 double log_sum_exp(std::span<const float> logits) {
@@ -152,14 +163,15 @@ Choice sample(std::span<const float> logits, const Sampling& sampling, std::span
               const Permitted& permitted, int64_t position, int top_logprobs) {
   const double total = log_sum_exp(logits);
   if (std::isnan(total)) return {-1, std::numeric_limits<float>::quiet_NaN(), {}};
-  const auto logprob = [&](float logit) { return static_cast<float>(static_cast<double>(logit) - total); };
-  Choice choice;
-  std::vector<Scored>& few = Scratch::mine().few;
-  best(logits, top_logprobs, few);
-  for (const Scored& each : few) choice.top.push_back({each.id, logprob(each.score)});
-  choice.token = choose(adjusted(logits, sampling, history, permitted), sampling, position);
-  if (choice.token >= 0) choice.logprob = logprob(logits[static_cast<size_t>(choice.token)]);
-  return choice;
+  const int32_t token = choose(adjusted(logits, sampling, history, permitted), sampling, position);
+  Likelihood said = likelihood_of(logits, total, token, top_logprobs);
+  return {token, said.logprob, std::move(said.top)};
+}
+
+Likelihood likelihood(std::span<const float> logits, int32_t token, int top_logprobs) {
+  const double total = log_sum_exp(logits);
+  if (std::isnan(total)) return {std::numeric_limits<float>::quiet_NaN(), {}};
+  return likelihood_of(logits, total, token, top_logprobs);
 }
 
 std::optional<Failure> problem_with(const Sampling& s, int vocab) {

@@ -36,6 +36,14 @@ std::optional<Failure> problem_with(const Sampling& sampling, int vocab);
 struct Alternative {
   int32_t token = 0;
   float logprob = 0;
+  bool operator==(const Alternative&) const = default;
+};
+
+/** What a row of logits says of one token. NaN where log_sum_exp() is. */
+struct Likelihood {
+  float logprob = 0;
+  std::vector<Alternative> top;  // best first, whether it is among them or not
+  bool operator==(const Likelihood&) const = default;
 };
 
 struct Choice {
@@ -54,6 +62,9 @@ struct Permitted {
  *  chosen in its sequence. Log-probabilities count ids that may not come all the same. */
 Choice sample(std::span<const float> logits, const Sampling& sampling, std::span<const int32_t> history,
               const Permitted& permitted, int64_t position, int top_logprobs = 0);
+
+/** Of raw logits. */
+Likelihood likelihood(std::span<const float> logits, int32_t token, int top_logprobs);
 
 /** log(sum(exp(logits))); NaN when a logit is NaN or infinite, or all are -infinity. */
 double log_sum_exp(std::span<const float> logits);

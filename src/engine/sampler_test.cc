@@ -181,6 +181,8 @@ TEST(Sampler, LogProbabilitiesAreOfTheRawLogits) {
   EXPECT_THAT(c.top[0].logprob, FloatNear(logprob(2), 1e-6f));
   EXPECT_EQ(c.top[1].token, 3);
   EXPECT_EQ(c.top[2].token, 1);
+  EXPECT_EQ(likelihood(logits, 0, 3), (Likelihood{c.logprob, c.top}));
+  EXPECT_TRUE(std::isnan(likelihood(std::vector<float>{1, NAN}, 0, 3).logprob));
 }
 
 TEST(Sampler, LogSumExpOfALongRow) {

@@ -27,7 +27,7 @@ struct Task {
   std::optional<AnswerText> text;
   LoopDetector loop;
   Guessing guessing;
-  std::vector<float> prompt_logprobs;
+  std::vector<Likelihood> prompt_logprobs;
   std::vector<Event> drawn;          // not delivered yet
   bool admitted = false;             // it has run, or does
   bool started = false;              // the first event is out

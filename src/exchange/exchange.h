@@ -77,7 +77,7 @@ struct Answer {
   int64_t drafted = 0, accepted = 0;  // guesses checked, and right
   double first_token_seconds = 0, seconds = 0;
   std::vector<TokenLogprob> logprobs;
-  std::vector<float> prompt_logprobs;
+  std::vector<Likelihood> prompt_logprobs;
 };
 
 class Exchange {

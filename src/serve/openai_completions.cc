@@ -37,19 +37,15 @@ class LogprobLists {
  public:
   explicit LogprobLists(const Tokenizer& tokenizer, int64_t offset) : tokenizer_(tokenizer), offset_(offset) {}
 
-  void add(int32_t token, json::value logprob, json::value top) {
+  /** said: null for a token that nothing stands before. */
+  void add(int32_t token, const Likelihood* said) {
     const std::string text = text_of(token);
     tokens_.emplace_back(text);
-    logprobs_.push_back(std::move(logprob));
-    tops_.push_back(std::move(top));
+    logprobs_.push_back(said != nullptr ? json::value(said->logprob) : json::value());
+    tops_.push_back(said != nullptr && !said->top.empty() ? json::value(tops(text, *said)) : json::value());
     offsets_.push_back(offset_);
     for (size_t at = 0; at < text.size(); at += static_cast<size_t>(std::max(1, utf8::length(text.substr(at)))))
       ++offset_;
-  }
-  void add(const TokenLogprob& each) {
-    json::object top;
-    for (const Alternative& other : each.top) top[text_of(other.token)] = other.logprob;
-    add(each.token, each.logprob, each.top.empty() ? json::value() : json::value(std::move(top)));
   }
   int64_t offset() const { return offset_; }
   json::object object() && {
@@ -60,6 +56,13 @@ class LogprobLists {
   }
 
  private:
+  /** The best, and the token itself. Of several with one text (parts of characters) the best stands for all. */
+  json::object tops(std::string_view text, const Likelihood& said) const {
+    json::object out;
+    for (const Alternative& each : said.top) out.emplace(text_of(each.token), each.logprob);
+    out.emplace(text, said.logprob);
+    return out;
+  }
   std::string text_of(int32_t token) const { return utf8::replace_invalid(tokenizer_.bytes(token)); }
   const Tokenizer& tokenizer_;
   int64_t offset_;
@@ -161,20 +164,21 @@ class Completion final : public Reply {
     if (options_.echo && c.said == 0 && c.offset == 0) add_prompt(lists, options_.prompt_of(choice), answer);
     const size_t end = options_.prompt_only ? 0 : answer.logprobs.size();
     for (; c.said < end; ++c.said) {
-      if (answer.logprobs[c.said].in_text) lists.add(answer.logprobs[c.said]);
+      const TokenLogprob& each = answer.logprobs[c.said];
+      const Likelihood said{each.logprob, each.top};
+      if (each.in_text) lists.add(each.token, &said);
     }
     c.offset = lists.offset();
     return std::move(lists).object();
   }
 
-  /** Alternatives are known of what was drawn alone. */
   void add_prompt(LogprobLists& lists, const PlainPrompt& prompt, const Answer& answer) const {
     const std::vector<int32_t> ids =
         prompt.tokens.empty() ? options_.tokenizer->encode(prompt.text, Specials::text) : prompt.tokens;
     const size_t before = answer.prompt_tokens > static_cast<int>(ids.size()) ? 1 : 0;  // the beginning-of-text id
     for (size_t i = 0; i < ids.size(); ++i) {
       const bool known = i + before > 0 && i + before <= answer.prompt_logprobs.size();
-      lists.add(ids[i], known ? json::value(answer.prompt_logprobs[i + before - 1]) : json::value(), nullptr);
+      lists.add(ids[i], known ? &answer.prompt_logprobs[i + before - 1] : nullptr);
     }
   }
 

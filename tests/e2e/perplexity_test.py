@@ -9,6 +9,7 @@ import struct
 import unittest
 
 from forward_test import load, save
+from serve_support import Server
 from support import GOLDEN, MODEL, SOURCE, ProgramTest, Terminal
 
 BYTES = 4  # id of the byte piece <0x00>
@@ -78,6 +79,31 @@ class Tiny(ProgramTest):
         mean = math.fsum(nll) / n
         self.assertAlmostEqual(found["nll"], mean, 9)
         self.assertAlmostEqual(found["perplexity"] / math.exp(mean), 1, 9)
+        self.check_a_server(ids, nll, found["nll"])
+
+    def check_a_server(self, ids, nll, mean):
+        """Log-probabilities of a prompt, as tools that evaluate models ask for them, are the same."""
+        server = Server(self, "--kv", "f32", model=self.model)
+        self.addCleanup(server.stop)
+        given = []
+        for begin in range(0, len(ids) - 31, 32):
+            window = [2] + ids[begin + 1 : begin + 32]
+            body = {"prompt": window, "max_tokens": 1, "echo": True, "logprobs": 5, "temperature": 0}
+            lists = server.json("/v1/completions", body)["choices"][0]["logprobs"]
+            self.assertEqual({len(each) for each in lists.values()}, {33}, "the window and one token more")
+            said, tops = lists["token_logprobs"], lists["top_logprobs"]
+            self.assertEqual((said[0], tops[0]), (None, None))
+            rows = self.rows(window, "model")
+            for place in range(1, 32):
+                row = rows[place - 1]
+                self.assertAlmostEqual(said[place], row[window[place]], 4)
+                self.assertAlmostEqual(max(tops[place].values()), max(row), 4)
+                self.assertEqual(tops[place][lists["tokens"][place]], said[place])
+                greedy = row.index(max(row)) == window[place]  # as lm-evaluation-harness asks
+                self.assertEqual(said[place] == max(tops[place].values()), greedy)
+                self.assertIn(len(tops[place]), (5, 6))
+            given += said[17:32]
+        self.assertAlmostEqual(-math.fsum(given) / len(given), mean, 4)
         deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in nll) / (n - 1))
         self.assertAlmostEqual(found["perplexity_error"] / found["perplexity"], deviation / math.sqrt(n), 9)
         self.assertAlmostEqual(found["bits_per_byte"], mean / math.log(2), 9)

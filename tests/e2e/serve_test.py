@@ -260,6 +260,9 @@ class CompletionTest(ServerTest):
         self.assertEqual("".join(lists["tokens"]), self.LINE["prompt"])
         self.assertEqual(len(lists["token_logprobs"]), len(lists["tokens"]))
         self.assertTrue(all(each < 0 for each in lists["token_logprobs"][1:]))
+        for token, said, top in zip(lists["tokens"], lists["token_logprobs"], lists["top_logprobs"]):
+            self.assertIn(len(top), (1, 2), "the likeliest, and the token itself")
+            self.assertEqual(top[token], said)
         more = self.server.json(COMPLETE, {**body, "max_tokens": 3})["choices"][0]["logprobs"]
         self.assertEqual(more["token_logprobs"][: len(lists["tokens"])], lists["token_logprobs"])
         self.assertEqual(len(more["tokens"]), len(lists["tokens"]) + 3)

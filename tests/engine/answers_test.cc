@@ -178,10 +178,13 @@ TEST_F(Answers, LogProbabilitiesOfThePromptAndTheAnswer) {
   longer.insert(longer.end(), heard.tokens.begin(), heard.tokens.end());
   r = request_of(longer, 1);
   r.prompt_logprobs = true;
-  const std::vector<float> all = run(engine_, std::move(r)).events[0].prompt_logprobs;
+  r.top_logprobs = 2;
+  const std::vector<Likelihood> all = run(engine_, std::move(r)).events[0].prompt_logprobs;
   ASSERT_EQ(all.size(), longer.size() - 1);
   for (size_t i = 0; i + 1 < prompt.size(); ++i) EXPECT_EQ(all[i], heard.events[0].prompt_logprobs[i]);
-  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(all[prompt.size() - 1 + i], heard.events[i].logprob);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(all[prompt.size() - 1 + i], (Likelihood{heard.events[i].logprob, heard.events[i].top}));
+  }
 }
 
 TEST_F(Answers, PrefixesAreReused) {

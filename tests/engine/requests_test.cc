@@ -14,7 +14,8 @@ namespace {
 /** All that came back. */
 struct Answer {
   std::vector<int32_t> tokens;
-  std::vector<float> logprobs, alternatives, prompt_logprobs;
+  std::vector<float> logprobs, alternatives;
+  std::vector<Likelihood> prompt_logprobs;
   std::optional<Finish> finish;
   bool operator==(const Answer&) const = default;
 
