@@ -347,5 +347,33 @@ TEST_F(Reuse, OneThatLeavesFreesItsPagesWithinAStep) {
   EXPECT_EQ(engine.cache().bytes_used(), engine.cache().bytes_remembered());
 }
 
+/** A page that another's text lay in is taken as it is: its rows are written before they are read, and those that are
+ *  not written yet are never read, not even as far as a bit of a logit goes. */
+TEST_F(Reuse, NothingOfAnothersTextIsReadFromItsPages) {
+  for (const char* cache : {"f32", "bf16", "kv8", "tq4", "tq2"}) {
+    EngineOptions options = options_of(cache);
+    options.kv.remembered = 0;
+    Engine engine(model_, nullptr, ops_with(1), options);
+    const auto request_of = [this](int tokens, uint64_t salt) {
+      Prompt prompt;
+      prompt.add(dice_, tokens);
+      Request request = prompt.request();
+      request.salt = salt;
+      return request;
+    };
+    Answer another;
+    rows_for(engine, request_of(700, 1), another);
+    EXPECT_EQ(engine.cache().bytes_used(), 0) << cache;
+    const int64_t pages = engine.cache().bytes_allocated();
+    for (const int tokens : {1, kPage - 1, kPage, 100, 600}) {
+      Answer answer;
+      const Request request = request_of(tokens, 2);
+      rows_for(engine, request, answer);
+      EXPECT_EQ(answer, fresh(model_, options, request)) << cache << ", " << tokens << " tokens";
+      EXPECT_EQ(engine.cache().bytes_allocated(), pages) << cache << ": these are not the same pages";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gemma::testing_engine
