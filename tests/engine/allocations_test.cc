@@ -9,7 +9,7 @@
 namespace gemma::testing_engine {
 namespace {
 
-constexpr int kWarm = 40, kSteps = 50;  // tokens, steps
+constexpr int kWarm = 40, kSteps = 50;    // tokens, steps
 constexpr int64_t kMost = 10;             // in all of them: pages, of which lists double, and pools, which grow by half
 constexpr int64_t kMostWithGuesses = 30;  // also lists and buffers that grow to the longest guess so far
 

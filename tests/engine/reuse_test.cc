@@ -354,22 +354,20 @@ TEST_F(Reuse, NothingOfAnothersTextIsReadFromItsPages) {
     EngineOptions options = options_of(cache);
     options.kv.remembered = 0;
     Engine engine(model_, nullptr, ops_with(1), options);
-    const auto request_of = [this](int tokens, uint64_t salt) {
+    const auto prompt_of = [this](int tokens) {
       Prompt prompt;
       prompt.add(dice_, tokens);
-      Request request = prompt.request();
-      request.salt = salt;
-      return request;
+      return prompt;
     };
     Answer another;
-    rows_for(engine, request_of(700, 1), another);
+    rows_for(engine, prompt_of(700).request(), another);
     EXPECT_EQ(engine.cache().bytes_used(), 0) << cache;
     const int64_t pages = engine.cache().bytes_allocated();
     for (const int tokens : {1, kPage - 1, kPage, 100, 600}) {
       Answer answer;
-      const Request request = request_of(tokens, 2);
-      rows_for(engine, request, answer);
-      EXPECT_EQ(answer, fresh(model_, options, request)) << cache << ", " << tokens << " tokens";
+      const Prompt prompt = prompt_of(tokens);
+      rows_for(engine, prompt.request(), answer);
+      EXPECT_EQ(answer, fresh(model_, options, prompt.request())) << cache << ", " << tokens << " tokens";
       EXPECT_EQ(engine.cache().bytes_allocated(), pages) << cache << ": these are not the same pages";
     }
   }
