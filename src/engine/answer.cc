@@ -74,6 +74,11 @@ void Engine::State::answer_block(std::span<const WantedRow> rows, std::span<cons
   }
 }
 
+/** Of a model that has more ids than its tokenizer those without a piece go: nobody could say which they are. */
+void Engine::State::leave_named(std::vector<Alternative>& top) const {
+  if (tokenizer) std::erase_if(top, [this](const Alternative& each) { return each.token >= tokenizer->size(); });
+}
+
 /** state: [1, dim], from which the logits are. */
 void Engine::State::answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) const {
   Task& task = *row.task;
@@ -90,6 +95,7 @@ void Engine::State::answer_row(const WantedRow& row, std::span<const float> logi
   }
   const int32_t next = task.tokens[static_cast<size_t>(row.index + 1)];
   task.prompt_logprobs.push_back(likelihood(logits, next, task.request.top_logprobs));
+  leave_named(task.prompt_logprobs.back().top);
 }
 
 /** Touches the task alone, and adds an event to it. */
@@ -123,6 +129,7 @@ void Engine::State::draw(Task& task, std::span<const float> logits) const {
   event.token = choice.token;
   event.logprob = choice.logprob;
   event.top = std::move(choice.top);
+  leave_named(event.top);
   event.finish = finish_after(task, choice.token, event.text);
   if (event.finish == Finish::stop) event.stop = stop_of(task, choice.token);
   task.finished = event.finish;

@@ -140,6 +140,7 @@ struct Engine::State {
   void answer_block(std::span<const WantedRow> rows, std::span<const float> logits, const Tensor& states);
   void answer_row(const WantedRow& row, std::span<const float> logits, const Tensor& state) const;
   void draw(Task& task, std::span<const float> logits) const;
+  void leave_named(std::vector<Alternative>& top) const;
   std::optional<Finish> finish_after(Task& task, int32_t token, std::string& text) const;
   std::string stop_of(const Task& task, int32_t token) const;
   void deliver(Task& task, Event event);

@@ -79,11 +79,22 @@ class Tiny(ProgramTest):
         mean = math.fsum(nll) / n
         self.assertAlmostEqual(found["nll"], mean, 9)
         self.assertAlmostEqual(found["perplexity"] / math.exp(mean), 1, 9)
+        deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in nll) / (n - 1))
+        self.assertAlmostEqual(found["perplexity_error"] / found["perplexity"], deviation / math.sqrt(n), 9)
+        self.assertAlmostEqual(found["bits_per_byte"], mean / math.log(2), 9)
+        self.assertAlmostEqual(found["reference"]["nll"], math.fsum(other) / n, 9)
+        self.assertAlmostEqual(found["kl"]["mean"], math.fsum(kl) / n, 9)
+        self.assertAlmostEqual(found["kl"]["max"], max(kl), 9)
+        self.assertAlmostEqual(found["same_top"]["mean"], same / n, 9)
+        change = math.fsum(math.exp(-a) - math.exp(-b) for a, b in zip(nll, other)) / n
+        self.assertAlmostEqual(found["probability_change"]["mean"], change, 9)
+        self.assertGreater(found["kl"]["mean"], 0)
+        self.assertTrue(found["complete"])
         self.check_a_server(ids, nll, found["nll"])
 
     def check_a_server(self, ids, nll, mean):
         """Log-probabilities of a prompt, as tools that evaluate models ask for them, are the same."""
-        server = Server(self, "--kv", "f32", model=self.model)
+        server = Server(self, model=self.model)
         self.addCleanup(server.stop)
         given = []
         for begin in range(0, len(ids) - 31, 32):
@@ -97,24 +108,20 @@ class Tiny(ProgramTest):
             for place in range(1, 32):
                 row = rows[place - 1]
                 self.assertAlmostEqual(said[place], row[window[place]], 4)
-                self.assertAlmostEqual(max(tops[place].values()), max(row), 4)
+                best = sorted(range(len(row)), key=row.__getitem__)[-5:]
+                named = [id for id in best if id < BYTES + 256]  # the model has more than pieces
+                self.assertEqual(tops[place] is None, not named)
+                if not named:
+                    continue
+                named.append(window[place])
                 self.assertEqual(tops[place][lists["tokens"][place]], said[place])
-                greedy = row.index(max(row)) == window[place]  # as lm-evaluation-harness asks
-                self.assertEqual(said[place] == max(tops[place].values()), greedy)
-                self.assertIn(len(tops[place]), (5, 6))
+                greatest = max(named, key=row.__getitem__)
+                self.assertAlmostEqual(max(tops[place].values()), row[greatest], 4)
+                greedy = said[place] == max(tops[place].values())  # as lm-evaluation-harness asks
+                self.assertEqual(greedy, greatest == window[place])
+                self.assertLessEqual(len(tops[place]), 6)
             given += said[17:32]
         self.assertAlmostEqual(-math.fsum(given) / len(given), mean, 4)
-        deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in nll) / (n - 1))
-        self.assertAlmostEqual(found["perplexity_error"] / found["perplexity"], deviation / math.sqrt(n), 9)
-        self.assertAlmostEqual(found["bits_per_byte"], mean / math.log(2), 9)
-        self.assertAlmostEqual(found["reference"]["nll"], math.fsum(other) / n, 9)
-        self.assertAlmostEqual(found["kl"]["mean"], math.fsum(kl) / n, 9)
-        self.assertAlmostEqual(found["kl"]["max"], max(kl), 9)
-        self.assertAlmostEqual(found["same_top"]["mean"], same / n, 9)
-        change = math.fsum(math.exp(-a) - math.exp(-b) for a, b in zip(nll, other)) / n
-        self.assertAlmostEqual(found["probability_change"]["mean"], change, 9)
-        self.assertGreater(found["kl"]["mean"], 0)
-        self.assertTrue(found["complete"])
 
     def test_how_the_work_is_cut_changes_nothing(self):
         first = self.measure()
