@@ -9,9 +9,10 @@
 namespace gemma::testing_engine {
 namespace {
 
-constexpr int kWarm = 40, kSteps = 50;    // tokens, steps
-constexpr int64_t kMost = 10;             // in all of them: pages, of which lists double, and pools, which grow by half
-constexpr int64_t kMostWithGuesses = 30;  // also lists and buffers that grow to the longest guess so far
+constexpr int kWarm = 40, kSteps = 50;  // tokens, steps
+constexpr int64_t kMost = 15;           // in all of them: pages, of which lists double, and pools, which grow by half
+// Also lists and buffers that grow to the longest guess so far, on each thread; they were six for each step.
+constexpr int64_t kMostWithGuesses = 100;
 
 class Allocations : public testing::TestWithParam<const char*> {};
 
