@@ -233,7 +233,7 @@ test('the view stays at the end behind pictures and a box that grows, and where 
   await page.keyboard.press('Escape');
 });
 
-test('what is opened or edited at the end stays in sight; an answer given again is followed', async (t) => {
+test('what is opened at the end stays in sight; an answer given again is followed', async (t) => {
   const { page } = await openPage(t, { context: { viewport: { width: 360, height: 640 } } });
   const scroller = page.getByRole('region', { name: 'Conversation' });
   const gap = () => scroller.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
@@ -251,12 +251,6 @@ test('what is opened or edited at the end stays in sight; an answer given again 
   await page.locator('.branches').waitFor();
   await settled(page);
   await until(async () => (await gap()) < 1, 'the end of the new answer');
-  await page.fill('#message-box', '');
-  await page.locator('#message-box').press('ArrowUp');
-  await page.waitForTimeout(300);
-  const field = await page.getByLabel('Your message').boundingBox();
-  const around = await scroller.boundingBox();
-  assert.ok(field.y >= around.y && field.y + field.height <= around.y + around.height, 'the field is in sight');
 });
 
 test('without a picture, boxes are the text that they are', async (t) => {
