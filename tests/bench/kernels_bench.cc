@@ -2,7 +2,9 @@
 // Speed of the CPU backend against the roofs of this machine, measured in the same run: memory read in GB/s for one
 // row, fused multiply-adds in GFLOP/s for many.
 //
-//   kernels_bench [threads [types of weights]]      GEMMA4_ISA=avx2 kernels_bench 1; kernels_bench 2 q4_0 q8_0
+//   kernels_bench [threads [types of weights] [shapes]]   GEMMA4_ISA=avx2 kernels_bench 1; kernels_bench 2 q4_0 q8_0
+//   kernels_bench 2 q4_0 8x2048x262144                    8 rows of 2048 with a matrix of 262144 rows, beyond every
+//   cache
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -13,6 +15,8 @@
 #include <functional>
 #include <numeric>
 #include <random>
+#include <string_view>
+#include <vector>
 
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/select.h"
@@ -145,6 +149,20 @@ void bench_rows(Ops& ops, int64_t rows, int64_t n) {
   report("candidates", [&] { ops.candidates(x, {}, 64); });
 }
 
+struct Product {
+  int64_t rows = 0, n = 0, out = 0;
+};
+
+/** Of "8x2048x262144". */
+Product product_of(std::string_view word) {
+  Product p;
+  char* at = nullptr;
+  p.rows = std::strtoll(word.data(), &at, 10);
+  p.n = std::strtoll(at + 1, &at, 10);
+  p.out = std::strtoll(at + 1, nullptr, 10);
+  return p;
+}
+
 void bench_products(Ops& ops, std::span<const DType> types) {
   bench_linear(ops, types, 1, 2048, 65536);
   for (const int64_t rows : {4, 8}) bench_linear(ops, types, rows, 2048, 16384);
@@ -167,16 +185,23 @@ void bench_others(Ops& ops) {
 }  // namespace gemma
 
 int main(int argc, char** argv) {
+  const std::vector<std::string_view> words(argv + std::min(argc, 2), argv + argc);
   gemma::ThreadPool threads(argc > 1 ? std::atoi(argv[1]) : 0);
   gemma::one_thread = threads.size() == 1;
   const std::unique_ptr<gemma::Ops> ops = gemma::make_cpu_ops(threads);
   fmt::print("{}, {} threads\n", gemma::cpu::kernels().name, threads.size());
   gemma::bench_reading(threads);
   std::vector<gemma::DType> types;
-  for (gemma::DType type : gemma::kTypes) {
-    if (argc <= 2 || std::find(argv + 2, argv + argc, gemma::info(type).name) != argv + argc) types.push_back(type);
+  std::vector<gemma::Product> products;
+  for (const std::string_view word : words) {
+    if (word.find('x') != word.npos) products.push_back(gemma::product_of(word));
   }
-  gemma::bench_products(*ops, types);
-  if (argc <= 2) gemma::bench_others(*ops);
+  const bool all = words.size() == products.size();
+  for (gemma::DType type : gemma::kTypes) {
+    if (all || std::ranges::find(words, gemma::info(type).name) != words.end()) types.push_back(type);
+  }
+  for (const auto& p : products) gemma::bench_linear(*ops, types, p.rows, p.n, p.out);
+  if (products.empty()) gemma::bench_products(*ops, types);
+  if (words.empty()) gemma::bench_others(*ops);
   return 0;
 }

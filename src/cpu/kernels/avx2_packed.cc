@@ -17,6 +17,10 @@ namespace gemma::cpu {
 namespace {
 
 struct Packed256 : PackedAvx2<Packed256> {
+  // A panel is gone over once, however many rows meet it: sums that registers do not hold cost less than memory that
+  // rests while the next quarter of a panel comes from the cache.
+  template <int rows>
+  static constexpr int kParts = 4;
   static constexpr bool kSignedDot = true;  // unsigned codes above 127 would overflow the 16-bit sums of two products
 
   static I dot(I sum, Codes c, const int8_t* q) { return widen_pairs(sum, pairs(c, q)); }

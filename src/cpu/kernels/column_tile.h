@@ -28,8 +28,10 @@ class BlockInPlace : public WeightBlock<V, type> {
   bool bytes_ = false;
 
  public:
+  static constexpr bool kInPlace = kNibbles || Base::kFormat.bits == 8;
+
   [[gnu::always_inline]] void read(const std::byte* block, int row, const UnitHeader<V, type>& header) {
-    if constexpr (!kNibbles && Base::kFormat.bits != 8) return Base::read(block, row, header);
+    if constexpr (!kInPlace) return Base::read(block, row, header);
     at_ = block + Base::place_of_codes(row);
     bytes_ = !kNibbles;
     Base::read_numbers(block, row, header);
@@ -60,6 +62,8 @@ class ColumnTile : public RowTile<V, type, kRows> {
 
  public:
   using Block = BlockInPlace<V, type>;
+  /** Registers hold a sum of 16 bits for each row of a whole tile, if neither codes nor second groups need them. */
+  static constexpr int kMaxRows = Block::kInPlace && kFormat.groups == 1 ? kTileRows : V::kMaxRows;
 
   [[gnu::always_inline]] void add(const Block& w, const ActivationBlock* x) {
     constexpr int kVectors = 8 / kFormat.groups;

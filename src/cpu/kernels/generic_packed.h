@@ -4,8 +4,8 @@
 //
 //   Codes, I, F                4 bytes, an integer, a float for each of kLanes rows
 //   kLanes                     rows
-//   kMaxRows                   how many activation rows go together, kParts<rows>: and how many vectors of weight rows
-//                              with so many of them, so that all sums stay in registers
+//   kMaxRows                   how many activation rows go together, unless the tile says otherwise
+//   kParts<rows>               how many vectors of weight rows go together with so many of them
 //   load, low, high            codes as they lie; low nibbles; high nibbles; store_codes: back to where they lie
 //   with_bits<shift, mask>     codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
@@ -194,6 +194,7 @@ class RowTile {
 
  public:
   using Block = WeightBlock<V, type>;
+  static constexpr int kMaxRows = V::kMaxRows;
 
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 12
@@ -213,6 +214,7 @@ class RowTile {
 template <class V, DType type, template <class, DType, int> class Tile>
 class PackedProduct {
   using B = PackedBlock<type>;
+  static constexpr int kMaxRows = Tile<V, type, 1>::kMaxRows;
 
   /** What comes behind a block. Where a panel is gone over four times, a quarter each time and of the next panel, for
    *  memory must not rest while the same codes come from the cache again. */
@@ -303,9 +305,9 @@ class PackedProduct {
   /** Kernels::packed_product. */
   static void run(const std::byte* panel, int64_t blocks, const ActivationBlock* x, int64_t x_rows, bool prefetch,
                   float* y, int64_t y_stride) {
-    for (int64_t r = 0; r < x_rows; r += V::kMaxRows) {
-      choose(std::make_integer_sequence<int, V::kMaxRows>(), std::min<int64_t>(V::kMaxRows, x_rows - r), panel, blocks,
-             x + r, x_rows, prefetch && r == 0, y + r * y_stride, y_stride);
+    for (int64_t r = 0; r < x_rows; r += kMaxRows) {
+      choose(std::make_integer_sequence<int, kMaxRows>(), std::min<int64_t>(kMaxRows, x_rows - r), panel, blocks, x + r,
+             x_rows, prefetch && r == 0, y + r * y_stride, y_stride);
     }
   }
 
