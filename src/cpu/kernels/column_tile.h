@@ -58,7 +58,8 @@ class ColumnTile : public RowTile<V, type, kRows> {
   using typename Base::I;
 
   // So many sums of two products stay within 16 bits that only their sum is widened: activations are -127 to 127.
-  static constexpr int kTogether = std::min(8 / kFormat.groups, 32767 / (2 * 127 * kFormat.most()));
+  static constexpr int kVectors = 8 / kFormat.groups;
+  static constexpr int kTogether = std::min(kVectors, 32767 / (2 * 127 * kFormat.most()));
 
  public:
   using Block = BlockInPlace<V, type>;
@@ -66,38 +67,35 @@ class ColumnTile : public RowTile<V, type, kRows> {
   static constexpr int kMaxRows = Block::kInPlace && kFormat.groups == 1 ? kTileRows : V::kMaxRows;
 
   [[gnu::always_inline]] void add(const Block& w, const ActivationBlock* x) {
-    constexpr int kVectors = 8 / kFormat.groups;
-    I products[kRows][kFormat.groups];
-#pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
-      const int32_t second = Base::second_start(x[r]);
-      products[r][0] = Base::start(kFormat.groups == 1 ? &x[r].start : &x[r].half_start);
-      if constexpr (kFormat.groups == 2) products[r][1] = Base::start(&second);
-    }
 #pragma GCC unroll 2
     for (int g = 0; g < kFormat.groups; ++g) {
+      I products[kRows];
+#pragma GCC unroll 12
+      for (int r = 0; r < kRows; ++r) products[r] = Base::start_of(x[r], g);
       if constexpr (kSigned) {
-        add_signed(w, x, g * kVectors, kVectors, products, g);
+        add_signed(w, x, g * kVectors, products);
       } else {
-        add_vectors(w, x, g * kVectors, kVectors, products, g);
+        add_vectors(w, x, g * kVectors, products);
       }
+#pragma GCC unroll 12
+      for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join_group(Base::sums_[r], w, x[r], g, products[r]);
     }
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join(Base::sums_[r], w, x[r], products[r]);
+    for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join_minima(Base::sums_[r], w, x[r]);
   }
 
  private:
-  /** Low and high nibbles of a vector one after the other. */
-  static constexpr int vector(int first, int count, int i) { return count == 8 ? i / 2 + i % 2 * 4 : first + i; }
+  /** The i-th vector of a group from `first` on; low and high nibbles of a vector one after the other. */
+  static constexpr int vector(int first, int i) { return kVectors == 8 ? i / 2 + i % 2 * 4 : first + i; }
 
-  [[gnu::always_inline]] static void add_vectors(const Block& w, const ActivationBlock* x, int first, int count,
-                                                 I (&products)[kRows][kFormat.groups], int group) {
+  [[gnu::always_inline]] static void add_vectors(const Block& w, const ActivationBlock* x, int first,
+                                                 I (&products)[kRows]) {
 #pragma GCC unroll 8
-    for (int begin = 0; begin < count; begin += kTogether) {
+    for (int begin = 0; begin < kVectors; begin += kTogether) {
       typename V::Pairs pairs[kRows];
 #pragma GCC unroll 8
       for (int i = begin; i < begin + kTogether; ++i) {
-        const int j = vector(first, count, i);
+        const int j = vector(first, i);
         const Codes c = w.code(j);
 #pragma GCC unroll 12
         for (int r = 0; r < kRows; ++r) {
@@ -106,17 +104,17 @@ class ColumnTile : public RowTile<V, type, kRows> {
         }
       }
 #pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) products[r][group] = V::widen_pairs(products[r][group], pairs[r]);
+      for (int r = 0; r < kRows; ++r) products[r] = V::widen_pairs(products[r], pairs[r]);
     }
   }
 
-  [[gnu::always_inline]] static void add_signed(const Block& w, const ActivationBlock* x, int first, int count,
-                                                I (&products)[kRows][kFormat.groups], int group) {
+  [[gnu::always_inline]] static void add_signed(const Block& w, const ActivationBlock* x, int first,
+                                                I (&products)[kRows]) {
 #pragma GCC unroll 8
-    for (int j = first; j < first + count; ++j) {
+    for (int j = first; j < first + kVectors; ++j) {
       const Codes c = w.code(j);
 #pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) products[r][group] = V::dot_signed(products[r][group], c, x[r].q + 4 * j);
+      for (int r = 0; r < kRows; ++r) products[r] = V::dot_signed(products[r], c, x[r].q + 4 * j);
     }
   }
 };

@@ -169,12 +169,12 @@ class RowTile {
     return V::template broadcast<start_shift(kFormat)>(eights);
   }
 
-  /** Adds what the integers of a block are worth: of each of its groups' `products` from their start on. */
-  [[gnu::always_inline]] static F join(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x,
-                                       const I* products) {
-    const F s = V::set(x.scale);
-#pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) sum = V::fma(V::to_float(products[g]), V::mul(w.scales[g], s), sum);
+  /** Adds what the integers of a group are worth: its products from their start on. */
+  [[gnu::always_inline]] static F join_group(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x, int group,
+                                             I products) {
+    return V::fma(V::to_float(products), V::mul(w.scales[group], V::set(x.scale)), sum);
+  }
+  [[gnu::always_inline]] static F join_minima(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
     if constexpr (!kFormat.minimum) return sum;
     if constexpr (kFormat.groups == 1) return V::fma(w.minima[0], V::set(x.scaled_sum), sum);
     sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
@@ -182,14 +182,20 @@ class RowTile {
   }
   static int32_t second_start(const ActivationBlock& x) { return x.start - x.half_start; }
 
+  /** Where the integer sums of a group start. */
+  [[gnu::always_inline]] static I start_of(const ActivationBlock& x, int group) {
+    if constexpr (kFormat.groups == 1) return start(&x.start);
+    const int32_t half = group == 0 ? x.half_start : second_start(x);
+    return start(&half);
+  }
+
   [[gnu::always_inline]] static F add_row(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
     if constexpr (kFormat.groups == 1) {
-      const I products = dots(dots(start(&x.start), w.codes, x.q), w.codes + 4, x.q + 16);
-      return join(sum, w, x, &products);
+      sum = join_group(sum, w, x, 0, dots(dots(start_of(x, 0), w.codes, x.q), w.codes + 4, x.q + 16));
+      return join_minima(sum, w, x);
     }
-    const int32_t second = second_start(x);
-    const I products[2] = {dots(start(&x.half_start), w.codes, x.q), dots(start(&second), w.codes + 4, x.q + 16)};
-    return join(sum, w, x, products);
+    const I first = dots(start_of(x, 0), w.codes, x.q), second = dots(start_of(x, 1), w.codes + 4, x.q + 16);
+    return join_minima(join_group(join_group(sum, w, x, 0, first), w, x, 1, second), w, x);
   }
 
  public:
@@ -216,14 +222,16 @@ class PackedProduct {
   using B = PackedBlock<type>;
   static constexpr int kMaxRows = Tile<V, type, 1>::kMaxRows;
 
-  /** What comes behind a block. Where a panel is gone over four times, a quarter each time and of the next panel, for
-   *  memory must not rest while the same codes come from the cache again. */
+  /** What comes behind a block, some of it with each part, for memory does best when it is asked evenly. Where a panel
+   *  is gone over four times, a quarter each time and of the next panel, for memory must not rest while the same codes
+   *  come from the cache again. */
   template <int kParts>
-  [[gnu::always_inline]] static void prefetch_weights(const std::byte* block, int first, int64_t blocks) {
+  [[gnu::always_inline]] static void prefetch_weights(const std::byte* block, int first, int64_t blocks, int part) {
     if constexpr (kPanelRows / (kParts * V::kLanes) < 4) {
       if (first > 0) return;
+      constexpr int kLines = (B::kBytes + 63) / 64;
 #pragma GCC unroll 20
-      for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
+      for (int i = kLines * part / kParts; i < kLines * (part + 1) / kParts; ++i) prefetch_ahead(block + 64 * i);
     } else {
       const std::byte* quarter = block + blocks / B::kBlocks * B::kUnit + first / V::kLanes * (B::kBytes / 4);
 #pragma GCC unroll 5
@@ -244,9 +252,9 @@ class PackedProduct {
       for (int p = 0; p < kParts; ++p) header[p].read(panel, first + p * V::kLanes);
       const std::byte* block = panel + B::kHeader;
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
-        if (prefetch) prefetch_weights<kParts>(block, first, blocks);
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
+          if (prefetch) prefetch_weights<kParts>(block, first, blocks, p);
           typename Tile<V, type, kRows>::Block w;
           w.read(block, first + p * V::kLanes, header[p]);
           tiles[p].add(w, x);
