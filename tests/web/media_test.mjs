@@ -233,7 +233,7 @@ test('the view stays at the end behind pictures and a box that grows, and where 
   await page.keyboard.press('Escape');
 });
 
-test('what is opened at the end stays in sight; an answer given again is followed', async (t) => {
+test('what is opened or edited at the end stays in sight; an answer given again is followed', async (t) => {
   const { page } = await openPage(t, { context: { viewport: { width: 360, height: 640 } } });
   const scroller = page.getByRole('region', { name: 'Conversation' });
   const gap = () => scroller.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
@@ -251,6 +251,32 @@ test('what is opened at the end stays in sight; an answer given again is followe
   await page.locator('.branches').waitFor();
   await settled(page);
   await until(async () => (await gap()) < 1, 'the end of the new answer');
+  await page.fill('#message-box', '');
+  await page.locator('#message-box').press('ArrowUp');
+  await page.waitForTimeout(300);
+  await isInSight(page, 'begun');
+});
+
+async function isInSight(page, when) {
+  const around = await page.getByRole('region', { name: 'Conversation' }).boundingBox();
+  for (const it of [page.getByLabel('Your message'), page.getByRole('button', { name: 'Ask', exact: true })]) {
+    const { y, height } = await it.boundingBox();
+    assert.ok(y >= around.y && y + height <= around.y + around.height, `${when}: at ${y} of ${JSON.stringify(around)}`);
+  }
+}
+
+test('what is being edited near the end stays in sight, whatever becomes of what is below', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 360, height: 640 } } });
+  for (let i = 0; i < 6; ++i) await ask(page, 'Hello');
+  await page.locator('#message-box').press('ArrowUp');
+  await isInSight(page, 'begun');
+  const scroller = page.getByRole('region', { name: 'Conversation' });
+  await scroller.evaluate((it) => it.scrollBy(0, 1));
+  await scroller.evaluate((it) => it.scrollBy(0, 1000));
+  await page.waitForTimeout(100); // for the page to hear of it
+  await answers(page).last().evaluate((it) => (it.style.minHeight = '900px')); // as by a picture that comes late
+  await page.waitForTimeout(300);
+  await isInSight(page, 'with more below it');
 });
 
 test('without a picture, boxes are the text that they are', async (t) => {

@@ -46,7 +46,7 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 function onKey(event: KeyboardEvent): void {
-  if (dialogs.value > 0) return;
+  if (document.querySelector('dialog[open]')) return; // `dialogs` hears a frame later of one that Escape has closed
   const chord = (event.ctrlKey || event.metaKey) && event.shiftKey ? event.key.toLowerCase() : '';
   const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target) ? event.key : '';
   if (event.key === 'Escape' && isRunning.value) stop();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The messages, kept at their end while an answer grows unless somebody reads further up.
+// The messages, kept at their end while an answer grows unless somebody reads further up, or writes there.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { currentId, editing, isRunning, path } from '../state';
 import type { Attachment, Message } from '../types';
@@ -13,14 +13,18 @@ export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
-  const top = useRef(0); // where it was last seen
+  const seen = useRef({ top: 0, height: 0 }); // at the last look
   const [away, setAway] = useState(false);
   const messages = path.value;
+  const look = () => {
+    const { scrollTop, scrollHeight } = scroller.current!;
+    seen.current = { top: scrollTop, height: scrollHeight };
+  };
   const toEnd = () => {
     const it = scroller.current!;
     pinned.current = true;
     it.scrollTo({ top: path.value.length > 0 ? it.scrollHeight : 0 }); // what is there before begins at its top
-    top.current = it.scrollTop;
+    look();
   };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
   useLayoutEffect(() => {
@@ -38,14 +42,15 @@ export function Conversation() {
     observer.observe(scroller.current!);
     return () => observer.disconnect();
   }, []);
-  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up.
+  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up, and
+  // nothing above them has gone.
   const onScroll = () => {
     const it = scroller.current!;
     const left = leftBelow(it);
-    const up = it.scrollTop < top.current;
-    top.current = it.scrollTop;
-    pinned.current = left < (up ? 1 : NEAR) || (pinned.current && !up);
-    setAway(!pinned.current);
+    const up = it.scrollTop < seen.current.top && it.scrollHeight >= seen.current.height;
+    look();
+    pinned.current = !editing.value && (left < (up ? 1 : NEAR) || (pinned.current && !up));
+    setAway(!pinned.current && left >= 1);
   };
   // Whoever opens what is folded reads there.
   const onClick = (event: Event) => {

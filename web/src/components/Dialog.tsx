@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A window over the page. The browser's own <dialog> keeps the focus inside, and closes on Escape.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { backToBox } from '../focus';
 import { IconButton } from './Icon';
 import { dialogs, Notices } from './Notices';
@@ -17,15 +17,14 @@ interface Props {
 
 export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const opener = document.activeElement;
-    dialog.current!.showModal();
+  useLayoutEffect(() => {
+    const it = dialog.current!;
+    it.showModal();
     ++dialogs.value;
     return () => {
       --dialogs.value;
-      // The browser gives the focus back where it closes a dialog itself, and not where one is taken out of the page.
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
-      else backToBox();
+      it.close(); // gives the focus back, which Escape has done already: a key may have led it on since
+      if (it.contains(document.activeElement) || document.activeElement === document.body) backToBox();
     };
   }, []);
   const id = `dialog-${title.replace(/\W+/g, '-')}`;
@@ -34,7 +33,7 @@ export function Dialog({ title, onClose, children, actions, ...rest }: Props) {
       ref={dialog}
       class={rest.class}
       aria-labelledby={id}
-      onClose={onClose}
+      onClose={() => dialog.current && onClose()} // one that is taken out says so, too, a frame later
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="dialog-inner">

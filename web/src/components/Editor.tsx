@@ -12,11 +12,13 @@ export function Editor({ message }: { message: Message }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(message.text);
   const [attachments, setAttachments] = useState(message.attachments ?? []);
-  useLayoutEffect(() => {
-    field.current?.focus();
-    field.current?.setSelectionRange(text.length, text.length);
-  }, []);
   useLayoutEffect(() => grow(field.current), [text]);
+  useLayoutEffect(() => {
+    const it = field.current!;
+    it.form!.scrollIntoView({ block: 'nearest' }); // with its buttons, if there is room for them
+    it.focus();
+    it.setSelectionRange(text.length, text.length);
+  }, []);
   const empty = !text.trim() && attachments.length === 0;
   const done = () => {
     if (empty) return;
