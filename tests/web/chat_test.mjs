@@ -92,6 +92,37 @@ test('a question asked otherwise, an answer given again: versions side by side',
   );
 });
 
+test('a long question is folded; all of it is shown by keys, and found by the browser', async (t) => {
+  const { page, mock } = await openPage(t);
+  const text = 'A line of a long text that somebody pastes.\n'.repeat(4500) + 'The end of it.';
+  await page.evaluate((it) => navigator.clipboard.writeText(it), text);
+  await page.locator('#message-box').press('Control+V');
+  await page.keyboard.press('Enter');
+  await settled(page);
+  assert.equal(mock.requests[0].messages[0].content, text, 'all of it is sent');
+  const bubble = page.locator('.bubble');
+  const height = async () => (await bubble.boundingBox()).height;
+  const folded = await height();
+  assert.ok(folded < 500, `it is ${folded} high`);
+  assert.match(await bubble.textContent(), /The end of it\./, 'there to be found');
+  const more = page.getByRole('button', { name: `Show all ${text.length.toLocaleString('en-GB')} characters` });
+  assert.equal(await more.getAttribute('aria-expanded'), 'false');
+  await more.focus();
+  const { y } = await bubble.boundingBox();
+  await page.keyboard.press('Enter');
+  assert.ok((await height()) > 50_000);
+  assert.equal((await bubble.boundingBox()).y, y, 'where it begins stays where it was');
+  const less = page.getByRole('button', { name: 'Show less', expanded: true });
+  await less.focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await height(), folded);
+  const around = await page.getByRole('region', { name: 'Conversation' }).boundingBox();
+  const at = await more.boundingBox();
+  assert.ok(at.y >= around.y && at.y + at.height <= around.y + around.height, 'the button is in sight');
+  await bubble.locator('.rest').evaluate((it) => it.dispatchEvent(new Event('beforematch', { bubbles: true })));
+  await less.waitFor();
+});
+
 test('Escape leaves an edit as it was; ArrowUp begins one', async (t) => {
   const { page, mock } = await openPage(t);
   await ask(page, 'Hello');

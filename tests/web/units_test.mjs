@@ -30,6 +30,7 @@ const tree = await load('tree');
 const { EventReader } = await load('sse');
 const { wavOf } = await load('wav');
 const format = await load('format');
+const { lengthOfBeginning } = await load('fold');
 
 test('events: whatever the pieces and the line ends', () => {
   const text = 'data: {"a":1}\r\n\r\n: comment\n\ndata: one\ndata: two\n\nevent: x\ndata:three\r\rdata: never ended';

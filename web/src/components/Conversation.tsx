@@ -54,7 +54,7 @@ export function Conversation() {
   };
   // Whoever opens what is folded reads there.
   const onClick = (event: Event) => {
-    if ((event.target as Element).closest('summary')) pinned.current = false;
+    if ((event.target as Element).closest('summary, [aria-expanded]')) pinned.current = false;
   };
   return (
     <div class="conversation">

@@ -8,6 +8,7 @@ import { again } from '../generate';
 import { chat, choose, editing, isRunning } from '../state';
 import { hasEnded, siblingsOf } from '../tree';
 import type { Attachment, Message, Stats } from '../types';
+import { Bubble } from './Bubble';
 import { Editor } from './Editor';
 import { Icon, IconButton } from './Icon';
 import { copied, Markdown } from './Markdown';
@@ -42,11 +43,7 @@ function View(props: Props) {
     <article class="message user" aria-label="You">
       <h2 class="sr">You</h2>
       {message.attachments && <MediaList attachments={message.attachments} />}
-      {message.text && (
-        <div class="bubble" dir="auto">
-          {message.text}
-        </div>
-      )}
+      {message.text && <Bubble key={message.id} text={message.text} />}
       <footer class="message-foot">
         <Branches message={message} />
         {message.text && <CopyButton text={message.text} />}
