@@ -86,6 +86,82 @@ test('a window that opens meanwhile does not sweep out what is attached and not 
   await until(async () => (await width().catch(() => 0)) === 800, 'the whole picture');
 });
 
+test('files that are not sent yet outlive a reload, and the start of another window before it', async (t) => {
+  const { page, context, mock } = await openPage(t);
+  const picture = await drawnPicture(page);
+  await page.setInputFiles(chooser, [picture, { ...picture, name: 'removed.png' }]);
+  await until(async () => (await chips(page).count()) === 2, 'both');
+  await page.getByRole('button', { name: 'Remove removed.png' }).click();
+  const other = await context.newPage();
+  await other.goto(mock.url);
+  await other.locator('#message-box').waitFor();
+  await other.waitForTimeout(500); // it sweeps
+  assert.equal(await chips(other).count(), 0, 'each window has its own');
+  await page.reload();
+  await chips(page).waitFor();
+  assert.match(await chips(page).innerText(), /squares\.png/);
+  await page.waitForTimeout(500); // and so does this one
+  await page.reload();
+  await chips(page).locator('img').waitFor();
+  await ask(page, 'What is this?');
+  const sent = mock.requests[0].messages[0].content[0].image_url.url;
+  assert.equal(sent, `data:image/png;base64,${picture.buffer.toString('base64')}`);
+  await page.reload();
+  await page.locator('.message.user .picture').waitFor();
+  assert.equal(await chips(page).count(), 0);
+  const kept = () =>
+    page.evaluate(async () => {
+      const open = indexedDB.open('gemma4');
+      await new Promise((resolve) => (open.onsuccess = resolve));
+      const keys = open.result.transaction('files').objectStore('files').getAllKeys();
+      await new Promise((resolve) => (keys.onsuccess = resolve));
+      return keys.result.length;
+    });
+  await until(async () => (await kept()) === 1, 'what was removed is gone');
+});
+
+/** Pictures take long to be read from now on, as large ones do. */
+function slowPictures(page) {
+  return page.evaluate(() => {
+    const decode = HTMLImageElement.prototype.decode;
+    HTMLImageElement.prototype.decode = async function () {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      return decode.call(this);
+    };
+  });
+}
+
+test('what is sent at once takes along all that was given before', async (t) => {
+  const { page, mock } = await openPage(t);
+  const picture = await drawnPicture(page);
+  await slowPictures(page);
+  await page.setInputFiles(chooser, [picture, { ...picture, name: 'second.png' }]);
+  await page.fill('#message-box', 'What are these?');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Enter');
+  await answers(page).waitFor();
+  await settled(page);
+  assert.deepEqual(
+    mock.requests.map(({ messages }) => messages[0].content.map((part) => part.type)),
+    [['image_url', 'image_url', 'text']],
+  );
+  assert.equal(await chips(page).count(), 0);
+});
+
+test('files go to the conversation that they were given to, whatever is looked at meanwhile', async (t) => {
+  const { page } = await openPage(t);
+  await ask(page, 'Hello');
+  const picture = await drawnPicture(page);
+  await slowPictures(page);
+  await page.setInputFiles(chooser, picture);
+  await page.keyboard.press('Control+Shift+O');
+  await page.locator('.empty').waitFor();
+  await page.waitForTimeout(1000);
+  assert.equal(await chips(page).count(), 0);
+  await page.getByRole('link', { name: 'Hello' }).click();
+  await chips(page).waitFor();
+});
+
 test('the camera takes a picture', async (t) => {
   const { page, mock } = await openPage(t);
   await page.getByRole('button', { name: 'Take a picture' }).click();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that a person brings: what kind they are, and a small picture of them.
+import { draft, draftOf, setDraft } from './drafts';
 import { keepFile } from './files';
-import { clock } from './format';
-import { draft, model, setDraft, takes } from './state';
+import { bytes, clock } from './format';
+import { currentId, model, takes } from './state';
 import { complain, toast } from './toasts';
 import { newId } from './tree';
 import type { Attachment, Kind } from './types';
@@ -24,35 +25,55 @@ const BY_ENDING: Record<string, string> = {
 
 const words: Record<Kind, string> = { image: 'pictures', audio: 'sound', video: 'film', text: 'text' };
 
+let coming = Promise.resolve();
+
 /** Takes files into the message that is being written. */
-export async function attach(files: Iterable<File>): Promise<void> {
+export function attach(files: Iterable<File>): Promise<void> {
+  const added = addAll(files, currentId.value); // others may be looked at meanwhile
+  coming = coming.then(() => added);
+  return added;
+}
+
+/** Until the files that have been given are all in their message. */
+export function allAttached(): Promise<void> {
+  return coming;
+}
+
+async function addAll(files: Iterable<File>, chatId: string): Promise<void> {
   for (const file of files) {
     try {
-      await add(file);
+      await add(file, chatId);
     } catch (error) {
       complain(file.name, error);
     }
   }
 }
 
+/** What was pasted or dropped, without folders. */
+export function filesOf(data: DataTransfer | null): File[] {
+  const items = [...(data?.items ?? [])].filter(({ kind }) => kind === 'file');
+  return items.flatMap((item) => {
+    const entry = item.webkitGetAsEntry();
+    if (entry?.isDirectory) toast(`${entry.name} is a folder: give the files that are in it.`, undefined, true);
+    const file = entry?.isDirectory ? null : item.getAsFile();
+    return file ? [file] : [];
+  });
+}
+
 export function detach(id: string): void {
   setDraft({ attachments: draft.value.attachments.filter((each) => each.id !== id) });
 }
 
-async function add(file: File): Promise<void> {
+async function add(file: File, chatId: string): Promise<void> {
   const type = typeOf(file);
   const kind = await kindOf(file, type);
-  if (!kind) {
-    return toast(`${file.name}: pictures, sound, film and text can be attached, not this.`, undefined, true);
-  }
-  if (kind !== 'text' && !takes(kind))
-    return toast(`${file.name}: ${model.value?.id} does not read ${words[kind]}.`, undefined, true);
+  if (kind !== 'text' && !takes(kind)) throw new Error(`${model.value?.id} does not read ${words[kind]}.`);
   const id = newId();
   const attachment: Attachment = { id, kind, name: file.name || kind, type, size: file.size };
   const blob = file.type === type ? file : new Blob([file], { type });
   await keepFile(id, blob);
   Object.assign(attachment, await looksOf(kind, blob));
-  setDraft({ attachments: [...draft.value.attachments, attachment] });
+  setDraft({ attachments: [...draftOf(chatId).attachments, attachment] }, chatId);
 }
 
 function typeOf(file: File): string {
@@ -60,16 +81,21 @@ function typeOf(file: File): string {
   return BY_ENDING[ending] ?? file.type;
 }
 
-async function kindOf(file: File, type: string): Promise<Kind | undefined> {
+async function kindOf(file: File, type: string): Promise<Kind> {
+  if (file.size === 0) throw new Error('it is empty.');
   const first = type.split('/')[0];
   if (type === 'image/svg+xml') return 'text'; // to be read: no decoder of pictures takes it
   if (first === 'image' || first === 'audio' || first === 'video') return first;
-  if (file.size > MOST_TEXT) return undefined;
+  const isText = file.size <= MOST_TEXT && holdsText(await file.arrayBuffer());
+  if (isText) return 'text';
+  throw new Error(`pictures, sound, film, and text of up to ${bytes(MOST_TEXT)} can be attached, not this.`);
+}
+
+function holdsText(given: ArrayBuffer): boolean {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
-    return text.includes('\0') ? undefined : 'text';
+    return !new TextDecoder('utf-8', { fatal: true }).decode(given).includes('\0');
   } catch {
-    return undefined;
+    return false;
   }
 }
 

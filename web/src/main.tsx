@@ -2,6 +2,7 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App } from './components/App';
+import { unsentFiles } from './drafts';
 import './options';
 import { chat, connect, open, refresh, serverTrouble } from './state';
 import { sweepFiles } from './storage';
@@ -19,4 +20,4 @@ render(<App />, document.getElementById('app')!);
 goToAddress();
 void connect();
 void refresh();
-void sweepFiles().catch(() => {}); // at the next start, then
+void sweepFiles(unsentFiles()).catch(() => {}); // at the next start, then

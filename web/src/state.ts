@@ -39,24 +39,6 @@ export const contextUsed = computed(() => {
 
 /** The system prompt of a conversation that has not begun yet. */
 export const draftSystem = signal<string | undefined>(undefined);
-/** What is being written, text and files, by conversation. */
-const DRAFTS = 'gemma4.drafts';
-export const drafts = signal<Map<string, Draft>>(storedDrafts());
-export interface Draft {
-  text: string;
-  attachments: Attachment[];
-}
-export const draft = computed<Draft>(() => drafts.value.get(currentId.value) ?? { text: '', attachments: [] });
-
-/** Texts outlive a reload of their window. */
-function storedDrafts(): Map<string, Draft> {
-  const texts = JSON.parse(sessionStorage.getItem(DRAFTS) ?? '[]') as [string, string][];
-  return new Map(texts.map(([id, text]) => [id, { text, attachments: [] }]));
-}
-addEventListener('pagehide', () => {
-  const texts = [...drafts.value].map(([id, { text }]) => [id, text]).filter(([, text]) => text);
-  sessionStorage.setItem(DRAFTS, JSON.stringify(texts));
-});
 
 export type Panel = '' | 'settings' | 'camera' | 'shortcuts';
 export const panel = signal<Panel>('');
@@ -64,12 +46,6 @@ export const preview = signal<{ html: string } | undefined>(undefined);
 export const sidebarOpen = signal(window.matchMedia('(min-width: 60rem)').matches);
 /** The message that is being rewritten. */
 export const editing = signal('');
-
-export function setDraft(change: Partial<Draft>): void {
-  const next = new Map(drafts.value);
-  next.set(currentId.value, { ...draft.value, ...change });
-  drafts.value = next;
-}
 
 export function chatWith(id: string): Chat | undefined {
   return chats.value.get(id);

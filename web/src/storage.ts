@@ -63,9 +63,10 @@ export async function removeChat(chat: Chat): Promise<void> {
   await ask('chats', 'readwrite', (store) => store.delete(chat.id));
 }
 
-/** Files that no conversation names any more: a removal can be undone for a while, so they go at the next start. */
-export async function sweepFiles(): Promise<void> {
-  const named = new Set<string>();
+/** Files that no conversation names any more: a removal can be undone for a while, so they go at the next start.
+ *  `unsent`: those that none names yet. */
+export async function sweepFiles(unsent: Set<string>): Promise<void> {
+  const named = new Set(unsent);
   for (const chat of await readChats()) {
     for (const message of Object.values(chat.messages)) message.attachments?.forEach((each) => named.add(each.id));
   }

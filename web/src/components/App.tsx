@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from 'preact/hooks';
-import { attach } from '../attach';
+import { attach, filesOf } from '../attach';
 import { BOX, focusBox } from '../focus';
 import { stop } from '../generate';
 import { isRunning, panel, preview, sidebarOpen } from '../state';
@@ -76,7 +76,7 @@ function DropZone() {
       setOver(false);
       if (!withFiles(event)) return;
       event.preventDefault();
-      void attach([...event.dataTransfer!.files]);
+      void attach(filesOf(event.dataTransfer));
       focusBox();
     };
     document.addEventListener('dragover', onOver);

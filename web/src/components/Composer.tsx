@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where people write, and bring pictures, sound and film.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { attach, detach } from '../attach';
+import { allAttached, attach, detach, filesOf } from '../attach';
+import { type Draft, draft, setDraft } from '../drafts';
 import { BOX, backToBox } from '../focus';
 import { clock } from '../format';
 import { send, stop } from '../generate';
 import { options, setOptions } from '../options';
 import { canRecord, recording, startRecording, stopRecording } from '../record';
-import { currentId, draft, editing, isRunning, panel, path, serverTrouble, setDraft, takes } from '../state';
+import { currentId, editing, isRunning, panel, path, takes } from '../state';
 import { Icon, IconButton } from './Icon';
 import { Chips } from './Media';
 import { grow, sends } from './textarea';
@@ -20,29 +21,33 @@ export function Composer() {
   useEffect(() => {
     if (isRunning.value) backToBox(); // whatever has asked is gone or disabled meanwhile
   }, [isRunning.value]);
-  const empty = !text.trim() && attachments.length === 0;
-  const submit = () => {
+  const empty = isEmpty(draft.value);
+  const submit = async () => {
     if (empty || isRunning.value) return;
+    const chatId = currentId.value;
+    await allAttached(); // what has just been dropped goes along
+    const all = draft.value;
+    if (currentId.value !== chatId || isRunning.value || isEmpty(all)) return;
     setDraft({ text: '', attachments: [] });
-    send(text, attachments);
+    send(all.text, all.attachments);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (sends(event)) {
       event.preventDefault();
-      submit();
+      void submit();
     } else if (event.key === 'ArrowUp' && !text) {
       const own = path.value.findLast((each) => each.role === 'user');
       if (own && !isRunning.value) editing.value = own.id;
     }
   };
   const onPaste = (event: ClipboardEvent) => {
-    const files = [...(event.clipboardData?.files ?? [])];
+    const files = filesOf(event.clipboardData);
     if (files.length === 0) return;
     event.preventDefault();
     void attach(files);
   };
   return (
-    <form class="composer" onSubmit={(event) => (event.preventDefault(), submit())}>
+    <form class="composer" onSubmit={(event) => (event.preventDefault(), void submit())}>
       <Chips attachments={attachments} onRemove={(id) => (detach(id), field.current?.focus())} />
       <textarea
         id={BOX}
@@ -64,6 +69,10 @@ export function Composer() {
   );
 }
 
+function isEmpty({ text, attachments }: Draft): boolean {
+  return !text.trim() && attachments.length === 0;
+}
+
 function SendOrStop({ empty }: { empty: boolean }) {
   if (isRunning.value) {
     const end = () => (stop(), backToBox());
@@ -75,7 +84,7 @@ function SendOrStop({ empty }: { empty: boolean }) {
       class="icon-button send"
       aria-label="Send"
       title="Send"
-      disabled={empty || !!serverTrouble.value}
+      disabled={empty}
     >
       <Icon name="send" />
     </button>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is there before anything has been said.
+import { setDraft } from '../drafts';
 import { focusBox } from '../focus';
-import { connect, keyWanted, model, panel, serverTrouble, setDraft, takes } from '../state';
+import { connect, keyWanted, model, panel, serverTrouble, takes } from '../state';
 import type { Kind } from '../types';
 import { Icon, type IconName } from './Icon';
 
