@@ -2,6 +2,7 @@
 // The text of answers: Markdown, formulas, code, and what an answer must not be able to do.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { answers as scripted } from './answers.mjs';
 import { answers, ask, openPage, until, useBrowser } from './support.mjs';
 
 useBrowser();
@@ -95,6 +96,63 @@ test('long answers stay at their end, unless somebody reads further up', async (
   await page.getByRole('button', { name: 'To the end' }).click();
   await page.waitForTimeout(300);
   assert.ok((await gap()) < 5);
+});
+
+/** A file of one conversation: `count` questions, each answered with all that Markdown has. */
+function longConversation(count) {
+  const { text } = scripted('markdown');
+  const messages = {};
+  const chosen = {};
+  let parent = '';
+  for (let i = 0; i < 2 * count; ++i) {
+    const id = `m${i}`;
+    const isAnswer = i % 2 === 1;
+    const said = isAnswer ? { role: 'assistant', text, finish: 'stop' } : { role: 'user', text: `Question ${i}` };
+    messages[id] = { id, parent, at: i, ...said };
+    chosen[parent] = id;
+    parent = id;
+  }
+  const chat = { id: 'long', title: 'A long one', created: 1, changed: 1, system: '', messages, chosen };
+  return Buffer.from(JSON.stringify({ format: 'gemma4-chats', version: 1, chats: [chat], files: {} }));
+}
+
+test('a long conversation shows its end at once; what is above is drawn where it is seen or printed', async (t) => {
+  const { page } = await openPage(t);
+  const gap = () => page.locator('.scroller').evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const buffer = longConversation(200);
+  await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
+  await page.keyboard.press('Escape');
+  const link = page.getByRole('link', { name: 'A long one' });
+  const first = await link.evaluate(async (it) => {
+    it.click();
+    await new Promise((resolve) => setTimeout(resolve)); // one draws before that
+    const all = [...document.querySelectorAll('.assistant .prose')];
+    return { raw: all.map((each) => each.matches('.raw')), text: all[100].textContent };
+  });
+  assert.equal(first.raw.length, 200);
+  assert.deepEqual(first.raw.slice(-4), [false, false, false, false]);
+  assert.equal(first.raw[100], true);
+  assert.match(first.text, /A short tour[^]*\| Earth \|/, 'what is not drawn can be found');
+  await until(async () => (await gap()) < 1, 'its end');
+
+  await page.locator('.scroller').evaluate((it) => it.scrollTo(0, it.scrollHeight / 2));
+  const middle = () =>
+    page.locator('.scroller').evaluate((it) => {
+      const all = [...it.querySelectorAll('.message')];
+      const at = all.findIndex((each) => each.getBoundingClientRect().top > 100);
+      return { at, y: all[at].getBoundingClientRect().top, raw: all[at].querySelectorAll('.raw').length };
+    });
+  await until(async () => (await middle()).raw === 0, 'what is seen');
+  await page.waitForTimeout(200); // so is what is near to it
+  const before = await middle();
+  assert.ok((await page.locator('.raw').count()) > 150, 'the rest is not');
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  assert.equal(await page.locator('.raw').count(), 0, 'all of it');
+  await page.waitForTimeout(300);
+  const { at, y } = await middle();
+  assert.equal(at, before.at);
+  assert.ok(Math.abs(y - before.y) < 2, `what is read stays at ${before.y}: ${y}`);
 });
 
 test('licences of what is inside are shown', async (t) => {

@@ -8,6 +8,7 @@ import { IconButton } from './Icon';
 import { MessageView } from './MessageView';
 
 const NEAR = 80; // pixels from the end that still count as the end
+const AT_ONCE = 8; // messages at the end: more than a screen, mostly
 
 export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -77,6 +78,7 @@ export function Conversation() {
                 pictures={message.role === 'assistant' ? picturesBefore(messages, i) : []}
                 live={isRunning.value && i === messages.length - 1}
                 last={i === messages.length - 1}
+                canWait={i < messages.length - AT_ONCE}
               />
             ))
           )}

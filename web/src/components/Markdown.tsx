@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // An answer's text. It is drawn block by block, so that one that grows does not disturb what stands above.
 import { Component, createRef } from 'preact';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { say } from '../announce';
 import { blocksOf, cleaned } from '../markdown';
 import { typeset } from '../math';
+import { whenNear } from '../near';
 import { preview } from '../state';
 import { complain } from '../toasts';
 
-export function Markdown({ text }: { text: string }) {
+interface Props {
+  text: string;
+  /** It may stand there as it was written until somebody comes near. */
+  canWait: boolean;
+}
+
+export function Markdown({ text, canWait }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const [waits, setWaits] = useState(canWait);
+  useLayoutEffect(() => (waits ? whenNear(place.current!, () => setWaits(false)) : undefined), [waits]);
   return (
-    <div class="prose" onClick={act}>
-      {blocksOf(text).map((html, i) => (
-        <Block key={i} html={html} />
-      ))}
+    <div class={waits ? 'prose raw' : 'prose'} ref={place} onClick={act}>
+      {waits ? text : blocksOf(text).map((html, i) => <Block key={i} html={html} />)}
     </div>
   );
 }

@@ -23,6 +23,8 @@ interface Props {
   /** It is being written. */
   live: boolean;
   last: boolean;
+  /** Far from what is seen first. */
+  canWait: boolean;
 }
 
 /** Drawn anew only when something about it is new: long conversations stay quick while an answer grows. */
@@ -58,7 +60,7 @@ function View(props: Props) {
   );
 }
 
-function Answer({ message, pictures, live, last }: Props) {
+function Answer({ message, pictures, live, last, canWait }: Props) {
   const waits = live && !message.text && !message.thought && !message.calls;
   return (
     <article class="message assistant" aria-label="Answer" aria-busy={live} data-last={last}>
@@ -74,7 +76,7 @@ function Answer({ message, pictures, live, last }: Props) {
         </p>
       )}
       {message.thought && <Thought message={message} live={live && !message.text} />}
-      <Said message={message} pictures={pictures} />
+      <Said message={message} pictures={pictures} canWait={canWait} />
       {message.calls && <ToolCalls key={message.id} message={message} open={last && !live} />}
       {message.finish === 'length' && <p class="note">The answer ends here: it has reached the limit of tokens.</p>}
       {!live && !hasEnded(message) && <p class="note">This answer is not finished.</p>}
@@ -100,33 +102,42 @@ function Answer({ message, pictures, live, last }: Props) {
 }
 
 /** The text, and above it the picture with what the text marks in it. */
-function Said({ message, pictures }: { message: Message; pictures: Attachment[] }) {
+function Said({ message, pictures, canWait }: Omit<Props, 'live' | 'last'>) {
   const marks = pictures.length > 0 ? marksOf(message.text) : [];
-  if (marks.length === 0) return <Markdown text={message.text} />;
+  if (marks.length === 0) return <Markdown text={message.text} canWait={canWait} />;
   return (
     <>
       <Marks marks={marks} pictures={pictures} />
       {onlyMarks(message.text) ? (
         <details class="fold">
           <summary>JSON of the answer</summary>
-          <Markdown text={message.text.includes('```') ? message.text : '```json\n' + message.text.trim() + '\n```'} />
+          <Markdown text={fencedJson(message.text)} canWait={canWait} />
         </details>
       ) : (
-        <Markdown text={message.text} />
+        <Markdown text={message.text} canWait={canWait} />
       )}
     </>
   );
 }
 
+function fencedJson(text: string): string {
+  return text.includes('```') ? text : '```json\n' + text.trim() + '\n```';
+}
+
 function Thought({ message, live }: { message: Message; live: boolean }) {
+  const [open, setOpen] = useState(false);
   const time = message.thoughtMs ? ` for ${duration(message.thoughtMs)}` : '';
   return (
-    <details class="fold thought">
+    <details class="fold thought" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <Icon name="think" />
         {live ? <span class="shimmer">Thinking…</span> : `Thought${time}`}
       </summary>
-      <Markdown text={message.thought!} />
+      {open ? (
+        <Markdown text={message.thought!} canWait={false} />
+      ) : (
+        <div class="prose raw">{message.thought}</div> // what nobody sees needs no drawing
+      )}
     </details>
   );
 }
