@@ -320,6 +320,8 @@ test('export and import: all of it comes back, damaged files are refused', async
     '[]',
     JSON.stringify({ ...written, chats: [{ id: 1 }] }),
     JSON.stringify({ ...written, files: { a: 'http://x' } }),
+    JSON.stringify({ ...written, files: { a: 'data:text/plain;base64,%' } }),
+    JSON.stringify(written).slice(0, -9),
   ]) {
     await give(bad);
     await page.locator('.toast[data-bad=true]').first().waitFor();

@@ -29,6 +29,7 @@ const boxes = await load('boxes');
 const tree = await load('tree');
 const { EventReader } = await load('sse');
 const { wavOf } = await load('wav');
+const { isChat } = await load('check');
 const format = await load('format');
 const { lengthOfBeginning } = await load('fold');
 
@@ -103,12 +104,6 @@ test('the tree: versions, choices, rings', () => {
   assert.equal(both.messages.a2.finish, 'stop');
   assert.equal(both.messages.q2, q2);
   assert.deepEqual(both.chosen, chat.chosen);
-  const pruned = tree.without(chat, 'a1');
-  assert.deepEqual(Object.keys(pruned.messages).sort(), ['a2', 'q1']);
-  assert.deepEqual(
-    tree.pathOf(pruned).map((each) => each.id),
-    ['q1', 'a2'],
-  );
   chat = { ...chat, chosen: { ...chat.chosen, q2: 'q1' } };
   assert.equal(path().length, 3, 'a ring in a damaged file ends');
 });
@@ -147,5 +142,47 @@ test('the lock names no registry and pins what package.json wants', () => {
     assert.match(version, /^\d+\.\d+\.\d+$/, name);
     assert.equal(JSON.parse(lock).packages[`node_modules/${name}`].version, version);
     assert.ok(JSON.parse(lock).packages[`node_modules/${name}`].integrity, name);
+  }
+});
+
+test('the beginning of a long text ends with a line, a word, a whole character', () => {
+  const shown = (text) => text.slice(0, lengthOfBeginning(text));
+  for (const short of ['', 'a', 'line\n'.repeat(21), 'x'.repeat(1800)]) assert.equal(shown(short), short);
+  assert.equal(shown('line\n'.repeat(1000)), 'line\n'.repeat(15).trimEnd());
+  assert.match(shown('some words '.repeat(1000)), /^some words [^]* (some|words)$/);
+  assert.equal(lengthOfBeginning('x'.repeat(200_000)), 1200);
+  assert.equal(lengthOfBeginning('x' + '😀'.repeat(1000)), 1199);
+  assert.ok(lengthOfBeginning('\n'.repeat(1000)) < 20);
+});
+
+test('a conversation of a file is whole, or it is not taken', () => {
+  const stats = { promptTokens: 1, cachedTokens: 0, tokens: 1, thoughtTokens: 0, firstMs: 1, writeMs: 1 };
+  const file = { id: 'f1', kind: 'video', name: 'f', type: 'video/webm', size: 1, seconds: null };
+  const question = { id: 'q1', parent: '', role: 'user', text: 'q', at: 1, attachments: [file] };
+  const call = { id: 'c', name: 'n', args: '{}' };
+  const answer = { id: 'a1', parent: 'q1', role: 'assistant', text: 'a', at: 2, finish: 'stop', stats, calls: [call] };
+  const result = { id: 'r1', parent: 'a1', role: 'tool', text: '', at: 3, results: [{ id: 'c', content: '' }] };
+  const head = { id: 'c1', title: 't', created: 1, changed: 1, system: '', chosen: { '': 'q1' } };
+  const chat = (...messages) => ({ ...head, messages: Object.fromEntries(messages.map((each) => [each.id, each])) });
+  assert.equal(isChat(chat(question, answer, result)), true);
+  assert.equal(isChat(JSON.parse(JSON.stringify(tree.newChat('')))), true);
+  for (const [what, bad] of Object.entries({
+    nothing: null,
+    list: [],
+    id: { ...chat(question), id: '"]' },
+    title: { ...chat(question), title: 1 },
+    messages: { ...head, messages: [question] },
+    'a key': { ...head, messages: { q2: question } },
+    chosen: { ...chat(question), chosen: { '': 1 } },
+    message: chat({ ...question, text: null }),
+    role: chat({ ...question, role: 'system' }),
+    attachment: chat({ ...question, attachments: [null] }),
+    kind: chat({ ...question, attachments: [{ ...file, kind: 'x' }] }),
+    thumb: chat({ ...question, attachments: [{ ...file, thumb: 'https://example.com/a.png' }] }),
+    stats: chat({ ...answer, stats: {} }),
+    calls: chat({ ...answer, calls: [{}] }),
+    results: chat({ ...result, results: {} }),
+  })) {
+    assert.equal(isChat(bad), false, what);
   }
 });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conversations as a file and back: JSON with the attachments inside, or one conversation as Markdown to read.
+import { isChat, isRecord } from './check';
 import { blobOfDataUrl, dataUrlOf, fileOf } from './files';
 import { show, refresh } from './state';
 import { readChats, writeChat, writeFile } from './storage';
 import { pathOf } from './tree';
-import type { Chat, Message } from './types';
+import type { Chat } from './types';
 
 const FORMAT = 'gemma4-chats';
 const VERSION = 1;
@@ -33,9 +34,10 @@ export async function exportAll(): Promise<void> {
 
 /** Adds the file's conversations; one that is here already is kept where it is newer. Returns how many came. */
 export async function importFile(file: Blob): Promise<number> {
-  const given = checked(JSON.parse(await file.text()) as unknown);
+  const given = checked(parsed(await file.text()));
+  const files = Object.entries(given.files).map(([id, url]) => [id, decoded(url)] as const);
   const here = new Map((await readChats()).map((each) => [each.id, each]));
-  for (const [id, url] of Object.entries(given.files)) await writeFile(id, blobOfDataUrl(url));
+  for (const [id, blob] of files) await writeFile(id, blob);
   let came = 0;
   for (const chat of given.chats) {
     if ((here.get(chat.id)?.changed ?? 0) > chat.changed) continue;
@@ -47,38 +49,32 @@ export async function importFile(file: Blob): Promise<number> {
   return came;
 }
 
-function checked(value: unknown): Exported {
-  const given = value as Partial<Exported> | null;
-  if (given?.format !== FORMAT) throw new Error('this is no file of conversations that this page has written');
-  if (given.version !== VERSION) throw new Error(`expected version ${VERSION}, found ${String(given.version)}`);
-  const chats = given.chats;
-  const files = given.files ?? {};
-  if (!Array.isArray(chats) || !chats.every(isChat)) throw new Error('a conversation in it is damaged');
-  if (!Object.values(files).every((each) => typeof each === 'string' && /^data:[^,]*;base64,/.test(each))) {
-    throw new Error('an attachment in it is damaged');
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Error('this is no JSON, or a part of it is missing');
   }
-  return { format: FORMAT, version: VERSION, chats, files };
 }
 
-function isChat(chat: Chat): boolean {
-  const texts = [chat?.id, chat?.title, chat?.system];
-  if (!texts.every((each) => typeof each === 'string')) return false;
-  if (typeof chat.changed !== 'number' || typeof chat.chosen !== 'object' || chat.chosen === null) return false;
-  return typeof chat.messages === 'object' && Object.entries(chat.messages ?? {}).every(isMessage);
+function checked(given: unknown): Exported {
+  const all: Record<string, unknown> = isRecord(given) ? given : {};
+  const { format, version, chats, files = {} } = all;
+  if (format !== FORMAT) throw new Error('this is no file of conversations that this page has written');
+  if (version !== VERSION) throw new Error(`expected version ${VERSION}, found ${String(version)}`);
+  if (!Array.isArray(chats) || !isRecord(files)) throw new Error('a part of it is missing');
+  const bad = chats.findIndex((each) => !isChat(each));
+  if (bad >= 0) throw new Error(`conversation ${bad + 1} of ${chats.length} in it is damaged`);
+  return { format: FORMAT, version: VERSION, chats: chats as Chat[], files: files as Record<string, string> };
 }
 
-function isMessage([id, message]: [string, Message]): boolean {
-  const roles = ['user', 'assistant', 'tool'];
-  const whole = message?.id === id && typeof message.parent === 'string' && typeof message.text === 'string';
-  const lists = [message?.attachments, message?.calls, message?.results];
-  // A thumbnail is shown as it is: it must be a picture and nothing that points elsewhere.
-  const thumbs = Array.isArray(message?.attachments) ? message.attachments.map((each) => each?.thumb) : [];
-  return (
-    whole &&
-    roles.includes(message.role) &&
-    lists.every((each) => each === undefined || Array.isArray(each)) &&
-    thumbs.every((each) => each === undefined || /^data:image\//.test(each))
-  );
+function decoded(url: unknown): Blob {
+  try {
+    if (typeof url === 'string' && /^data:[^,]*;base64,/.test(url)) return blobOfDataUrl(url);
+  } catch {
+    // said below
+  }
+  throw new Error('an attachment in it is damaged');
 }
 
 export function exportMarkdown(chat: Chat): void {

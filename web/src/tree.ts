@@ -88,26 +88,6 @@ export function withChoice(chat: Chat, id: string): Chat {
   return { ...chat, chosen: { ...chat.chosen, [message.parent]: id } };
 }
 
-/** Without a message and all below it; the newest one beside it is shown instead. */
-export function without(chat: Chat, id: string): Chat {
-  const gone = chat.messages[id];
-  if (!gone) return chat;
-  const messages = { ...chat.messages };
-  const chosen = { ...chat.chosen };
-  const remove = (each: string) => {
-    delete messages[each];
-    delete chosen[each];
-    for (const child of Object.values(chat.messages)) {
-      if (child.parent === each && messages[child.id]) remove(child.id);
-    }
-  };
-  remove(id);
-  const left = siblingsOf({ ...chat, messages }, gone).at(-1);
-  if (left) chosen[gone.parent] = left.id;
-  else delete chosen[gone.parent];
-  return { ...chat, changed: Date.now(), messages, chosen };
-}
-
 /** A name for a conversation, from what was asked first. */
 export function titleOf(text: string, fallback: string): string {
   const line = text
