@@ -30,6 +30,32 @@ def fib(n: int) -> int:
 > A quotation at the end.
 `;
 
+const odd = `${'Donaudampfschifffahrt'.repeat(20)} and \`${'inline_'.repeat(40)}\` and https://example.com/${'path/'.repeat(40)}
+
+| ${Array.from({ length: 12 }, (_, i) => `column number ${i}`).join(' | ')} |
+|${' --- |'.repeat(12)}
+| ${Array.from({ length: 12 }, (_, i) => `cell_${i}_${'x'.repeat(30)}`).join(' | ')} |
+
+$$\\frac{1}{2$$
+
+Text with $\\undefined{x}$ in it, and $$${'x_{1} + '.repeat(60)} y$$
+
+مرحبا بالعالم، هذا نص من اليمين إلى اليسار مع كلمة English و $a+b$ فيه.
+
+- عنصر أول
+- عنصر ثان
+
+  \`\`\`python
+  x = [1, 2]  # one
+  \`\`\`
+
+> اقتباس قصير
+
+${'>'.repeat(30)} deep
+
+${Array.from({ length: 12 }, (_, i) => `${'  '.repeat(i)}- level ${i}`).join('\n')}
+`;
+
 const evil = `<script>window.evil = 1</script>
 
 <img src=x onerror="window.evil = 2">
@@ -57,6 +83,7 @@ const boxes = [
 const scripts = {
   markdown: { text: markdown },
   evil: { text: evil },
+  odd: { text: odd },
   slow: { text: 'word '.repeat(400), delay: 25 },
   steady: { text: 'A sentence comes. '.repeat(30), delay: 15 },
   think: { thought: 'Let me see. Two and two make four.', text: 'It is **four**.', delay: 5 },
@@ -84,5 +111,5 @@ export function answers(text, body) {
   if (first === 'again') return { text: `Answer number ${++count}.` };
   if (scripts[first]) return scripts[first];
   const system = body.messages[0].role === 'system' ? ` (${body.messages[0].content})` : '';
-  return { text: `You said: ${text}${system}` };
+  return { text: `You said: ${text.slice(0, 300)}${system}` }; // drawing more takes a slow machine long
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { answers, ask, lastAnswer, openPage, settled, until, useBrowser } from './support.mjs';
+import { answers, ask, lastAnswer, openPage, settled, startServer, until, useBrowser } from './support.mjs';
 
 useBrowser();
 
@@ -370,6 +370,42 @@ test('a server that is not there', async (t) => {
   mock.close();
   await ask(page, 'Hello');
   assert.match(await answers(page).innerText(), /server does not answer/);
+});
+
+test('a server that is started again in the middle of an answer, with another model', async (t) => {
+  const { page, mock } = await openPage(t, { server: { models: ['first', 'second'] } });
+  await page.getByLabel('Model').selectOption('second');
+  await page.fill('#message-box', 'steady');
+  await page.keyboard.press('Enter');
+  await until(async () => (await lastAnswer(page)).length > 40, 'the first words');
+  mock.close();
+  const failure = page.locator('.failure');
+  await failure.getByText('The connection ended before the answer did.').waitFor();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await failure.getByText('The server does not answer.').waitFor();
+  const next = await startServer({ models: ['third'], port: Number(new URL(mock.url).port) });
+  t.after(next.close);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByText('third').waitFor();
+  await settled(page);
+  assert.equal((await lastAnswer(page)).match(/A sentence comes\./g).length, 30);
+  assert.equal(next.requests.at(-1).model, undefined, 'the one that it serves now');
+});
+
+test('a key that is wanted in the middle of a conversation is asked for there', async (t) => {
+  const { page, mock } = await openPage(t);
+  await ask(page, 'Hello');
+  mock.close();
+  const next = await startServer({ key: 'sesame', port: Number(new URL(mock.url).port) });
+  t.after(next.close);
+  await ask(page, 'Hello again');
+  await page.getByRole('button', { name: 'Enter a key' }).click();
+  await page.getByLabel('Key, where').fill('sesame');
+  await page.keyboard.press('Tab');
+  await page.locator('dialog [role=alert]').waitFor({ state: 'detached' });
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await until(async () => (await lastAnswer(page)) === 'You said: Hello again', 'the answer');
 });
 
 test('a key is asked for, kept, and sent', async (t) => {

@@ -116,6 +116,7 @@ export async function startMock(folder, { key = '', models = [MODEL], modalities
     if (path === '/tokenize') return json({ tokens: [], count: 0, max_model_len: CONTEXT });
     if (path !== '/v1/chat/completions') return refuse(response, 404, `there is no ${path} here`);
     const body = await bodyOf(request);
+    if (body.model && !models.includes(body.model)) return refuse(response, 404, `there is no model ${body.model}`);
     requests.push(body);
     return stream(response, body, state);
   });

@@ -59,6 +59,11 @@ export async function openPage(t, { server = {}, context: wanted = {}, at } = {}
   return { page, context, mock, trouble };
 }
 
+/** Another server with the page in it, such as one that takes the place of one that has ended. */
+export function startServer(options) {
+  return startMock(folder, options);
+}
+
 /** Asks, and waits for the answer's end. */
 export async function ask(page, text) {
   await page.fill('#message-box', text);

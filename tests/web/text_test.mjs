@@ -30,6 +30,27 @@ test('Markdown, tables, formulas, code', async (t) => {
   assert.ok(font);
 });
 
+test('words without end, wide tables, what KaTeX cannot read, letters from right to left: on a phone', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 360, height: 740 } } });
+  await ask(page, `odd ${'question'.repeat(60)}`);
+  const wider = await page.locator('.scroller').evaluate((it) => {
+    const { right } = it.getBoundingClientRect();
+    const scrolls = (each) => each.parentElement.closest('.table, pre, .math');
+    const out = [...it.querySelectorAll('.message *')].filter((each) => !scrolls(each) && !each.closest('.sr'));
+    const wide = out.filter((each) => each.getBoundingClientRect().right > right + 1);
+    return wide.map((each) => each.outerHTML.slice(0, 200));
+  });
+  assert.deepEqual(wider, []);
+  assert.equal(await page.locator('.scroller').evaluate((it) => it.scrollWidth > it.clientWidth), false);
+  assert.equal(await page.locator('.math-raw').count(), 2);
+  const style = (selector, name) =>
+    page.locator(selector).first().evaluate((it, what) => getComputedStyle(it)[what], name);
+  const arabic = '.block:has(ul):has(.code)';
+  assert.equal(await style(arabic, 'direction'), 'rtl');
+  assert.equal(await style(`${arabic} pre`, 'direction'), 'ltr');
+  assert.equal(await style(`${arabic} ul`, 'paddingRight'), '24px');
+});
+
 test('code and answers are copied', async (t) => {
   const { page } = await openPage(t);
   await ask(page, 'markdown');

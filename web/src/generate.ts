@@ -5,7 +5,19 @@ import { announceEnd, announceText } from './announce';
 import { keepAgain } from './files';
 import { options } from './options';
 import { requestOf } from './request';
-import { chat, chatAtHand, chatWith, currentId, keepUnfinished, model, running, save, show } from './state';
+import {
+  chat,
+  chatAtHand,
+  chatWith,
+  connect,
+  currentId,
+  keepUnfinished,
+  model,
+  running,
+  save,
+  serverTrouble,
+  show,
+} from './state';
 import { newId, pathTo, withChange, withMessage } from './tree';
 import type { Attachment, Message, Stats, ToolResult } from './types';
 
@@ -141,12 +153,14 @@ async function answer(chatId: string, parent: string): Promise<void> {
   setRunning(chatId, controller);
   await save(chatId);
   try {
+    if (serverTrouble.value) await connect();
     const request = await requestOf(question, chatWith(chatId)?.system ?? '', options.value);
     for await (const piece of complete(request, controller.signal)) taken.take(piece);
   } catch (error) {
     if (controller.signal.aborted) taken.message.finish = 'stopped';
     else taken.message.error = error instanceof Error ? error.message : String(error);
   }
+  if (taken.message.error) void connect(); // what the server wants and has may be something else by now
   taken.draw();
   setRunning(chatId, undefined);
   if (currentId.value === chatId) announceEnd(taken.message);

@@ -16,7 +16,7 @@ export function Header() {
         onClick={() => (sidebarOpen.value = !open)}
       />
       <div class="head-names">
-        {chat.value && <h1 class="head-title">{chat.value.title}</h1>}
+        {chat.value && <h1 class="head-title" dir="auto">{chat.value.title}</h1>}
         <ModelName />
       </div>
       <ContextMeter />

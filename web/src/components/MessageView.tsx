@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { marksOf, onlyMarks } from '../boxes';
 import { count, duration, tokensPerSecond } from '../format';
 import { again } from '../generate';
-import { chat, choose, editing, isRunning } from '../state';
+import { chat, choose, editing, isRunning, keyWanted, panel } from '../state';
 import { hasEnded, siblingsOf } from '../tree';
 import type { Attachment, Message, Stats } from '../types';
 import { Bubble } from './Bubble';
@@ -84,6 +84,11 @@ function Answer({ message, pictures, live, last, canWait }: Props) {
       {message.error && (
         <p class="failure" role="alert">
           <span>{message.error}</span>
+          {last && keyWanted.value && (
+            <button type="button" onClick={() => (panel.value = 'settings')}>
+              Enter a key
+            </button>
+          )}
           <button type="button" onClick={() => again(message)}>
             Try again
           </button>
