@@ -104,10 +104,35 @@ for (const [name, context] of [
     await look('being written');
     await page.keyboard.press('Escape');
     await settled(page);
+    await look('stopped');
+    await ask(page, 'A line of a long text.\n'.repeat(100));
+    await look('a long question');
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.setInputFiles('dialog input[type=file]', { ...file, name: 'x.json', mimeType: 'application/json' });
+    await page.locator('dialog .toast[data-bad=true]', { hasText: 'Nothing is imported' }).waitFor();
+    await page.getByLabel('Top p').fill('7');
+    await look('a file and a number refused');
+    await page.keyboard.press('Escape');
     if (name === 'phone') await page.getByRole('button', { name: 'Show conversations' }).click();
     await page.locator('.entry a').focus();
     await page.getByRole('button', { name: 'Rename page' }).click();
     await look('renaming');
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Search conversations').fill('nothing like this');
+    await page.getByText('Nothing found').waitFor();
+    await look('nothing found');
+  });
+
+  test(`axe-core finds nothing where a key is wanted: ${name}`, async (t) => {
+    const { page } = await openPage(t, { context, server: { key: 'sesame' } });
+    await page.getByRole('button', { name: 'Enter a key' }).waitFor();
+    await checkAccess(page, 'empty');
+    await ask(page, 'Hello');
+    await page.getByRole('button', { name: 'Enter a key' }).click();
+    await page.locator('dialog [role=alert]').waitFor();
+    await checkAccess(page, 'settings');
+    await page.keyboard.press('Escape');
+    await checkAccess(page, 'conversation');
   });
 }
 
