@@ -9,13 +9,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <iterator>
 #include <limits>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/line_writer.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/command.h"
 #include "gemma4/serve_models.h"
@@ -23,6 +26,9 @@
 #include "gemma4/settings.h"
 #include "model/loading.h"
 #include "serve/file_store.h"
+#include "serve/http/server.h"
+#include "serve/log_entry.h"
+#include "serve/reception.h"
 #include "serve/response_desk.h"
 
 namespace gemma::app {
@@ -59,20 +65,37 @@ std::string url_of(const serve::HttpOptions& http, int port) {
 /** All that the server says on stderr, which holds up nobody: who reads that may have stopped. */
 class ServerLog {
  public:
-  void say(std::string_view line) const { writer_->add(fmt::format("gemma4: {}", line)); }
-  void event(std::string_view line) const {
-    writer_->add(fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), line));
+  /** form: "text", "json" (each line an object) or "none" (as text, and nothing of requests). */
+  explicit ServerLog(std::string_view form)
+      : json_(form == "json"),
+        writer_(std::make_shared<LineWriter>(STDERR_FILENO, kWaitingLog,
+                                             json_ ? message_of_missing : LineWriter::say_missing)) {}
+
+  void say(std::string_view line) const { writer_->add(json_ ? message(line) : fmt::format("gemma4: {}", line)); }
+  void event(std::string_view line) const { writer_->add(json_ ? message(line) : fmt::format("{} {}", now(), line)); }
+  void request(json::object what) const {
+    if (!json_) return event(serve::text_line(what));
+    json::object line{{"time", now()}};
+    line.insert(std::make_move_iterator(what.begin()), std::make_move_iterator(what.end()));
+    writer_->add(write_json(line));
   }
   int64_t lost() const { return writer_->lost(); }
 
  private:
-  std::shared_ptr<LineWriter> writer_ = std::make_shared<LineWriter>(STDERR_FILENO, kWaitingLog);
+  static std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+  static std::string message(std::string_view line) {
+    return write_json(json::object{{"time", now()}, {"message", utf8::replace_invalid(line)}});
+  }
+  static std::string message_of_missing(int64_t lines) { return message(LineWriter::say_missing(lines)); }
+
+  const bool json_;
+  std::shared_ptr<LineWriter> writer_;
 };
 
 /** What does not need the model, so that what is wrong with it is said at once. */
 serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& log) {
   serve::ServiceOptions service = options.service;
-  if (options.log == "text") service.log = [log](const std::string& line) { log.event(line); };
+  if (options.log != "none") service.log = [log](const json::object& what) { log.request(what); };
   service.most_answers = std::min(options.session.queue_limit, options.session.key_queue_limit);
   service.lost_lines = [log] { return log.lost(); };
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
@@ -122,6 +145,7 @@ void check_aliases(const serve::ServiceOptions& about, const serve::ModelRegistr
 serve::HttpOptions http_of(const ServeOptions& options) {
   serve::HttpOptions http = options.http;
   http.body_bytes = *parse_bytes(options.body_limit);
+  http.complain = serve::error_of;
   http.all_bodies_bytes = std::max(http.all_bodies_bytes, 2 * http.body_bytes);
   return http;
 }
@@ -179,7 +203,7 @@ Served several_models(const ServeOptions& options, const SessionOptions& wanted,
   shelf.budget = budget;
   if (options.idle > 0) shelf.idle = std::chrono::seconds(options.idle);
   std::function<void(const std::string&)> tell;
-  if (options.log == "text") tell = [log](const std::string& line) { log.event(line); };
+  if (options.log != "none") tell = [log](const std::string& line) { log.event(line); };
   Served served;
   served.models = std::make_shared<serve::ModelRegistry>(source_of(places), shelf, tell);
   std::optional<serve::ModelCard> first;
@@ -229,7 +253,7 @@ void read_again(const ServeOptions& options, serve::HttpServer& server, serve::K
 }
 
 void serve_models(const ServeOptions& options) {
-  const ServerLog log;
+  const ServerLog log(options.log);
   const Settings settings = load_settings();
   SessionOptions wanted = session_of(options, settings);
   take_machine_options(wanted.machine, "config.toml");
@@ -245,13 +269,11 @@ void serve_models(const ServeOptions& options) {
   if (!options.keys.empty()) keys = std::make_shared<serve::Keys>(serve::Keys::read(options.keys));
   serve::ServiceOptions about = service_of(options, log);
   // The port first: that it is taken is said before a model is loaded.
-  std::shared_ptr<serve::Service> service;
-  serve::HttpServer server(http_of(options),
-                           [&service](serve::HttpRequest request, std::shared_ptr<serve::Responder> responder) {
-                             service->handler()(std::move(request), std::move(responder));
-                           });
+  serve::Reception reception;
+  serve::HttpServer server(http_of(options), reception.handler());
   // In memory nobody could ask for them afterwards.
   if (!options.state.empty()) server.wait_for([desk = about.responses] { return desk->busy(); });
+  server.start();
   const auto engines = std::make_shared<serve::EngineThread>();
   if (!options.several()) wanted.beside = about.media.kept_bytes;
   Served served = options.several() ? several_models(options, wanted, settings, engines, log, about.media.kept_bytes)
@@ -263,18 +285,19 @@ void serve_models(const ServeOptions& options) {
     if (!note.empty()) log.say(note);
   }
   const std::string name = served.models->first();
-  service = std::make_shared<serve::Service>(std::move(served.models), engines, keys, std::move(about));
-  log.say(fmt::format("{} {} served at {} ({})", name, options.several() ? "and others are" : "is",
-                      url_of(options.http, server.port()), served.about));
-  server.stop_on_signals(std::chrono::seconds(options.grace), [log, grace = options.grace] {
+  serve::Service service(std::move(served.models), engines, keys, std::move(about));
+  reception.open(service);
+  server.stop_on_signals(std::chrono::seconds(options.grace), [&reception, log, grace = options.grace] {
+    reception.close();
     log.say(fmt::format("stopping; answers on their way have {} s", grace));
   });
+  log.say(fmt::format("{} {} served at {} ({})", name, options.several() ? "and others are" : "is",
+                      url_of(options.http, server.port()), served.about));
   if (keys != nullptr || !options.http.certificate.empty()) {
     server.on_hangup([&] { read_again(options, server, keys.get(), log); });
   }
   server.run();
   stop_loading();
-  service.reset();  // who answers goes before what carries answers
 }
 
 }  // namespace

@@ -157,9 +157,11 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_state_options(command, options);
   add_fetch_options(command, options);
   add_decoding_limits(command, options.media_limits, true, true);
-  command.add_option("--log", options.log, "A line about each request on stderr")
+  command.add_option("--log", options.log, "A line about each request on stderr; json: all lines are JSON objects")
       ->capture_default_str()
-      ->check(CLI::IsMember({"text", "none"}));
+      ->check(CLI::IsMember({"text", "json", "none"}));
+  command.add_flag("--log-content", options.service.log_content,
+                   "Also what was asked and answered, which is nobody's business unless you need it");
   command
       .add_option("--alias", options.service.aliases,
                   "Another name of the model; a testing aid: NAME=GRAMMAR.ebnf,... answers by these rules (with "
@@ -192,6 +194,8 @@ int64_t room_of(const std::string& size) { return size == "0" ? 0 : *parse_bytes
 void check_serve_options(const CLI::App& command, const ServeOptions& options) {
   if (options.several()) check_several(options);
   if (!options.several() && command.count("--idle") > 0) fail_usage("--idle", "needs --models or --pulled");
+  if (options.service.log_content && options.log == "none")
+    fail_usage("--log-content", "needs a log, found --log none");
   if (options.http.certificate.empty() != options.http.private_key.empty()) {
     fail_usage("--certificate", "and --private-key come together");
   }

@@ -46,6 +46,7 @@ struct LineWriter::State {
 
   const int file;
   const int64_t most;
+  const std::function<std::string(int64_t)> say;
   std::thread thread = {};
   mutable std::mutex mutex = {};
   std::condition_variable changed = {};
@@ -59,7 +60,13 @@ struct LineWriter::State {
   bool write(const std::string& text, int64_t lost_before) const;
 };
 
-LineWriter::LineWriter(int file, int64_t most) : state_(new State{.file = file, .most = most}) {
+std::string LineWriter::say_missing(int64_t lines) {
+  return fmt::format("gemma4: {} missing here, since nobody took {}",
+                     lines == 1 ? "a line is" : fmt::format("{} lines are", lines), lines == 1 ? "it" : "them");
+}
+
+LineWriter::LineWriter(int file, int64_t most, std::function<std::string(int64_t lines)> say)
+    : state_(new State{.file = file, .most = most, .say = std::move(say)}) {
   state_->thread = std::thread([state = state_] { state->run(); });
 }
 
@@ -98,9 +105,7 @@ int64_t LineWriter::lost() const {
 /** What is said of lost lines goes out with the line behind them, or is lost with it. */
 bool LineWriter::State::write(const std::string& text, int64_t lost_before) const {
   if (lost_before == 0) return write_whole(file, text);
-  return write_whole(file, fmt::format("gemma4: {} missing here, since nobody took {}\n{}",
-                                       lost_before == 1 ? "a line is" : fmt::format("{} lines are", lost_before),
-                                       lost_before == 1 ? "it" : "them", text));
+  return write_whole(file, fmt::format("{}\n{}", say(lost_before), text));
 }
 
 void LineWriter::State::run() {

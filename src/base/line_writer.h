@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,9 @@ namespace gemma {
 class LineWriter {
  public:
   /** file: a descriptor that stays open as long as the process lives; most: bytes that may wait. */
-  LineWriter(int file, int64_t most);
+  LineWriter(int file, int64_t most) : LineWriter(file, most, say_missing) {}
+  /** say: the line that says how many are missing. */
+  LineWriter(int file, int64_t most, std::function<std::string(int64_t lines)> say);
   /** What waits is written, if that takes no longer than a second. */
   ~LineWriter();
   LineWriter(const LineWriter&) = delete;
@@ -26,6 +29,7 @@ class LineWriter {
   void add(std::string line);
   /** Lines that had no room, or that the file did not take. Any thread. */
   int64_t lost() const;
+  static std::string say_missing(int64_t lines);
 
  private:
   struct State;

@@ -12,6 +12,7 @@
 #include "exchange/exchange.h"
 #include "grammar/grammar.h"
 #include "media/prepare.h"
+#include "serve/log_entry.h"
 
 namespace gemma::serve {
 
@@ -64,6 +65,7 @@ struct Ask {
   std::optional<Constraint> constraint;
   std::shared_ptr<const Grammar> forced;  // what all of the answer is, whatever is asked for: an alias for tests
   std::string turn;                       // whose turn it takes where the server's threads are shared
+  std::shared_ptr<LogEntry> log = {};     // what is to be said of it; null: nothing
   CallOptions calls;                      // of answer.tools, where there are any
 };
 

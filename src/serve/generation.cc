@@ -48,13 +48,14 @@ bool Generation::take_media() {
 
 bool Generation::take_form() {
   if (cancelled_.load()) return false;
-  auto failure = hold_to_form(ask_, *model_);
+  auto failure = hold_to_form(ask_, *model_, metrics_);
   if (failure) refuse(Refusal(std::move(*failure)));
   return !failure;
 }
 
 void Generation::begin() {
   if (cancelled_.load()) return;
+  log_prompt();
   auto rendered = render();
   if (!rendered) return refuse(Refusal(rendered.failure()));
   rendered_ = std::move(rendered).value();
@@ -87,6 +88,33 @@ Result<Generation::Exchanges> Generation::render() const {
     }
   }
   return exchanges;
+}
+
+void Generation::log_prompt() const {
+  if (!ask_.log || !ask_.log->wants_content()) return;
+  if (ask_.prompts.empty()) return ask_.log->set("messages", ask_.messages);
+  json::array prompts;
+  for (const PlainPrompt& each : ask_.prompts) {
+    prompts.push_back(each.tokens.empty() ? json::value(each.text) : json::value_from(each.tokens));
+  }
+  ask_.log->set("prompts", std::move(prompts));
+}
+
+/** Before the last of them is told: then the request's line is written. */
+void Generation::log_answers() const {
+  if (!ask_.log || !ask_.log->wants_content()) return;
+  json::array answers;
+  for (const auto& each : exchanges_) {
+    const Answer& answer = each->answer();
+    json::object said{{"text", answer.text}};
+    if (!answer.thought.empty()) said["thought"] = answer.thought;
+    json::array calls;
+    for (const ToolCall& call : answer.tool_calls)
+      calls.push_back({{"name", call.name}, {"arguments", call.arguments}});
+    if (!calls.empty()) said["calls"] = std::move(calls);
+    answers.push_back(std::move(said));
+  }
+  ask_.log->set("answers", std::move(answers));
 }
 
 void Generation::start() {
@@ -135,6 +163,7 @@ void Generation::end(int choice) {
   begun(choice);
   metrics_.answer(answer);
   --running_;
+  if (running_ == 0) log_answers();
   if (!cancelled_.load()) {
     if (answer.finish == Finish::late) return end_late();
     say_started();

@@ -46,6 +46,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
  private:
   using Exchanges = std::vector<std::unique_ptr<Exchange>>;
   void refuse(Refusal refusal);
+  void log_prompt() const;
+  void log_answers() const;
   Result<Exchanges> render() const;
   void start();
   Result<std::unique_ptr<Exchange>> exchange_of(const PlainPrompt* prompt, AnswerOptions options) const;
@@ -76,7 +78,7 @@ Refusal queue_is_full();
 Refusal waited_too_long();
 
 /** Sets AnswerOptions::mask so that the answer keeps to the constraint, or its calls to the tools' schemas, behind its
- *  thought. */
-std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model);
+ *  thought. How long the grammar took is counted, and said in the request's entry of the log. */
+std::optional<Failure> hold_to_form(Ask& ask, ServedModel& model, Metrics& metrics);
 
 }  // namespace gemma::serve

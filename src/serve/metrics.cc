@@ -72,6 +72,15 @@ void Metrics::answer(const Answer& answer) {
   if (answer.tokens > 1) token_seconds_.add((answer.seconds - answer.first_token_seconds) / (answer.tokens - 1));
 }
 
+bool Metrics::grammar(const std::shared_ptr<const Grammar>& grammar) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(grammars_, [](const auto& each) { return each.expired(); });
+  const bool is_new = grammars_.insert(grammar).second;
+  if (is_new) grammar_seconds_.add(grammar->seconds());
+  if (!is_new) ++grammars_found_;
+  return is_new;
+}
+
 std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
                           int64_t lost_lines, const std::vector<ModelState>& models) const {
   const std::lock_guard lock(mutex_);
@@ -90,6 +99,9 @@ std::string Metrics::text(const EngineStats& stats, const DecodedMedia::Stats& m
   write(out, "http_request_seconds", "From a request to the end of its answer.", request_seconds_);
   write(out, "first_token_seconds", "From a prompt to the first token of its answer.", first_token_seconds_);
   write(out, "token_seconds", "Mean time between an answer's tokens.", token_seconds_);
+  write(out, "grammar_compile_seconds", "Time in which a schema, tools or rules were compiled.", grammar_seconds_);
+  write_one(out, "counter", "grammars_found_total", "Schemas, tools and rules that had been compiled before.",
+            grammars_found_);
   write_one(out, "counter", "prompt_tokens_total", "Tokens of prompts that were read.", stats.prompt_tokens);
   write_one(out, "counter", "reused_tokens_total", "Tokens of prompts that were known from before.",
             stats.reused_tokens);

@@ -6,12 +6,15 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "exchange/exchange.h"
+#include "grammar/grammar.h"
 #include "serve/decoded_media.h"
 #include "serve/engine_thread.h"
 #include "serve/model_registry.h"
@@ -25,6 +28,8 @@ class Metrics {
   void answer(const Answer& answer);
   /** So many answers more, or fewer, have been asked for and have not begun. */
   void waits(int64_t more) { waiting_.fetch_add(more); }
+  /** A request has got its grammar. Whether it is the first one: then it was compiled for it. */
+  bool grammar(const std::shared_ptr<const Grammar>& grammar);
 
   /** With what the engines, the connections and the models say of themselves. */
   std::string text(const EngineStats& stats, const DecodedMedia::Stats& media, CacheBytes cache, int connections,
@@ -42,7 +47,9 @@ class Metrics {
   mutable std::mutex mutex_;  // of the rest
   std::map<std::pair<std::string, int>, int64_t> requests_;
   std::map<std::string, int64_t> finishes_;
-  Histogram request_seconds_, first_token_seconds_, token_seconds_;
+  Histogram request_seconds_, first_token_seconds_, token_seconds_, grammar_seconds_;
+  std::set<std::weak_ptr<const Grammar>, std::owner_less<>> grammars_;  // that are kept somewhere
+  int64_t grammars_found_ = 0;
 };
 
 }  // namespace gemma::serve

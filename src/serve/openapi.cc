@@ -123,7 +123,9 @@ json::object errors_of(const Route& route, const json::object& part, bool named,
   if (route.method == "POST") {
     errors["413"] = "The body is too large";
     errors["429"] = "Too many requests are waiting";
-    errors["503"] = "It has waited too long, or too many are connected";
+  }
+  if (route.method == "POST" || part.contains("unready")) {
+    errors["503"] = "It has waited too long, or too many are connected, or the server begins or ends";
   }
   if (named || part.contains("request") || part.contains("form") || part.contains("missing"))
     errors["404"] = "There is no such thing here";

@@ -45,6 +45,12 @@ void health(Call& call) {
   respond(call, {{"status", "ok"}, {"models_loaded", loaded}});
 }
 
+/** A model that is not loaded is no reason: it is when it is asked for. */
+void ready(Call& call) {
+  if (!call.service.models(true).empty()) return health(call);
+  call.responder->respond(openai_error({503, {"", "there is no model that could be served"}}));
+}
+
 void tokenize(Call& call) {
   auto asked = read_json_request(call, openai_error);
   if (!asked) return;
@@ -89,7 +95,7 @@ void detokenize(Call& call) {
 std::vector<Route> plain_routes() {
   return {{"GET", "/health", health, openai_error, std::nullopt},
           {"GET", "/health/live", health, openai_error, std::nullopt},
-          {"GET", "/health/ready", health, openai_error, std::nullopt},
+          {"GET", "/health/ready", ready, openai_error, std::nullopt},
           {"GET", "/openapi.json", openapi, openai_error, std::nullopt},
           {"GET", "/metrics", metrics, openai_error, Scope::metrics},
           {"POST", "/tokenize", tokenize, openai_error, Scope::models},

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "serve/observed.h"
-#include "serve/ollama.h"
 #include "serve/openai_wire.h"
 #include "serve/response_desk.h"
 #include "serve/web_pages.h"
@@ -26,46 +25,6 @@ constexpr int kFetchingThreads = 4;
 constexpr int kCompilingThreads = 2;
 /** A thirtieth of a processor's time where all are busy answering. */
 constexpr int kCompilingNiceness = 15;
-
-/** The path of a route, up to where there is a name. */
-std::string_view head_of(const Route& route) { return route.path.substr(0, route.path.find("{}")); }
-
-/** Whether there is a name in the path where the route has room for one. */
-bool matches(const Route& route, std::string_view path) {
-  const std::string_view head = head_of(route);
-  if (!path.starts_with(head)) return false;
-  std::string_view name = path.substr(head.size());
-  if (head.size() == route.path.size()) return head.size() > 1 && head.ends_with('/') && !name.empty();
-  const std::string_view tail = route.path.substr(head.size() + 2);
-  if (!name.ends_with(tail)) return false;
-  name.remove_suffix(tail.size());
-  return !name.empty() && name.find('/') == std::string_view::npos;
-}
-
-/** All that lead there: of that path, else with a name in it. */
-std::vector<const Route*> routes_to(std::string_view path) {
-  std::vector<const Route*> own, named;
-  for (const Route& route : all_routes()) {
-    if (route.path == path) own.push_back(&route);
-    if (matches(route, path)) named.push_back(&route);
-  }
-  return own.empty() ? named : own;
-}
-
-/** What is said where no route has been found, whose way of saying it would count. */
-HttpResponse lost(const HttpRequest& request) {
-  std::vector<std::string_view> methods;
-  auto error = request.path.starts_with("/api/") ? ollama_error : openai_error;
-  for (const Route* route : routes_to(request.path)) {
-    methods.push_back(route->method);
-    error = route->error;
-  }
-  if (methods.empty()) return error({404, {"", fmt::format("there is no {} here", request.path)}});
-  HttpResponse response =
-      error({405, {"", fmt::format("{} takes {}, found {}", request.path, fmt::join(methods, ", "), request.method)}});
-  response.headers.emplace_back("allow", fmt::format("{}", fmt::join(methods, ", ")));
-  return response;
-}
 
 /** How often the model has spoken since: with calls, of which it has the results. */
 size_t turns_since_user(const json::array& messages) {
@@ -113,25 +72,6 @@ std::optional<Refusal> refusal_of(const Route& route, const HttpRequest& request
 }
 
 }  // namespace
-
-const std::vector<Route>& all_routes() {
-  static const std::vector<Route> all = [] {
-    std::vector<Route> out;
-    for (const auto& some : {openai_routes(), responses_routes(), files_routes(), transcription_routes(),
-                             anthropic_routes(), ollama_routes(), plain_routes(), page_routes()}) {
-      out.insert(out.end(), some.begin(), some.end());
-    }
-    return out;
-  }();
-  return all;
-}
-
-const Route* find_route(std::string_view method, std::string_view path) {
-  for (const Route* route : routes_to(path)) {
-    if (route->method == method) return route;
-  }
-  return nullptr;
-}
 
 std::string Call::turn() const {
   return key != nullptr ? key->name : fmt::format("{}:{}", request.peer, request.peer_port);
@@ -236,6 +176,7 @@ std::shared_ptr<Generation> Service::generation(const Call& call, const std::sha
                                                 std::shared_ptr<Reply> reply) {
   own(call, ask.answer);
   ask.turn = call.turn();
+  ask.log = call.log;
   if (const auto* answers = forced(call.model)) {
     ask.forced = (*answers)[std::min(turns_since_user(ask.messages), answers->size() - 1)];
   }
@@ -278,19 +219,18 @@ void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask a
   waits ? fetching_.post(std::move(work), call.turn()) : work();
 }
 
-std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path, const Key* key,
+std::shared_ptr<Responder> Service::observed(const HttpRequest& request, std::string path,
+                                             const std::shared_ptr<LogEntry>& entry,
                                              std::shared_ptr<Responder> responder) {
-  const std::string_view trace = plain(request.header("traceparent"));
-  std::string line =
-      fmt::format("id={} peer={} key={} {} {}{}{}", request.id, request.peer, key != nullptr ? key->name : "-",
-                  request.method, path, trace.empty() ? "" : " traceparent=", trace);
   return std::make_shared<Observed>(
       std::move(responder),
       Headers{{"x-request-id", request.id}, {"request-id", request.id}},  // OpenAI's and Anthropic's clients
-      [this, path = std::move(path), line = std::move(line), begun = Clock::now()](int status) {
+      [this, path = std::move(path), entry, begun = Clock::now()](int status) {
         const double seconds = seconds_since(begun);
         metrics_.request(path, status, seconds);
-        if (options_.log) options_.log(fmt::format("{} status={} seconds={:.3f}", line, status, seconds));
+        entry->set("status", status);
+        entry->set("seconds", seconds);
+        if (options_.log) options_.log(entry->take());
       });
 }
 
@@ -299,11 +239,18 @@ void Service::dispatch(HttpRequest request, std::shared_ptr<Responder> responder
   const Route* route = find_route(request.method == "HEAD" ? "GET" : request.method, request.path);
   const auto key = key_of(request);
   const std::string path(route != nullptr ? route->path : "(none)");
-  responder = observed(request, path, key.get(), std::move(responder));
-  if (route == nullptr) return responder->respond(lost(request));
+  json::object begin{{"id", request.id},
+                     {"peer", request.peer},
+                     {"key", key != nullptr ? key->name : "-"},
+                     {"method", request.method},
+                     {"path", path}};
+  if (const auto trace = plain(request.header("traceparent")); !trace.empty()) begin["traceparent"] = trace;
+  const auto entry = std::make_shared<LogEntry>(std::move(begin), options_.log && options_.log_content);
+  responder = observed(request, path, entry, std::move(responder));
+  if (route == nullptr) return responder->respond(no_route(request));
   if (const auto refusal = refusal_of(*route, request, key.get(), keys_.get()))
     return responder->respond(route->error(*refusal));
-  Call call{*this, std::move(request), std::move(responder), {}, {}, key, route};
+  Call call{*this, std::move(request), std::move(responder), {}, {}, key, route, entry};
   call.rest = call.request.path.substr(std::min(head_of(*route).size(), call.request.path.size()));
   answer(call);
 }

@@ -16,6 +16,7 @@
 #include "serve/keys.h"
 #include "serve/metrics.h"
 #include "serve/model_registry.h"
+#include "serve/routes.h"
 #include "serve/workers.h"
 
 namespace gemma::serve {
@@ -27,21 +28,19 @@ struct ServiceOptions {
   std::vector<std::string> aliases;  // names of the first model beside its own and "default"
   /** More names, for tests: what each answers, first, second and so on since the user has spoken. */
   std::map<std::string, std::vector<std::shared_ptr<const Grammar>>, std::less<>> forced;
-  int workers = 4;                              // threads that read requests and decode media
-  bool share_cache = false;                     // whether keys find what others have cached
-  std::function<void(const std::string&)> log;  // a line about each request, without its content; may be empty
-  std::function<int64_t()> lost_lines;          // of the log, that nobody has taken
-  std::function<int()> connections;             // that are open
-  std::shared_ptr<ResponseDesk> responses;      // that are kept
-  std::shared_ptr<FileStore> files;             // that clients have left
+  int workers = 4;                               // threads that read requests and decode media
+  bool share_cache = false;                      // whether keys find what others have cached
+  std::function<void(const json::object&)> log;  // what there is to say of each request; may be empty
+  bool log_content = false;                      // with what was asked and answered
+  std::function<int64_t()> lost_lines;           // of the log, that nobody has taken
+  std::function<int()> connections;              // that are open
+  std::shared_ptr<ResponseDesk> responses;       // that are kept
+  std::shared_ptr<FileStore> files;              // that clients have left
   MediaIntakeOptions media;
   int64_t most_answers = 256;     // that one request may ask for: as many as may wait
   int64_t body_bytes = 64 << 20;  // of a request: also of what it goes on from
   int queue_seconds = 0;          // the longest that a request waits before it is begun; 0: as long as its client does
 };
-
-struct Call;
-struct Route;
 
 class Service {
  public:
@@ -91,8 +90,8 @@ class Service {
   void answer(Call& call);
   std::string model_of(const std::string& name) const;
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
-  std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path, const Key* key,
-                                      std::shared_ptr<Responder> responder);
+  std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path,
+                                      const std::shared_ptr<LogEntry>& entry, std::shared_ptr<Responder> responder);
   std::shared_ptr<const Key> key_of(const HttpRequest& request) const;
 
   ServiceOptions options_;
@@ -105,46 +104,5 @@ class Service {
   Workers fetching_;   // threads apart for what waits for others' servers
   Workers compiling_;  // threads apart for grammars, behind those that answer
 };
-
-/** A request that is being worked on. */
-struct Call {
-  Service& service;
-  HttpRequest request;
-  std::shared_ptr<Responder> responder;
-  std::string rest;                     // of the path, from where the route has a name on
-  std::string model;                    // by which name the client has asked for it
-  std::shared_ptr<const Key> key = {};  // whose it is, where there are keys
-  const Route* route = nullptr;
-  std::shared_ptr<ServedModel> lent = {};          // of one that has waited for it
-  std::optional<Clock::time_point> deadline = {};  // of one that waits: until when it must have been begun
-
-  /** Whose is what is kept of it: the key's name, "" where there are no keys. */
-  std::string owner() const { return key != nullptr ? key->name : ""; }
-  /** Whose turn it takes where keys take turns: without keys connections do. */
-  std::string turn() const;
-};
-
-/** One way in. A path may have a "{}" for a name, or take everything below it, where it ends in "/". */
-struct Route {
-  std::string_view method, path;
-  void (*handle)(Call& call);
-  HttpResponse (*error)(const Refusal& refusal);  // how this API says that something is wrong
-  std::optional<Scope> scope = Scope::generate;   // what a key must be for; none: no key is needed
-};
-
-/** Of all protocols; each adds its own in its own file. */
-std::vector<Route> openai_routes();
-std::vector<Route> responses_routes();
-std::vector<Route> files_routes();
-std::vector<Route> transcription_routes();
-std::vector<Route> anthropic_routes();
-std::vector<Route> ollama_routes();
-std::vector<Route> plain_routes();  // health, metrics, tokens
-std::vector<Route> page_routes();   // the chat at "/", page.h
-
-/** All these. */
-const std::vector<Route>& all_routes();
-/** Null: no way leads there. */
-const Route* find_route(std::string_view method, std::string_view path);
 
 }  // namespace gemma::serve

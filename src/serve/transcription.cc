@@ -61,7 +61,7 @@ AnswerOptions Transcribing::options_of_piece() const {
   Ask held;
   held.forced = request_.forced[std::min(heard_.pieces.size(), request_.forced.size() - 1)];
   held.answer = std::move(options);
-  GEMMA_CHECK(!hold_to_form(held, *model_), "these rules are a grammar already");
+  GEMMA_CHECK(!hold_to_form(held, *model_, metrics_), "these rules are a grammar already");
   return std::move(held.answer);
 }
 

@@ -18,9 +18,11 @@
 #include <csignal>
 #include <exception>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "serve/http/beast/connection.h"
 
 namespace gemma::serve {
@@ -65,6 +67,11 @@ std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
   return context;
 }
 
+/** Whether no connection has a request. */
+bool all_idle(const Shared& shared) {
+  return std::ranges::all_of(shared.open, [](const Connection* each) { return each->idle().has_value(); });
+}
+
 /** Makes room for another connection; false where all have a request. */
 bool close_one_idle(const Shared& shared) {
   Connection* first = nullptr;
@@ -76,6 +83,14 @@ bool close_one_idle(const Shared& shared) {
 }
 
 }  // namespace
+
+HttpResponse complain_plainly(std::string_view, const Refusal& refusal) {
+  HttpResponse response;
+  response.status = refusal.status;
+  response.body = write_json(json::object{{"error", json::object{{"message", refusal.failure.message()}}}});
+  if (refusal.retry_after > 0) response.headers.emplace_back("retry-after", std::to_string(refusal.retry_after));
+  return response;
+}
 
 struct HttpServer::State {
   State(HttpOptions o, Handler h)
@@ -92,6 +107,7 @@ struct HttpServer::State {
   std::function<bool()> others;  // on their way without a connection; may be empty
   asio::signal_set signals{context}, hangups{context};
   std::atomic<int> connections{0};
+  std::thread thread;
   int port = 0;
 
   void listen() {
@@ -109,11 +125,10 @@ struct HttpServer::State {
 
   asio::awaitable<void> accept() {
     asio::steady_timer rest(context);
-    while (!shared.stopping) {
+    while (true) {
       error_code error;
       tcp::socket socket(context);
       co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
-      if (shared.stopping) co_return;
       if (error) {
         if (close_one_idle(shared)) continue;
         rest.expires_after(kRest);
@@ -142,7 +157,7 @@ struct HttpServer::State {
     connections.fetch_add(1);
     const auto over = [this](const std::exception_ptr&) {
       connections.fetch_sub(1);
-      if (shared.stopping && connections.load() == 0) finish();
+      if (shared.stopping && all_idle(shared)) finish();
     };
     if (tls) {
       auto stream = std::make_shared<TlsStream>(PlainStream(std::move(socket)), *tls);
@@ -155,8 +170,6 @@ struct HttpServer::State {
 
   void stop(std::chrono::milliseconds time) {
     if (!std::exchange(shared.stopping, true)) {
-      error_code ignored;
-      acceptor.close(ignored);
       for (Connection* each : shared.open) {
         if (each->idle()) each->close();
       }
@@ -198,14 +211,22 @@ HttpServer::HttpServer(HttpOptions options, Handler handler)
     : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
   state_->listen();
 }
-HttpServer::~HttpServer() = default;
+HttpServer::~HttpServer() {
+  state_->context.stop();
+  if (state_->thread.joinable()) state_->thread.join();
+}
 
 int HttpServer::port() const { return state_->port; }
 int HttpServer::open_connections() const { return state_->connections.load(); }
 
-void HttpServer::run() {
+void HttpServer::start() {
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
-  state_->context.run();
+  state_->thread = std::thread([this] { state_->context.run(); });
+}
+
+void HttpServer::run() {
+  if (!state_->thread.joinable()) start();
+  state_->thread.join();
   error_code ignored;
   state_->signals.clear(ignored);  // whoever is not content with how the rest ends has the system's way
 }
@@ -213,12 +234,12 @@ void HttpServer::run() {
 void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<void()> said) {
   state_->signals.add(SIGINT);
   state_->signals.add(SIGTERM);
-  state_->wait_for_signal(grace, std::move(said));
+  asio::post(state_->context, [this, grace, said = std::move(said)] { state_->wait_for_signal(grace, said); });
 }
 
 void HttpServer::on_hangup(std::function<void()> act) {
   state_->hangups.add(SIGHUP);
-  state_->wait_for_hangup(std::move(act));
+  asio::post(state_->context, [this, act = std::move(act)] { state_->wait_for_hangup(act); });
 }
 
 void HttpServer::read_certificate() { state_->tls = tls_of(state_->options); }

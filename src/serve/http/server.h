@@ -4,6 +4,7 @@
 // it, connections.
 //
 //   HttpServer server({.address = "127.0.0.1", .port = 8080}, handler);
+//   server.start();               // if there is something to do meanwhile
 //   server.run();                 // until stop()
 #pragma once
 
@@ -13,12 +14,18 @@
 #include <string>
 
 #include "serve/http/message.h"
+#include "serve/refusal.h"
 
 namespace gemma::serve {
 
+/** How it is said that a request to this path cannot be taken (of a connection that is too many no path is known). */
+using Complain = std::function<HttpResponse(std::string_view path, const Refusal& refusal)>;
+HttpResponse complain_plainly(std::string_view path, const Refusal& refusal);
+
 struct HttpOptions {
   std::string address = "127.0.0.1";
-  int port = 8080;                       // 0: any that is free
+  int port = 8080;  // 0: any that is free
+  Complain complain = complain_plainly;
   std::string certificate, private_key;  // files (PEM); both or neither: with them it speaks TLS
 
   int64_t header_bytes = 64 << 10, body_bytes = 64 << 20;
@@ -40,10 +47,12 @@ class HttpServer {
   ~HttpServer();
 
   int port() const;
+  /** Serves from here on, on a thread of its own. */
+  void start();
   /** Serves until stop(). */
   void run();
-  /** Any thread. Takes no new connections, and none of the old ones takes a new request; answers on their way are
-   *  ended. run() returns when the last one is, or after `grace`. */
+  /** Any thread. Answers on their way are ended, and run() returns when the last one is, or after `grace`. Until then
+   *  each connection has one more request: whoever looks can be told that the server ends. */
   void stop(std::chrono::milliseconds grace);
 
   /** Before run(): the first SIGINT or SIGTERM calls `said` and stop(grace), the second one stop(0). After

@@ -327,6 +327,53 @@ TEST(HttpServer, StopsWhenAnswersAreOut) {
   thread.join();
 }
 
+TEST(HttpServer, SaysToWhoComesThatItEnds) {
+  std::shared_ptr<Responder> held;
+  std::atomic<bool> asked{false};
+  HttpOptions options;
+  options.port = 0;
+  HttpServer server(options, [&](HttpRequest request, std::shared_ptr<Responder> responder) {
+    if (request.path == "/held") held = responder;
+    if (request.path != "/held") responder->respond({.status = 503, .body = "it ends"});
+    asked.store(true);
+  });
+  server.start();
+  Client busy(server.port());
+  busy.send("GET /held HTTP/1.1\r\nhost: x\r\n\r\n");
+  while (!asked.load()) std::this_thread::sleep_for(1ms);
+  server.stop(60s);
+  std::this_thread::sleep_for(50ms);
+  Client late(server.port());
+  late.send("GET /late HTTP/1.1\r\nhost: x\r\n\r\n");
+  const std::string said = late.read();
+  EXPECT_THAT(said, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(said, HasSubstr("Connection: close"));
+  const Client idle(server.port());  // which holds up nobody
+  held->respond({.body = "the end"});
+  EXPECT_THAT(busy.read("the end"), HasSubstr("200 OK"));
+  const auto begun = std::chrono::steady_clock::now();
+  server.run();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+}
+
+TEST(HttpServer, WhatCannotBeTakenIsSaidAsThePathHasIt) {
+  HttpOptions options;
+  options.body_bytes = 100;
+  options.all_bodies_bytes = 50;
+  options.complain = [](std::string_view path, const Refusal& refusal) {
+    return HttpResponse{.status = refusal.status, .body = fmt::format("[{} {}]", path, refusal.retry_after)};
+  };
+  Running running(echo, options);
+  const auto said = [&](const char* target, const char* rest) {
+    return running.ask(fmt::format("POST {} HTTP/1.1\r\nhost: x\r\n{}", target, rest));
+  };
+  EXPECT_THAT(said("/a?b=c", "content-length: 101\r\n\r\n"), HasSubstr("[/a 0]"));
+  EXPECT_THAT(said("http://x/b/c?d", "content-encoding: br\r\nconnection: close\r\n\r\n"), HasSubstr("[/b/c 0]"));
+  const std::string body = "content-length: 90\r\n\r\n" + std::string(90, 'x');
+  EXPECT_THAT(said("/d", body.c_str()), HasSubstr("[/d 1]"));
+  EXPECT_THAT(running.ask("nonsense\r\n\r\n"), HasSubstr("[ 0]"));
+}
+
 TEST(HttpServer, AsksForWhatHttpAsksFor) {
   Running running(echo);
   const auto ask = [&](const std::string& first, const std::string& fields) {

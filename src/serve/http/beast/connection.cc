@@ -15,7 +15,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/json.h"
 #include "serve/http/outbox.h"
 
 namespace gemma::serve {
@@ -28,29 +27,24 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 using Parser = http::request_parser<http::string_body>;
 
+constexpr int kRetrySoon = 1;                    // seconds
 constexpr std::chrono::milliseconds kPeek{100};  // how often it is looked whether a client has left
-
-/** A request that cannot be read: there is no API yet in whose shape to say it. */
-HttpResponse complaint(int status, std::string_view what) {
-  const json::object error{{"message", what}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", nullptr}};
-  return {.status = status, .body = write_json(json::object{{"error", error}})};
-}
 
 /** What HTTP asks for and a request lacks, or what is not understood of it. */
 template <class Message>
-std::optional<HttpResponse> fault_in(const Message& message) {
+std::optional<Refusal> fault_in(const Message& message) {
   if (message.version() >= 11 && message.count(http::field::host) != 1) {
-    return complaint(400, "expected one Host field, as HTTP/1.1 asks for");
+    return Refusal(400, {"", "expected one Host field, as HTTP/1.1 asks for"});
   }
   const auto coded = [&](http::field field, std::string_view plain) {
     const std::string_view value = message[field];
     return !value.empty() && !beast::iequals(value, plain);
   };
   if (coded(http::field::transfer_encoding, "chunked")) {
-    return complaint(501, "Transfer-Encoding: expected chunked, or none");
+    return Refusal(501, {"", "Transfer-Encoding: expected chunked, or none"});
   }
   if (coded(http::field::content_encoding, "identity")) {
-    return complaint(415, "Content-Encoding: expected none: bodies are sent as they are");
+    return Refusal(415, {"", "Content-Encoding: expected none: bodies are sent as they are"});
   }
   return std::nullopt;
 }
@@ -103,10 +97,8 @@ class Talk final : public Connection {
   void wait() { idle_ = Idle{has_asked_, Clock::now()}; }
 
   asio::awaitable<void> run() {
-    while (!shared_.stopping) {
-      const bool another = co_await one_request();
-      if (!another) break;
-    }
+    bool another = true;
+    while (another) another = co_await one_request() && !shared_.stopping;
     error_code ignored;
     beast::get_lowest_layer(*stream_).socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
   }
@@ -128,6 +120,8 @@ class Talk final : public Connection {
       allow(shared_.options.body_time);
       error = co_await read_body(parser);
     }
+    const std::string target = origin_form(parser.get().target());
+    path_ = target.substr(0, target.find('?'));
     if (error) {
       co_await refuse(error);
       co_return false;
@@ -135,7 +129,8 @@ class Talk final : public Connection {
     auto message = parser.release();
     if (const auto wrong = fault_in(message)) {
       allow(shared_.options.write_time);
-      co_return co_await write_whole(*wrong, message.version(), message.keep_alive(), false) && message.keep_alive();
+      co_return co_await write_whole(complaint(*wrong), message.version(), message.keep_alive(), false) &&
+          message.keep_alive();
     }
     const bool keep = message.keep_alive();
     const unsigned version = message.version();
@@ -192,24 +187,24 @@ class Talk final : public Connection {
     return request;
   }
 
+  /** As the API says it that the request is meant for, as far as that is known. */
+  HttpResponse complaint(const Refusal& refusal) const { return shared_.options.complain(path_, refusal); }
+
   asio::awaitable<void> refuse(error_code error) {
     if (error == http::error::end_of_stream || error == asio::error::operation_aborted) co_return;
-    int status = 400;
-    std::string what = fmt::format("not a request that can be read: {}", error.message());
+    Refusal refusal(400, {"", fmt::format("not a request that can be read: {}", error.message())});
     if (error == http::error::body_limit) {
-      status = 413;
-      what = fmt::format("the body has more than {} bytes", shared_.options.body_bytes);
+      refusal = {413, {"", fmt::format("the body has more than {} bytes", shared_.options.body_bytes)}};
     } else if (error == http::error::header_limit) {
-      status = 431;
-      what = fmt::format("the header has more than {} bytes", shared_.options.header_bytes);
+      refusal = {431, {"", fmt::format("the header has more than {} bytes", shared_.options.header_bytes)}};
     } else if (error == http::error::buffer_overflow) {
-      status = 503;
-      what = "too many large requests are being received; try again soon";
+      refusal = {503, {"", "too many large requests are being received; try again soon"}};
+      refusal.retry_after = kRetrySoon;
     } else if (error.category() != http::make_error_code(http::error::bad_method).category()) {
       co_return;  // the connection broke, or took too long and is closed
     }
     allow(shared_.options.write_time);
-    co_await write_whole(complaint(status, what), 11, false, false);
+    co_await write_whole(complaint(refusal), 11, false, false);
     co_await linger();
   }
 
@@ -310,7 +305,9 @@ class Talk final : public Connection {
   asio::awaitable<bool> write_whole(HttpResponse response, unsigned version, bool keep, bool head_only) {
     const auto bytes = static_cast<int64_t>(response.body.size());
     if (shared_.answer_bytes + bytes > shared_.options.all_bodies_bytes) {
-      response = complaint(503, "too many large answers are on their way; try again soon");
+      Refusal refusal(503, {"", "too many large answers are on their way; try again soon"});
+      refusal.retry_after = kRetrySoon;
+      response = complaint(refusal);
     }
     const Counted counted(shared_.answer_bytes, static_cast<int64_t>(response.body.size()));
     http::response<http::string_body> message(static_cast<http::status>(response.status), version);
@@ -370,6 +367,7 @@ class Talk final : public Connection {
   Shared& shared_;
   beast::flat_buffer buffer_;
   asio::steady_timer news_;  // rung when there is news in the outbox
+  std::string path_;         // of the request
   std::string peer_;
   int peer_port_ = 0;
   std::optional<Idle> idle_;
