@@ -273,6 +273,9 @@ void serve_models(const ServeOptions& options) {
   serve::HttpServer server(http_of(options), reception.handler());
   // In memory nobody could ask for them afterwards.
   if (!options.state.empty()) server.wait_for([desk = about.responses] { return desk->busy(); });
+  if (keys != nullptr || !options.http.certificate.empty()) {
+    server.on_hangup([&] { read_again(options, server, keys.get(), log); });
+  }
   server.start();
   const auto engines = std::make_shared<serve::EngineThread>();
   if (!options.several()) wanted.beside = about.media.kept_bytes;
@@ -293,9 +296,6 @@ void serve_models(const ServeOptions& options) {
   });
   log.say(fmt::format("{} {} served at {} ({})", name, options.several() ? "and others are" : "is",
                       url_of(options.http, server.port()), served.about));
-  if (keys != nullptr || !options.http.certificate.empty()) {
-    server.on_hangup([&] { read_again(options, server, keys.get(), log); });
-  }
   server.run();
   stop_loading();
 }

@@ -13,7 +13,7 @@ import time
 import unittest
 
 from serve_support import Server, ServerTest, TinyServerTest, user
-from support import MODEL, PATIENCE, PROGRAM, ProgramTest
+from support import MODEL, PATIENCE, PROGRAM, ProgramTest, wait_until
 
 CHAT, MESSAGES, OLLAMA = "/v1/chat/completions", "/v1/messages", "/api/chat"
 SCHEMA = {"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}
@@ -34,6 +34,14 @@ def asked(port, path, body=None):
     found = answer.status, dict(answer.getheaders()), json.loads(answer.read())
     connection.close()
     return found
+
+
+def answers(port):
+    """Whether somebody does."""
+    try:
+        return asked(port, "/health/live")[0] == 200
+    except ConnectionRefusedError:
+        return False
 
 
 class ReadinessTest(ProgramTest):
@@ -60,6 +68,32 @@ class ReadinessTest(ProgramTest):
         self.assertEqual(seen["/health/live"], {200})
         self.assertEqual(seen["/health/ready"], {503, 200})
         self.assertIn(503, seen[MESSAGES])
+
+    def test_keys_are_read_again_also_while_the_model_is_loaded(self):
+        keys = self.folder / "keys.txt"
+        secret = self.out("serve", "--keys", keys, "--new-key", "alice").strip()
+        port = free_port()
+        process = subprocess.Popen(
+            [PROGRAM, "serve", MODEL, "--context", "512", "--port", str(port), "--keys", str(keys)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.env,
+        )
+        wait_until(lambda: answers(port))
+        process.send_signal(signal.SIGHUP)
+        log = ""
+        for line in process.stderr:
+            log += line
+            if "served at" in log and "are read again" in log:
+                break
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/v1/models", headers={"authorization": f"Bearer {secret}"})
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+        process.terminate()
+        process.communicate()
+        self.assertIn("are read again", log)
+        self.assertEqual(process.returncode, 0)
 
     def test_alive_and_not_ready_while_it_ends(self):
         server = Server(self)
