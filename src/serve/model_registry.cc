@@ -319,6 +319,7 @@ void ModelRegistry::unload(const std::string& name) {
     Entry& entry = state_->entries.at(name);
     model = std::move(entry.model);
     ++entry.unloads;
+    state_->working.clear();  // where its files are gone, who looks from here on finds that it is, too
   }
   model.reset();
   trim_heap();  // of its tokenizer and masks

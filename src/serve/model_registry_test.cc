@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <map>
 #include <mutex>
+#include <utility>
 
 namespace gemma::serve {
 namespace {
@@ -41,6 +43,7 @@ class Registry : public testing::Test {
       const auto fake = std::shared_ptr<int>(new int(0), [this](const int* gone) {
         --there_;
         delete gone;
+        if (when_unloaded_) std::exchange(when_unloaded_, {})();
       });
       return Model(fake, reinterpret_cast<ServedModel*>(fake.get()));  // never looked into
     };
@@ -58,6 +61,7 @@ class Registry : public testing::Test {
   std::vector<std::string> names_{"a", "b", "broken", "large", "slow"};
   std::atomic<int> there_{0};
   std::promise<void> gate_;
+  std::function<void()> when_unloaded_;
   int64_t ticket_ = 0;
   std::unique_ptr<ModelRegistry> models_;
 };
@@ -132,6 +136,21 @@ TEST_F(Registry, WhatIsKnownStaysWhereNobodyCanLook) {
   models_->scan();
   EXPECT_TRUE(models_->knows("a"));
   EXPECT_TRUE(want("a").get());
+}
+
+TEST_F(Registry, WhatIsUnloadedIsForgottenAtOnceWhereItIsGone) {
+  EXPECT_TRUE(want("a").get());
+  {
+    const std::lock_guard lock(mutex_);
+    names_ = {"b"};
+  }
+  bool known = true;
+  when_unloaded_ = [&] {
+    models_->scan();
+    known = models_->knows("a");
+  };
+  EXPECT_TRUE(want("b").get());
+  EXPECT_FALSE(known);
 }
 
 TEST_F(Registry, TheFirstIsTheFirst) {
