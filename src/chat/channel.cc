@@ -8,17 +8,13 @@
 #include "chat/template_value.h"
 
 namespace gemma {
-namespace {
 
-/** Bytes at the end of `text` that may still become a character. */
 size_t incomplete_tail(std::string_view text) {
   for (size_t n = std::min<size_t>(text.size(), 3); n > 0; --n) {
     if (utf8::incomplete(text.substr(text.size() - n))) return n;
   }
   return 0;
 }
-
-}  // namespace
 
 std::string TextChannel::push(std::string_view bytes) {
   held_ += bytes;

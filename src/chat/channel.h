@@ -2,10 +2,14 @@
 // One stream of text that is given out without the white space at its two ends, whole UTF-8 characters at a time.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace gemma {
+
+/** Bytes at the end of `text` that may still become a character. */
+size_t incomplete_tail(std::string_view text);
 
 class TextChannel {
  public:

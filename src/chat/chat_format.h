@@ -43,11 +43,16 @@ struct TextDelta {
 struct ThoughtDelta {
   std::string text;
 };
+/** A call that begins, or goes on: a piece of the JSON of its arguments. Where it is whole a ToolCall follows. */
+struct CallDelta {
+  std::string name;
+  std::string json;
+};
 struct ToolCall {
   std::string name;
   json::object arguments;
 };
-using ChatEvent = std::variant<TextDelta, ThoughtDelta, ToolCall>;
+using ChatEvent = std::variant<TextDelta, ThoughtDelta, CallDelta, ToolCall>;
 
 class ChatFormat {
  public:
@@ -99,6 +104,10 @@ class ChatParser {
   /** The same, knowing which of them are the template's and which a user typed. */
   ChatParser(Template which, const std::vector<PromptPiece>& prompt, Controls controls = Controls::spelled);
   ~ChatParser();
+
+  /** From here on calls come in pieces, too, before their ends are there: for answers whose calls are held to a form
+   *  that can be read. Of one that is cut there is no ToolCall, and nothing behind its pieces. */
+  void give_calls_in_pieces();
 
   std::vector<ChatEvent> text(std::string_view bytes);
   std::vector<ChatEvent> control(std::string_view piece);

@@ -87,6 +87,8 @@ struct ChatParser::State {
   TextChannel content, thought;
   std::vector<PromptPiece> held;  // of the undecided modes, from their control token on
   std::string call_name;
+  CallArguments arguments;
+  bool calls_in_pieces = false;
   std::vector<ChatEvent> events, prefilled;
 
   explicit State(Template template_) : which(template_) {}
@@ -107,7 +109,9 @@ struct ChatParser::State {
         hold(bytes);
         return decide_call();
       case Mode::call_arguments:
-        return hold(bytes);
+        hold(bytes);
+        arguments.text(bytes);
+        return give_call();
       case Mode::done:
         return;
     }
@@ -124,7 +128,9 @@ struct ChatParser::State {
       mode = Mode::content;
     } else if (mode == Mode::call_arguments) {
       held.push_back({std::string(piece), true});
-      if (piece == "<tool_call|>") end_call();
+      if (piece == "<tool_call|>") return end_call();
+      arguments.control(piece);
+      give_call();
     } else if (which != Template::gemma3 && (piece == "<|channel>" || piece == "<|tool_call>")) {
       held.push_back({std::string(piece), true});
       mode = piece == "<|channel>" ? Mode::channel_name : Mode::call_head;
@@ -190,12 +196,21 @@ struct ChatParser::State {
     if (head.kind == CallHead::Kind::open) return;
     call_name = head.name;
     mode = Mode::call_arguments;
+    arguments = {};
+    arguments.text(std::string_view(held.back().text).substr(head.brace));
+    give_call();
+  }
+
+  /** What there is of it to be given out. */
+  void give_call() {
+    std::string json = arguments.take_json();
+    if (!calls_in_pieces || json.empty()) return;
+    CallDelta* last = events.empty() ? nullptr : std::get_if<CallDelta>(&events.back());
+    last != nullptr ? void(last->json += json) : events.push_back(CallDelta{call_name, std::move(json)});
   }
 
   void end_call() {
-    std::vector<PromptPiece> arguments(held.begin() + 1, held.end() - 1);
-    arguments.front().text.erase(0, read_call_head(arguments.front().text).brace);
-    std::optional<json::object> object = parse_call_arguments(arguments);
+    std::optional<json::object> object = std::move(arguments).take();
     if (!object) return held_was_text();
     events.push_back(ToolCall{call_name, *std::move(object)});
     held.clear();
@@ -216,6 +231,8 @@ ChatParser::ChatParser(Template which, const std::vector<PromptPiece>& prompt, C
 }
 
 ChatParser::~ChatParser() = default;
+
+void ChatParser::give_calls_in_pieces() { state_->calls_in_pieces = true; }
 
 const std::vector<ChatEvent>& ChatParser::prefilled() const { return state_->prefilled; }
 

@@ -18,8 +18,10 @@ constexpr std::string_view kTurn = "<|turn>model\n";
 
 /** Feeds text cut before each offset that `cut` names; control tokens are always whole. */
 template <class Cut>
-std::vector<ChatEvent> events_of(Template which, std::string_view prefix, std::string_view text, Cut cut) {
+std::vector<ChatEvent> events_of(Template which, std::string_view prefix, std::string_view text, Cut cut,
+                                 bool calls_in_pieces = false) {
   ChatParser parser(which, prefix);
+  if (calls_in_pieces) parser.give_calls_in_pieces();
   std::vector<ChatEvent> events = parser.prefilled();
   const auto append = [&](std::vector<ChatEvent> more) { events.insert(events.end(), more.begin(), more.end()); };
   for (const Spelled& part : split_controls(text, control_spellings(which))) {
@@ -43,24 +45,48 @@ std::string message_of(std::string_view prefix, std::string_view text, Template 
   return write_json(assistant_message(events_of(which, prefix, text, [](size_t) { return false; })));
 }
 
+/** The pieces of each call joined: they read as the arguments of the call that follows, if there is one. */
+std::string joined_pieces(const std::vector<ChatEvent>& events) {
+  std::string all, name, arguments;
+  for (const ChatEvent& event : events) {
+    if (const auto* piece = std::get_if<CallDelta>(&event)) {
+      EXPECT_TRUE(utf8::valid(piece->json) && !piece->json.empty());
+      EXPECT_TRUE(arguments.empty() || piece->name == name);
+      name = piece->name;
+      arguments += piece->json;
+      all += piece->json;
+    } else if (const auto* call = std::get_if<ToolCall>(&event)) {
+      EXPECT_EQ(call->name, name);
+      const Result<json::value> said = parse_json(arguments, 256, BigIntegers::keep);
+      EXPECT_TRUE(said.ok() && said.value() == json::value(call->arguments)) << arguments;
+      arguments.clear();
+    } else {
+      arguments.clear();
+    }
+  }
+  return all;
+}
+
 /** The message of an answer, which must be the same for every way of cutting it. */
 std::string checked_message(std::string_view prefix, std::string_view text, Template which = Template::edge) {
+  const auto never = [](size_t) { return false; };
   const std::string whole = message_of(prefix, text, which);
-  const auto expect_same = [&](const std::vector<ChatEvent>& events) {
+  const std::string pieces = joined_pieces(events_of(which, prefix, text, never, true));
+  const auto expect_same = [&](auto cut) {
+    const std::vector<ChatEvent> events = events_of(which, prefix, text, cut);
     EXPECT_EQ(write_json(assistant_message(events)), whole) << text;
     for (const ChatEvent& event : events) {
       const auto* delta = std::get_if<TextDelta>(&event);
       EXPECT_TRUE(!delta || utf8::valid(delta->text));
     }
+    const std::vector<ChatEvent> more = events_of(which, prefix, text, cut, true);
+    EXPECT_EQ(write_json(assistant_message(more)), whole) << text;
+    EXPECT_EQ(joined_pieces(more), pieces);
   };
-  for (size_t at = 1; at < text.size(); ++at) {
-    expect_same(events_of(which, prefix, text, [at](size_t i) { return i == at; }));
-  }
-  expect_same(events_of(which, prefix, text, [](size_t) { return true; }));
-  std::mt19937 random(1);
-  for (int n = 0; n < 20; ++n) {
-    expect_same(events_of(which, prefix, text, [&](size_t) { return random() % 4 == 0; }));
-  }
+  for (size_t at = 1; at < text.size(); ++at) expect_same([at](size_t i) { return i == at; });
+  expect_same([](size_t) { return true; });
+  for (unsigned n = 0; n < 20; ++n)
+    expect_same([random = std::mt19937(n)](size_t) mutable { return random() % 4 == 0; });
   return whole;
 }
 
@@ -129,6 +155,47 @@ TEST(ChatParser, AQuoteThatSomebodyTypedIsPartOfTheString) {
   const auto& call = std::get<ToolCall>(events[0]);
   EXPECT_EQ(call.name, "f");
   EXPECT_EQ(write_json(call.arguments), R"({"a": "say <|\"|> and <tool_call|><|image|>"})");
+}
+
+/** The JSON of what an answer has of its call, and "." where it is whole. */
+std::string said_of_call(const std::vector<ChatEvent>& events) {
+  std::string said;
+  for (const ChatEvent& event : events) {
+    const auto* piece = std::get_if<CallDelta>(&event);
+    said += piece != nullptr ? piece->json : std::holds_alternative<ToolCall>(event) ? "." : "?";
+  }
+  return said;
+}
+
+TEST(ChatParser, GivesCallsInPiecesAsSoonAsTheyAreSure) {
+  ChatParser parser(Template::edge);
+  parser.give_calls_in_pieces();
+  const auto text = [&](std::string_view bytes) { return said_of_call(parser.text(bytes)); };
+  const auto quote = [&] { return said_of_call(parser.control("<|\"|>")); };
+  EXPECT_EQ(said_of_call(parser.control("<|tool_call>")), "");
+  EXPECT_EQ(text("call:wri"), "");
+  EXPECT_EQ(std::get<CallDelta>(parser.text("te{").at(0)).name, "write");
+  EXPECT_EQ(text("pa"), "");
+  EXPECT_EQ(text("th:"), R"("path": )");
+  EXPECT_EQ(quote(), "\"");
+  EXPECT_EQ(text("a\n\"b\" \xC3"), R"(a\n\"b\" )");
+  EXPECT_EQ(text("\xA9"), "\xC3\xA9");
+  EXPECT_EQ(quote(), "\"");
+  EXPECT_EQ(text(",n:12"), R"(, "n": )");
+  EXPECT_EQ(text("3"), "");
+  EXPECT_EQ(text(",l:[true,{},["), R"(123, "l": [true, {}, [)");
+  EXPECT_EQ(text("-1.50"), "");
+  EXPECT_EQ(text("]]}"), "-1.5]]}");
+  EXPECT_EQ(said_of_call(parser.control("<tool_call|>")), ".");
+}
+
+TEST(ChatParser, OfACallThatIsCutThereIsWhatHasBeenSaid) {
+  const std::vector<PromptPiece> prompt;
+  ChatParser parser(Template::edge, prompt, ChatParser::Controls::left_out);
+  parser.give_calls_in_pieces();
+  parser.control("<|tool_call>");
+  EXPECT_EQ(said_of_call(parser.text("call:f{a:1,b:")), R"({"a": 1, "b": )");
+  EXPECT_TRUE(parser.finish().empty());
 }
 
 TEST(ChatParser, GivesTextAsSoonAsItIsSure) {
@@ -246,6 +313,8 @@ TEST(ChatParser, ReadsTheCallsThatTheTemplateWrites) {
   const std::vector<ChatEvent> parsed = events_of(Template::edge, kTurn, answer, [](size_t) { return true; });
   ASSERT_EQ(parsed.size(), 1u);
   EXPECT_EQ(json::value(std::get<ToolCall>(parsed[0]).arguments), arguments.value());
+  const auto pieces = events_of(Template::edge, kTurn, answer, [](size_t) { return true; }, true);
+  EXPECT_EQ(joined_pieces(pieces), write_json(std::get<ToolCall>(parsed[0]).arguments));
 }
 
 }  // namespace

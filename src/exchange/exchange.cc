@@ -430,6 +430,7 @@ Result<std::unique_ptr<Exchange>> Exchange::chat(const Speaker& speaker, const j
   if (speaker.chat_template) {
     constexpr auto kControls = ChatParser::Controls::left_out;
     state.parser = std::make_unique<ChatParser>(*speaker.chat_template, state.pieces, kControls);
+    if (options.mask && !options.tools.empty()) state.parser->give_calls_in_pieces();  // the mask holds them
     state.in_thought = state.begins_in_thought();
   } else {
     state.trim_start = options.prefill.empty();

@@ -75,17 +75,17 @@ struct About {
             {"usage", std::move(usage)}};
   }
 
+  static json::object tool_use(const std::string& name, json::object input) {
+    return {{"type", "tool_use"}, {"id", new_id("toolu_")}, {"name", name}, {"input", std::move(input)}};
+  }
+
   /** `empty`: as a stream opens it. */
   json::object block(const ChatEvent& part, bool empty) const {
     if (const auto* text = std::get_if<TextDelta>(&part)) {
       return {{"type", "text"}, {"text", empty ? "" : text->text}, {"citations", nullptr}};
     }
-    if (const auto* call = std::get_if<ToolCall>(&part)) {
-      return {{"type", "tool_use"},
-              {"id", new_id("toolu_")},
-              {"name", call->name},
-              {"input", empty ? json::object() : call->arguments}};
-    }
+    if (const auto* call = std::get_if<CallDelta>(&part)) return tool_use(call->name, {});
+    if (const auto* call = std::get_if<ToolCall>(&part)) return tool_use(call->name, call->arguments);
     const std::string& thought = std::get<ThoughtDelta>(part).text;
     return {{"type", "thinking"},
             {"thinking", empty || hide_thoughts ? "" : thought},
@@ -127,20 +127,23 @@ class StreamedMessage final : public Reply {
 
   void piece(int, const ChatEvent& event, const Answer& so_far) override {
     begin(so_far);
+    if (const auto* call = std::get_if<ToolCall>(&event)) {
+      if (!part_ || !std::holds_alternative<CallDelta>(*part_)) piece(0, in_one_piece(*call), so_far);
+      return close_block();
+    }
     if (!part_ || !goes_on(*part_, event)) {
       close_block();
       part_ = event;
       say({{"type", "content_block_start"}, {"index", index_}, {"content_block", about_.block(event, true)}});
-    } else if (const auto* thought = std::get_if<ThoughtDelta>(&event)) {
-      std::get<ThoughtDelta>(*part_).text += thought->text;
+    } else if (std::holds_alternative<ThoughtDelta>(event)) {
+      join(*part_, event);
     }
     if (const auto* text = std::get_if<TextDelta>(&event)) delta({{"type", "text_delta"}, {"text", text->text}});
     if (const auto* thought = std::get_if<ThoughtDelta>(&event); thought != nullptr && !about_.hide_thoughts) {
       delta({{"type", "thinking_delta"}, {"thinking", thought->text}});
     }
-    if (const auto* call = std::get_if<ToolCall>(&event)) {
-      delta({{"type", "input_json_delta"}, {"partial_json", ""}});
-      delta({{"type", "input_json_delta"}, {"partial_json", write_json(call->arguments)}});
+    if (const auto* call = std::get_if<CallDelta>(&event)) {
+      delta({{"type", "input_json_delta"}, {"partial_json", call->json}});
     }
   }
 

@@ -186,6 +186,22 @@ TEST(AnthropicReply, AStreamSaysTheSame) {
   }
 }
 
+TEST(AnthropicReply, ACallInPieces) {
+  const std::vector<ChatEvent> pieces{CallDelta{"f", "{\"x\": "}, CallDelta{"f", "1}"}, ToolCall{"f", {{"x", 1}}},
+                                      CallDelta{"g", "{}"}, ToolCall{"g", {}}};
+  json::array whole = answered(false, false, pieces, ended(Finish::stop))->body()["content"].as_array();
+  json::array streamed = gathered(answered(true, false, pieces, ended(Finish::stop))->events());
+  ASSERT_EQ(streamed.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    whole[i].as_object().erase("id"), streamed[i].as_object().erase("id");
+    EXPECT_EQ(streamed[i], whole[i]);
+  }
+  auto cut = answered(true, false, {TextDelta{"a"}, pieces[0]}, ended(Finish::length))->events();
+  EXPECT_EQ(write_json(cut[cut.size() - 4]["delta"]), R"({"type": "input_json_delta", "partial_json": "{\"x\": "})");
+  EXPECT_EQ(cut[cut.size() - 3]["type"], "content_block_stop");
+  EXPECT_EQ(cut[cut.size() - 2]["delta"].at("stop_reason"), "max_tokens");
+}
+
 TEST(AnthropicReply, WhyItEnded) {
   const auto reason = [](Answer answer) {
     json::object whole = answered(false, false, {TextDelta{"a"}}, answer)->body();

@@ -37,7 +37,7 @@ class OllamaReply final : public Reply {
   }
 
   void piece(int, const ChatEvent& event, const Answer& so_far) override {
-    if (!stream_) return;
+    if (!stream_ || std::holds_alternative<CallDelta>(event)) return;  // calls are whole in this API
     Answer delta;
     if (const auto* text = std::get_if<TextDelta>(&event)) delta.text = text->text;
     if (const auto* thought = std::get_if<ThoughtDelta>(&event)) delta.thought = thought->text;

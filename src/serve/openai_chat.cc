@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "serve/answer_parts.h"
 #include "serve/openai_wire.h"
 
 namespace gemma::serve {
@@ -22,10 +23,10 @@ struct About {
   }
 };
 
-json::object call_object(const ToolCall& call, const std::string& id) {
-  return {{"id", id},
+json::object call_object(const CallDelta& call) {
+  return {{"id", new_id("call_")},
           {"type", "function"},
-          {"function", json::object{{"name", call.name}, {"arguments", write_json(call.arguments)}}}};
+          {"function", json::object{{"name", call.name}, {"arguments", call.json}}}};
 }
 
 json::value logprobs_of(const About& about, const Answer& answer, size_t from) {
@@ -48,7 +49,7 @@ class WholeChat final : public Reply {
     message["refusal"] = nullptr;
     if (!answer.tool_calls.empty()) {
       json::array calls;
-      for (const ToolCall& call : answer.tool_calls) calls.push_back(call_object(call, new_id("call_")));
+      for (const ToolCall& call : answer.tool_calls) calls.push_back(call_object(in_one_piece(call)));
       message["tool_calls"] = std::move(calls);
     }
     choices_[static_cast<size_t>(choice)] = {{"index", choice},
@@ -92,13 +93,14 @@ class StreamedChat final : public Reply {
 
   void piece(int choice, const ChatEvent& event, const Answer& so_far) override {
     Choice& c = choices_[static_cast<size_t>(choice)];
+    const bool in_call = std::exchange(c.in_call, std::holds_alternative<CallDelta>(event));
     json::object delta;
     if (const auto* text = std::get_if<TextDelta>(&event)) delta = {{"content", text->text}};
     if (const auto* thought = std::get_if<ThoughtDelta>(&event)) delta = {{"reasoning_content", thought->text}};
+    if (const auto* call = std::get_if<CallDelta>(&event)) delta = call_piece(c, *call, in_call);
     if (const auto* call = std::get_if<ToolCall>(&event)) {
-      json::object object = call_object(*call, new_id("call_"));
-      object["index"] = c.calls++;
-      delta = {{"tool_calls", json::array{std::move(object)}}};
+      if (in_call) return;  // all of it is out
+      delta = call_piece(c, in_one_piece(*call), false);
     }
     const json::value logprobs = logprobs_of(about_, so_far, c.said);
     c.said = so_far.logprobs.size();
@@ -133,8 +135,17 @@ class StreamedChat final : public Reply {
  private:
   struct Choice {
     int calls = 0;
-    size_t said = 0;  // log-probabilities that are out
+    bool in_call = false;  // the last of them goes on
+    size_t said = 0;       // log-probabilities that are out
   };
+
+  /** Id, type and name come once: clients join what they are given of each. */
+  static json::object call_piece(Choice& choice, const CallDelta& call, bool goes_on) {
+    json::object piece =
+        goes_on ? json::object{{"function", json::object{{"arguments", call.json}}}} : call_object(call);
+    piece["index"] = goes_on ? choice.calls - 1 : choice.calls++;
+    return {{"tool_calls", json::array{std::move(piece)}}};
+  }
 
   std::string chunk(int index, json::object delta, const json::value& logprobs, json::value finish) const {
     json::object out = about_.head("chat.completion.chunk");

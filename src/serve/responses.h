@@ -74,10 +74,11 @@ class ResponseOutput {
   void open_part(std::string_view type);
   void message_delta(const std::string& text, const Answer& so_far);
   void thought_delta(const std::string& text);
-  void call(const ToolCall& call);
+  bool in_call() const;
+  void end_call();
   void say(std::string_view type, json::object event);
   json::object item(std::string_view status) const;
-  const std::string& name_of(const ToolCall& call) const;
+  const std::string& name_of(const CallDelta& call) const;
   json::array new_logprobs(const Answer& so_far);
 
   const OutputForm form_;

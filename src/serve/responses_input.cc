@@ -30,12 +30,12 @@ class Reader {
     if (object == nullptr) return turns_.fail({where, fmt::format("expected an object, found {}", kind_of(&value))});
     Fields fields(*object, where);
     fields.text("id");
-    fields.word("status", {"in_progress", "completed", "incomplete"});
+    const auto status = fields.word("status", {"in_progress", "completed", "incomplete"});
     const auto type = fields.text("type");
     if (!type || *type == "message") {
       message(fields, where);
     } else if (*type == "function_call") {
-      call(fields, where);
+      call(fields, where, status == "incomplete");
     } else if (*type == "function_call_output") {
       result(fields, where);
     } else if (*type == "reasoning") {
@@ -131,13 +131,15 @@ class Reader {
     if (source && !part.failure()) turns_.media(std::move(*source));
   }
 
-  void call(Fields& fields, const std::string& where) {
+  /** One that was cut has called nobody. */
+  void call(Fields& fields, const std::string& where, bool cut) {
     const auto id = fields.text("call_id"), name = fields.text("name"), text = fields.text("arguments");
     if (!id) fields.fail("call_id", "is missing");
     if (!name) fields.fail("name", "is missing");
     fields.unsupported("caller", "expected {\"type\": \"direct\"}", {json::object{{"type", "direct"}}});
     const auto space = fields.text("namespace");
     fields.unsupported("async", "is not supported");
+    if (cut) return;
     json::object arguments;
     if (text && !text->empty()) {
       auto parsed = json_.read(*text, 128, BigIntegers::keep);

@@ -36,13 +36,13 @@ json::object ResponseOutput::item(std::string_view status) const {
     if (!begins) content.push_back(text_part(text->text, logprobs_));
     return {{"id", id_}, {"type", "message"}, {"status", status}, {"role", "assistant"}, {"content", content}};
   }
-  if (const auto* call = std::get_if<ToolCall>(&*part_)) {
+  if (const auto* call = std::get_if<CallDelta>(&*part_)) {
     json::object out{{"id", id_},
                      {"type", "function_call"},
                      {"status", status},
                      {"call_id", "call_" + id_.substr(3)},
                      {"name", name_of(*call)},
-                     {"arguments", begins ? "" : write_json(call->arguments)}};
+                     {"arguments", begins ? "" : call->json}};
     if (const auto in = form_.spaces.find(call->name); in != form_.spaces.end()) out["namespace"] = in->second.space;
     return out;
   }
@@ -57,23 +57,31 @@ json::object ResponseOutput::item(std::string_view status) const {
 }
 
 /** Without its namespace. */
-const std::string& ResponseOutput::name_of(const ToolCall& call) const {
+const std::string& ResponseOutput::name_of(const CallDelta& call) const {
   const auto in = form_.spaces.find(call.name);
   return in == form_.spaces.end() ? call.name : in->second.name;
 }
 
 void ResponseOutput::piece(const ChatEvent& event, const Answer& so_far) {
+  if (const auto* call = std::get_if<ToolCall>(&event)) {
+    if (!in_call()) piece(in_one_piece(*call), so_far);
+    return end_call();
+  }
   if (part_ && goes_on(*part_, event)) {
-    if (const auto* text = std::get_if<TextDelta>(&event)) std::get<TextDelta>(*part_).text += text->text;
-    if (const auto* thought = std::get_if<ThoughtDelta>(&event)) std::get<ThoughtDelta>(*part_).text += thought->text;
+    join(*part_, event);
   } else {
-    close(true);
+    close(!in_call());
     open(event);
   }
   if (const auto* text = std::get_if<TextDelta>(&event)) message_delta(text->text, so_far);
   if (const auto* thought = std::get_if<ThoughtDelta>(&event)) thought_delta(thought->text);
-  if (const auto* tool = std::get_if<ToolCall>(&event)) call(*tool);
+  if (const auto* call = std::get_if<CallDelta>(&event)) {
+    say("response.function_call_arguments.delta", {{"item_id", id_}, {"delta", call->json}});
+  }
 }
+
+/** Whether a call has begun and has no end yet. */
+bool ResponseOutput::in_call() const { return part_ && std::holds_alternative<CallDelta>(*part_); }
 
 void ResponseOutput::open(const ChatEvent& event) {
   part_ = event;
@@ -105,10 +113,10 @@ void ResponseOutput::thought_delta(const std::string& text) {
   }
 }
 
-void ResponseOutput::call(const ToolCall& call) {
-  const std::string arguments = write_json(call.arguments);
-  say("response.function_call_arguments.delta", {{"item_id", id_}, {"delta", arguments}});
-  say("response.function_call_arguments.done", {{"item_id", id_}, {"name", name_of(call)}, {"arguments", arguments}});
+void ResponseOutput::end_call() {
+  const CallDelta& call = std::get<CallDelta>(*part_);
+  say("response.function_call_arguments.done", {{"item_id", id_}, {"name", name_of(call)}, {"arguments", call.json}});
+  close(true);
 }
 
 void ResponseOutput::close(bool whole) {
@@ -136,7 +144,7 @@ void ResponseOutput::close(bool whole) {
 
 void ResponseOutput::finish(const Answer& answer, bool whole) {
   if (part_ && std::holds_alternative<TextDelta>(*part_)) new_logprobs(answer);
-  close(whole);
+  close(whole && !in_call());
 }
 
 }  // namespace gemma::serve

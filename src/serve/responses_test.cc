@@ -159,6 +159,30 @@ TEST(ResponsesOutput, EventsSayTheSame) {
                                                "response.output_item.done"}));
 }
 
+TEST(ResponsesOutput, ACallInPieces) {
+  const std::vector<ChatEvent> pieces{CallDelta{"f", "{\"x\": "}, CallDelta{"f", "1}"}, ToolCall{"f", {{"x", 1}}}};
+  const Said all = said({}, pieces);
+  ASSERT_EQ(all.items.size(), 1U);
+  EXPECT_EQ(all.items[0].at("arguments"), R"({"x": 1})");
+  EXPECT_EQ(all.items[0].at("status"), "completed");
+  std::vector<std::string> types;
+  for (const json::value& event : all.events) types.emplace_back(event.at("type").as_string());
+  EXPECT_EQ(types, (std::vector<std::string>{"response.output_item.added", "response.function_call_arguments.delta",
+                                             "response.function_call_arguments.delta",
+                                             "response.function_call_arguments.done", "response.output_item.done"}));
+  EXPECT_EQ(all.events[1].at("delta"), "{\"x\": ");
+  EXPECT_EQ(all.events[3].at("arguments"), R"({"x": 1})");
+}
+
+TEST(ResponsesOutput, ACallThatIsCut) {
+  const Said all = said({}, {CallDelta{"f", "{\"x\": "}}, false);
+  ASSERT_EQ(all.items.size(), 1U);
+  EXPECT_EQ(all.items[0].at("status"), "incomplete");
+  EXPECT_EQ(all.items[0].at("arguments"), "{\"x\": ");
+  EXPECT_EQ(all.events.back().at("type"), "response.output_item.done");
+  EXPECT_EQ(all.events[all.events.size() - 2].at("type"), "response.function_call_arguments.delta");
+}
+
 TEST(ResponsesOutput, ThoughtsAsSummariesAndHidden) {
   OutputForm form;
   form.summary = form.encrypted = true;

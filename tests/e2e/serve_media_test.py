@@ -209,9 +209,13 @@ class ToolsTest(TinyServerTest):
     def test_a_streamed_call_and_its_answer(self):
         chunks = self.call(stream=True, tool_choice="required", parallel_tool_calls=False)
         calls = [c for _, d in chunks[:-1] for c in d["choices"][0]["delta"].get("tool_calls", [])]
-        self.assertEqual([(c["index"], c["type"], c["function"]["name"]) for c in calls], [(0, "function", "weather")])
+        call = {key: calls[0][key] for key in ("id", "type", "function")}
+        self.assertEqual((call["type"], call["function"]["name"]), ("function", "weather"))
+        self.assertEqual({each["index"] for each in calls}, {0})
+        call["function"]["arguments"] = "".join(each["function"]["arguments"] for each in calls)
+        self.assertIn(json.loads(call["function"]["arguments"])["place"], ("Rome", "Oslo"))
         history = user("Weather?") + [
-            {"role": "assistant", "content": None, "tool_calls": [{k: v for k, v in calls[0].items() if k != "index"}]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": calls[0]["id"], "content": "sunny"},
         ]
         answer = self.server.json(

@@ -161,6 +161,54 @@ class AliasesTest(TinyServerTest):
         ]
         self.assertEqual(message["tool_calls"][0]["function"]["name"], "weather")
 
+    def call_by_every_protocol(self, most):
+        """What streams of `most` tokens say of a call: the pieces of its JSON, and how the stream ends."""
+        body = {"model": "caller", "messages": user("?"), "stream": True}
+        events = [e for _, e in self.server.events(CHAT, {**body, "tools": [TOOL], "max_tokens": most})[:-1]]
+        calls = [call for e in events for call in e["choices"][0]["delta"].get("tool_calls", [])]
+        self.assertEqual((calls[0]["type"], calls[0]["function"]["name"]), ("function", "weather"))
+        self.assertTrue(calls[0]["id"].startswith("call_"))
+        for call in calls[1:]:
+            self.assertEqual((set(call), set(call["function"])), ({"index", "function"}, {"arguments"}))
+        self.assertEqual({call["index"] for call in calls}, {0})
+        yield [call["function"]["arguments"] for call in calls], events[-1]["choices"][0]["finish_reason"]
+
+        tool = {"name": "weather", "input_schema": TOOL["function"]["parameters"]}
+        events = [e for _, e in self.server.events("/v1/messages", {**body, "tools": [tool], "max_tokens": most})]
+        blocks = [e["content_block"] for e in events if e["type"] == "content_block_start"]
+        self.assertEqual(
+            [(block["type"], block["name"], block["input"]) for block in blocks], [("tool_use", "weather", {})]
+        )
+        deltas = [e["delta"] for e in events if e["type"] == "content_block_delta"]
+        self.assertEqual({delta["type"] for delta in deltas}, {"input_json_delta"})
+        yield [delta["partial_json"] for delta in deltas], events[-2]["delta"]["stop_reason"]
+
+        body = {"model": "caller", "input": "?", "stream": True, "max_output_tokens": most}
+        tool = {"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"]}
+        events = [e for _, e in self.server.events("/v1/responses", {**body, "tools": [tool]})]
+        self.item = next(e["item"] for e in events if e["type"] == "response.output_item.done")
+        deltas = [e["delta"] for e in events if e["type"] == "response.function_call_arguments.delta"]
+        self.assertEqual(self.item["arguments"], "".join(deltas))
+        yield deltas, self.item["status"]
+
+    def test_a_call_comes_in_pieces(self):
+        for (pieces, end), wanted in zip(self.call_by_every_protocol(100), ("tool_calls", "tool_use", "completed")):
+            self.assertEqual(("".join(pieces), end), ('{"city": "Paris", "days": 2}', wanted))
+            self.assertGreater(len(pieces), 3)
+        body = {"model": "caller", "messages": user("?"), "tools": [TOOL]}
+        lines = [json.loads(line) for line in self.server.ask("POST", "/api/chat", body)[2].splitlines()]
+        calls = [call["function"] for line in lines for call in line["message"].get("tool_calls", [])]
+        self.assertEqual([call["arguments"] for call in calls], [{"city": "Paris", "days": 2}])
+
+    def test_a_call_that_is_cut(self):
+        for (pieces, end), wanted in zip(self.call_by_every_protocol(22), ("length", "max_tokens", "incomplete")):
+            self.assertTrue('{"city": "Paris", "days": 2}'.startswith("".join(pieces)), pieces)
+            self.assertEqual(end, wanted)
+        whole = self.server.json(CHAT, {"model": "caller", "messages": user("?"), "tools": [TOOL], "max_tokens": 22})
+        self.assertNotIn("tool_calls", whole["choices"][0]["message"])
+        turns = [{"role": "user", "content": "?"}, self.item, {"role": "user", "content": "Go on."}]
+        self.assertEqual(self.server.json("/v1/responses", {"model": "hello", "input": turns})["status"], "completed")
+
     def test_other_names_are_as_ever(self):
         for name in ("plain", "default", "tiny"):
             chat = self.server.json(CHAT, {"model": name, "messages": user("?"), "max_tokens": 3})

@@ -30,18 +30,31 @@ std::vector<PromptPiece> pieces_of(Template which, std::string_view answer) {
   return pieces;
 }
 
-/** Feeds the pieces, text in portions of next_size() bytes. */
+bool reads_as(std::string_view text, const gemma::json::object& arguments) {
+  const auto parsed = gemma::parse_json(text, 256, gemma::BigIntegers::keep);
+  return parsed.ok() && parsed.value() == gemma::json::value(arguments);
+}
+
+/** Feeds the pieces, text in portions of next_size() bytes. What comes of a call in pieces reads as the whole. */
 template <class Size>
 Joined parse(Template which, std::string_view prompt, const std::vector<PromptPiece>& pieces, Size next_size) {
   gemma::ChatParser parser(which, prompt);
+  parser.give_calls_in_pieces();
   Joined joined;
+  std::string said;
   const auto take = [&](const std::vector<ChatEvent>& events) {
     for (const ChatEvent& event : events) {
       if (const auto* text = std::get_if<gemma::TextDelta>(&event)) joined.text += text->text;
       if (const auto* thought = std::get_if<gemma::ThoughtDelta>(&event)) joined.thought += thought->text;
+      if (const auto* piece = std::get_if<gemma::CallDelta>(&event)) {
+        said += piece->json;
+        continue;
+      }
       if (const auto* call = std::get_if<gemma::ToolCall>(&event)) {
+        if (!reads_as(said, call->arguments)) __builtin_trap();
         joined.calls += fmt::format("{}{}@{}\n", call->name, gemma::write_json(call->arguments), joined.text.size());
       }
+      said.clear();
     }
   };
   for (const PromptPiece& piece : pieces) {
