@@ -46,6 +46,7 @@ std::string image_text(const Facts& facts, bool by_text) {
   if (orientation != 1) out += fmt::format(", orientation tag {}", orientation);
   out += fmt::format("\nresized to {} x {}: {} soft tokens of a budget of {}\n", resized.count("width"),
                      resized.count("height"), facts.count("soft_tokens"), facts.count("budget"));
+  if (facts.has("first_of_several")) out += "the first of its frames or pages, no other is seen\n";
   if (by_text && !facts.has("text_height")) out += "budget chosen: no text found\n";
   if (by_text && facts.has("text_height")) {
     out += fmt::format("budget chosen: text {:.1f} pixels high is {:.1f} after the resize\n",

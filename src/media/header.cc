@@ -25,6 +25,51 @@ std::optional<HeaderSize> size_of_bmp(std::span<const std::byte> bytes) {
   return HeaderSize{side(18), side(22)};  // a height below 0: from above
 }
 
+/** Behind the blocks of a GIF that begin at a place: a size and as many bytes, until a size is 0. */
+size_t behind_blocks(std::span<const std::byte> gif, size_t at) {
+  while (at < gif.size() && gif[at] != std::byte{0}) at += 1 + little(gif, at, 1);
+  return at + 1;
+}
+
+/** The bytes of the colours that a flag byte of a GIF announces. */
+size_t colour_bytes(uint32_t flags) { return (flags & 0x80u) != 0 ? size_t{3} << ((flags & 7u) + 1) : 0; }
+
+bool has_second_frame(std::span<const std::byte> gif) {
+  int frames = 0;
+  size_t at = 13 + colour_bytes(little(gif, 10, 1));
+  while (at < gif.size()) {
+    const uint32_t kind = little(gif, at, 1);
+    if (kind == '!') {
+      at = behind_blocks(gif, at + 2);
+    } else if (kind == ',' && ++frames < 2) {
+      at = behind_blocks(gif, at + 11 + colour_bytes(little(gif, at + 9, 1)));  // behind the size of its codes
+    } else {
+      break;
+    }
+  }
+  return frames > 1;
+}
+
+/** A PNG says before its pixels how many frames it has. */
+bool is_animated_png(std::span<const std::byte> bytes) {
+  const TiffNumbers numbers(bytes, true);
+  for (size_t at = 8; at + 12 <= bytes.size() && text_at(bytes, at + 4, 4) != "IDAT";) {
+    if (text_at(bytes, at + 4, 4) == "acTL") return numbers.number(at + 8, 4).value_or(0) > 1;
+    at += size_t{12} + numbers.number(at, 4).value_or(0);
+  }
+  return false;
+}
+
+bool is_animated_webp(std::span<const std::byte> bytes) {
+  int frames = 0;
+  for (size_t at = 12; at + 8 <= bytes.size() && frames < 2;) {
+    const size_t size = little(bytes, at + 4, 4);
+    if (text_at(bytes, at, 4) == "ANMF") ++frames;
+    at += 8 + size + size % 2;
+  }
+  return frames > 1;
+}
+
 }  // namespace
 
 std::optional<TiffNumbers> TiffNumbers::of(std::span<const std::byte> bytes) {
@@ -56,6 +101,12 @@ std::optional<uint32_t> TiffNumbers::value(unsigned tag) const {
   return std::nullopt;
 }
 
+bool TiffNumbers::has_second_directory() const {
+  const std::optional<uint32_t> first = number(4, 4);
+  const std::optional<uint32_t> entries = first ? number(*first, 2) : std::nullopt;
+  return entries && number(size_t{*first} + 2 + *entries * kEntryBytes, 4).value_or(0) != 0;
+}
+
 std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, ImageFormat format) {
   if (format == ImageFormat::bmp) return size_of_bmp(bytes);
   if (format == ImageFormat::gif) {
@@ -65,6 +116,25 @@ std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, Image
   const std::optional<uint32_t> width = tiff ? tiff->value(kWidthTag) : std::nullopt;
   const std::optional<uint32_t> height = tiff ? tiff->value(kHeightTag) : std::nullopt;
   return width && height ? std::optional(HeaderSize{*width, *height}) : std::nullopt;
+}
+
+bool has_more_pictures(std::span<const std::byte> bytes, ImageFormat format) {
+  switch (format) {
+    case ImageFormat::gif:
+      return has_second_frame(bytes);
+    case ImageFormat::webp:
+      return is_animated_webp(bytes);
+    case ImageFormat::png:
+      return is_animated_png(bytes);
+    case ImageFormat::avif:
+      return text_at(bytes, 8, 4) == "avis";
+    case ImageFormat::tiff: {
+      const std::optional<TiffNumbers> tiff = TiffNumbers::of(bytes);
+      return tiff && tiff->has_second_directory();
+    }
+    default:
+      return false;
+  }
 }
 
 }  // namespace gemma::media

@@ -23,6 +23,8 @@ class TiffNumbers {
 
   /** Of a tag of the first directory, where it is a whole number. */
   std::optional<uint32_t> value(unsigned tag) const;
+  /** Whether another directory follows the first, which is that of another page. */
+  bool has_second_directory() const;
 
  private:
   std::span<const std::byte> bytes_;
@@ -35,5 +37,8 @@ struct HeaderSize {
 
 /** Of GIF, BMP and TIFF, as FFmpeg's decoders take it; nothing where the header ends early. */
 std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, ImageFormat format);
+
+/** Whether other pictures follow the first one: frames of an animation (GIF, WebP, PNG, AVIF), pages (TIFF). */
+bool has_more_pictures(std::span<const std::byte> bytes, ImageFormat format);
 
 }  // namespace gemma::media
