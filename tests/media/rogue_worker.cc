@@ -27,6 +27,15 @@ void write_out_of_bounds() {
   for (int64_t i = 0; i < int64_t{1} << 40; i += 4096) data[i] = 1;
 }
 
+/** A few bytes behind a row, over what the heap keeps there; it sees that when the row is given back. */
+int write_into_the_heap() {
+  const volatile size_t bytes = 4000;  // a compiler that knew it would refuse the rest
+  std::vector<uint8_t> row(bytes);
+  volatile uint8_t* data = row.data();
+  for (size_t i = 0; i < 64; ++i) data[bytes + i] = 0xff;
+  return 0;
+}
+
 int spin() {
   volatile bool on = true;
   while (on) {
@@ -82,6 +91,7 @@ int tell_of_memory() {
 
 int misbehave(std::string_view what) {
   if (what == "write") write_out_of_bounds();
+  if (what == "write near") return write_into_the_heap();
   if (what == "spin") return spin();
   if (what == "spin deaf") return spin_deaf();
   if (what == "kill") return raise(SIGKILL);
