@@ -93,7 +93,7 @@ class Grounder {
     task.for_each(files_of(Medium::image, options_.words), [&](const MediaFile& file, const auto& media) {
       hold_answers(task, answer);
       const Answer said = task.ask({media}, question_, answer);
-      if (said.finish != Finish::cancelled) use(file.path, media->facts, said);
+      if (said.finish != Finish::cancelled) use(file.path, *media, said);
     });
     if (!sightings_.empty() && !coco_.empty()) {
       write_text(options_.coco, write_json(grounding::coco(sightings_), 2) + "\n");
@@ -107,14 +107,14 @@ class Grounder {
     (options_.point ? hold_to_points : hold_to_boxes)(answer, task.session(), kMostEntries);
   }
 
-  void use(const std::string& file, const json::object& facts, const Answer& answer) {
+  void use(const std::string& file, const Media& media, const Answer& answer) {
     Result<grounding::Findings> findings = grounding::read_findings(answer.text, label_);
     if (!findings) fail(file, "{}", findings.failure().message());
     for (const std::string& note : findings.value().notes) say(file, note);
     say_if_stopped(file, answer);
-    const grounding::Sighting seen = sighting(file, facts, std::move(findings.value().found));
-    options_.task.json ? print_json(seen, findings.value().notes, answer) : print(seen);
-    if (!drawings_.empty()) draw(seen, facts);
+    const grounding::Sighting seen = sighting(file, media.facts, std::move(findings.value().found));
+    options_.task.json ? print_json(seen, findings.value().notes, answer, media) : print(seen);
+    if (!drawings_.empty()) draw(seen, media.facts);
     if (!coco_.empty()) sightings_.push_back(seen);
   }
 
@@ -147,10 +147,11 @@ class Grounder {
     }
   }
 
-  void print_json(const grounding::Sighting& seen, const std::vector<std::string>& notes, const Answer& answer) {
+  void print_json(const grounding::Sighting& seen, const std::vector<std::string>& notes, const Answer& answer,
+                  const Media& media) {
     json::object out = to_json(seen);
     out["notes"] = json::array(notes.begin(), notes.end());
-    add_end(out, answer);
+    add_end(out, answer, media);
     fmt::print("{}\n", write_json(out));
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   }

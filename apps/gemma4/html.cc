@@ -84,7 +84,7 @@ class PageWriter {
     const std::string page = grounding::page_of(answer.text);
     if (!pages_.empty()) write_text(pages_.of(file), page);
     if (options_.task.json) {
-      fmt::print("{}\n", write_json(json_of(file, page, answer)));
+      fmt::print("{}\n", write_json(json_of(file, media, page, answer)));
     } else if (pages_.empty()) {
       if (options_.files.size() > 1) fmt::print("<!-- {} -->\n", file);
       fmt::print("{}\n", page);
@@ -96,11 +96,12 @@ class PageWriter {
     draw_beside(pictures_.of(file), shown.picture(), page);
   }
 
-  json::object json_of(const std::string& file, const std::string& page, const Answer& answer) const {
+  json::object json_of(const std::string& file, const Media& media, const std::string& page,
+                       const Answer& answer) const {
     json::object out{{"file", file}, {"html", page}};
     if (!pages_.empty()) out["output"] = pages_.of(file);
     if (!pictures_.empty()) out["render"] = pictures_.of(file);
-    add_end(out, answer);
+    add_end(out, answer, media);
     return out;
   }
 

@@ -104,7 +104,7 @@ class TextReader {
     if (page > 0) out["page"] = page;
     out["text"] = answer.text;
     out["budget"] = Facts(path, media.facts).count("budget");
-    add_end(out, answer);
+    add_end(out, answer, media);
     fmt::print("{}\n", write_json(out));
   }
 

@@ -75,6 +75,7 @@ void add_task_options(CLI::App& command, TaskOptions& options, const std::vector
       ->check(CLI::IsMember({"edge", "large"}));
   add_machine_options(command, options.session.machine);
   add_media_settings(command, options.media, kinds);
+  if (kinds != std::vector{Medium::image}) add_hearing_options(command, options.session.hearing);
 }
 
 Task::Task(const TaskOptions& options, const std::vector<Medium>& kinds)
@@ -180,11 +181,12 @@ void say_if_stopped(const std::string& name, const Answer& answer) {
   }
 }
 
-void add_end(json::object& out, const Answer& answer) {
+void add_end(json::object& out, const Answer& answer, const Media& media) {
   out["finish"] = answer.finish ? name_of(*answer.finish) : "";
   out["prompt_tokens"] = answer.prompt_tokens;
   out["tokens"] = answer.tokens;
   out["seconds"] = answer.seconds;
+  out["media"] = to_json(media);
 }
 
 std::optional<std::string> take_phrase(std::vector<std::string>& words) {

@@ -85,8 +85,8 @@ class Task {
 Exchange::Sink streamed(bool json);
 /** Says on stderr why an answer about `name` has no end. */
 void say_if_stopped(const std::string& name, const Answer& answer);
-/** How an answer ended and what it took, as --json of every such command ends. */
-void add_end(json::object& out, const Answer& answer);
+/** How an answer ended, what it took and facts of what it is about, as --json of every such command ends. */
+void add_end(json::object& out, const Answer& answer, const Media& media);
 
 /** The last word where it is no file: what is asked. */
 std::optional<std::string> take_phrase(std::vector<std::string>& words);

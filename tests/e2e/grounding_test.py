@@ -113,6 +113,33 @@ class Grounding(ProgramTest):
         self.assertEqual(len(row["objects"]), len(made["annotations"]))
         self.assertIn("data:image/jpeg;base64,", (self.folder / "x.svg").read_text())
 
+    def test_facts_of_the_picture_come_with_each_answer(self):
+        ocr = self.rows("ocr", SQUARE, "-n", "2")[0]
+        self.assertEqual(ocr["budget"], ocr["media"]["budget"])
+        self.assertIn("text_height", ocr["media"])  # what its budget was chosen by
+        html = self.rows("html", TURNED, "-n", "2", "--image-budget", "70")[0]
+        detect = self.rows("detect", TURNED, "it", *LENGTH)[0]
+        for row, budget in ((html, 70), (detect, 280)):
+            facts = row["media"]
+            self.assertEqual(
+                ("image", "JPEG", 6, budget), tuple(facts[k] for k in ("kind", "format", "orientation", "budget"))
+            )
+            self.assertTrue(0 < facts["soft_tokens"] <= budget)
+            self.assertTrue(row["prompt_tokens"] > facts["soft_tokens"] and row["seconds"] > 0)
+
+    def test_a_note_of_several_pages_or_frames(self):
+        several = GOLDEN / "media" / "images" / "animated.webp"
+        for command in (
+            ["ocr", several],
+            ["html", several],
+            ["caption", several],
+            ["detect", several, "it", "--strict"],
+        ):
+            done = self.run_program(*command, "-n", "300" if command[0] == "detect" else "2")
+            self.assertIn(
+                b"animated.webp: the first of its frames or pages is seen, no other\n", done.stderr, command[0]
+            )
+
     def test_a_model_that_answers_no_json_is_one_line(self):
         self.assertIn("expected a JSON list", self.error("detect", SQUARE, "-n", "3"))
 
