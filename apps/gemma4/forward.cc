@@ -21,6 +21,7 @@
 #include "gemma4/forward_inputs.h"
 #include "gemma4/local_model.h"
 #include "gemma4/machine.h"
+#include "gemma4/media_options.h"
 #include "model/drafter.h"
 #include "model/single.h"
 
@@ -48,7 +49,7 @@ constexpr int64_t kLogitRows = 32;  // rows of logits in memory at a time
 
 struct ForwardOptions {
   std::string model, inputs, outputs, dtype = "model", kv, prompt, drafter, config, masks = "window", mmproj;
-  std::string audio_window = "trained";
+  Hearing hearing;
   std::vector<std::string> taps;
   int greedy = 0, drafts = 5;
   MachineOptions machine;
@@ -132,7 +133,7 @@ class Forward {
   void load_encoders(const Config& text) {
     const ModelFile file = ModelFile::open(options_.mmproj.empty() ? options_.model : options_.mmproj);
     MediaConfig media = MediaConfig::from(file);
-    if (media.audio && options_.audio_window == "reference") media.audio->window = media.audio->distances - 1;
+    options_.hearing.set(media);
     encoders_ = Encoders::load(file, std::move(media), text, *ops_, {.widen = options_.dtype == "f32"});
   }
 
@@ -273,9 +274,7 @@ void add_forward(CLI::App& app) {
       ->check(CLI::IsMember({"window", "overlay"}))
       ->capture_default_str();
   command->add_option("--mmproj", options->mmproj, "The encoders' file, where they are not in the model's folder");
-  command->add_option("--audio-window", options->audio_window, "trained: sound sees 13 frames back; reference: 12")
-      ->check(CLI::IsMember({"trained", "reference"}))
-      ->capture_default_str();
+  add_audio_window_option(*command, options->hearing);
   add_machine_options(*command, options->machine);
   command->footer(kAbout);
   command->callback([options] {

@@ -38,8 +38,10 @@ std::shared_ptr<CacheFolder> open_cache_folder(const KeptCacheOptions& options, 
 }
 
 Fingerprint cache_origin(const ModelFiles& files) {
-  return Fingerprint::of(fmt::format("{} {} {} {}", fingerprint_of_file("/proc/self/exe").hex(), cpu::kernels().name,
-                                     fingerprint_of(*files.model).hex(), fingerprint_of(*files.encoders).hex()));
+  const auto& audio = files.media.encoders.audio;  // what it hears of the same sound depends on its window
+  return Fingerprint::of(fmt::format("{} {} {} {} {}", fingerprint_of_file("/proc/self/exe").hex(), cpu::kernels().name,
+                                     fingerprint_of(*files.model).hex(), fingerprint_of(*files.encoders).hex(),
+                                     audio ? audio->window : 0));
 }
 
 }  // namespace gemma::app

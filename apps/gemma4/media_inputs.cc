@@ -45,6 +45,7 @@ int hex_digit(char c) {
 
 std::vector<std::string> notes_of_picture(const Facts& facts, const json::object& all) {
   std::vector<std::string> notes;
+  if (facts.has("first_of_several")) notes.emplace_back("the first of its frames or pages is seen, no other");
   if (!all.contains("text_height")) return notes;  // its budget was no choice
   const std::string text =
       facts.has("text_height") ? fmt::format("text {:.0f} pixels high", facts.number("text_height")) : "no text found";
@@ -53,6 +54,9 @@ std::vector<std::string> notes_of_picture(const Facts& facts, const json::object
 }
 
 std::string note_of_sound(const Media& media, const Facts& facts, bool film) {
+  if (film && facts.has("sound_left_out") && facts.flag("sound_left_out")) {
+    return "its sound is left out, for it takes more than half of --video-tokens";
+  }
   if (film && !facts.has("sound")) return "";
   const Facts sound = film ? facts.part("sound") : facts;
   if (sound.flag("silent")) {
@@ -99,6 +103,7 @@ std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
 std::shared_ptr<const Media> MediaReader::read(Medium kind, const File& file) const {
   MediaOptions options = settings_.of(kind);
   files_.media.set(options.prepare);
+  options.prepare.front_end = files_.front_end;
   options.prepare.wave = false;  // nobody looks at it
   return std::make_shared<const Media>(media_of(file.path(), kind, prepare_file(file, options), files_.media.encoders));
 }

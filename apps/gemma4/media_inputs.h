@@ -58,7 +58,7 @@ int64_t most_tokens(const SessionOptions& options, const ModelFiles& files);
 std::string fault_in_room(const Media& media, const MediaList& there, int64_t context);
 
 /** What a person should be told of it, a line each: that it is silent, that it is heard in pieces, which budget was
- *  chosen for it. `name`: what it is called there. */
+ *  chosen for it, that it holds other pictures, too. `name`: what it is called there. */
 std::vector<std::string> notes_of(const Media& media, const std::string& name);
 
 /** A turn with media before its words; parts say where they are from. */

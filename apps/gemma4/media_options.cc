@@ -20,6 +20,8 @@
 namespace gemma::app {
 namespace {
 
+constexpr const char* kMediaGroup = "Pictures, sound and film";
+
 /** One of a few words, each of which stands for a value. */
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const char* name, T& value, std::vector<std::pair<std::string, T>> choices,
@@ -78,10 +80,10 @@ void add_picture_options(CLI::App& command, media::PrepareOptions& o) {
                                 "Whose rounding");
 }
 
-void add_sound_options(CLI::App& command, media::PrepareOptions& o) {
-  add_choice<media::FrontEnd>(command, "--front-end", o.front_end,
-                              {{"transformers", media::FrontEnd::transformers}, {"jax", media::FrontEnd::jax}},
-                              "Whose mel features (docs/media.md)");
+CLI::Option* add_front_end(CLI::App& command, media::FrontEnd& front_end) {
+  return add_choice<media::FrontEnd>(command, "--front-end", front_end,
+                                     {{"transformers", media::FrontEnd::transformers}, {"jax", media::FrontEnd::jax}},
+                                     "Whose mel features (docs/media.md)");
 }
 
 void add_film_options(CLI::App& command, const char* sound, media::PrepareOptions& o) {
@@ -137,6 +139,21 @@ class Waiting {
 
 }  // namespace
 
+void Hearing::set(MediaConfig& encoders) const {
+  if (encoders.audio && reference_window) encoders.audio->window = encoders.audio->distances - 1;
+}
+
+void add_audio_window_option(CLI::App& command, Hearing& hearing) {
+  add_choice<bool>(command, "--audio-window", hearing.reference_window, {{"trained", false}, {"reference", true}},
+                   "Frames of sound that one sees with itself. trained: 13; reference: 12, as transformers has it")
+      ->group(kMediaGroup);
+}
+
+void add_hearing_options(CLI::App& command, Hearing& hearing) {
+  add_audio_window_option(command, hearing);
+  add_front_end(command, hearing.front_end)->group(kMediaGroup);
+}
+
 void add_decoding_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
   if (seen) {
     command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
@@ -168,7 +185,7 @@ void add_media_options(CLI::App& command, MediaOptions& options) {
                              "What is transparent: on white, or its colours as stored");
     command.add_flag("!--as-stored", o.turn, "Do not turn the picture by its orientation tag");
   }
-  if (o.kind != Medium::image) add_sound_options(command, o);
+  if (o.kind != Medium::image) add_front_end(command, o.front_end);
   if (o.kind == Medium::video) add_film_options(command, "--sound", o);
   add_limits(command, options.limits, o.kind != Medium::audio, o.kind != Medium::image);
 }
@@ -193,7 +210,7 @@ void add_media_settings(CLI::App& command, MediaSettings& settings, const std::v
   const bool film = has(Medium::video);
   add_limits(command, settings.limits, has(Medium::image) || film, has(Medium::audio) || film);
   const std::vector<CLI::Option*> options = command.get_options();
-  for (size_t i = before; i < options.size(); ++i) options[i]->group("Pictures, sound and film");
+  for (size_t i = before; i < options.size(); ++i) options[i]->group(kMediaGroup);
 }
 
 File open_file(const std::string& path, const MediaLimits& limits) {

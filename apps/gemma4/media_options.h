@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "exchange/media_model.h"
 #include "media/worker.h"
 
 namespace gemma::app {
@@ -39,6 +40,17 @@ struct MediaSettings {
 
 /** --image-budget and the like, as far as they are of files of `kinds`; `settings` lives as long as the command. */
 void add_media_settings(CLI::App& command, MediaSettings& settings, const std::vector<Medium>& kinds);
+
+/** What towers of sound are told where sources differ (docs/media.md, Sound). */
+struct Hearing {
+  bool reference_window = false;  // a frame sees 12 with itself, not 13
+  media::FrontEnd front_end = media::FrontEnd::transformers;
+
+  void set(MediaConfig& encoders) const;  // that window, where they have a tower
+};
+void add_audio_window_option(CLI::App& command, Hearing& hearing);
+/** --audio-window and --front-end. */
+void add_hearing_options(CLI::App& command, Hearing& hearing);
 
 /** What decoding one may take, files of every kind together, but for its bytes. `limits` lives as long as the command.
  */

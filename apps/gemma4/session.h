@@ -12,6 +12,7 @@
 #include "exchange/media_model.h"
 #include "exchange/senses.h"
 #include "gemma4/machine.h"
+#include "gemma4/media_options.h"
 #include "model/model.h"
 #include "tensor/ops.h"
 #include "text/tokenizer.h"
@@ -21,7 +22,8 @@ namespace gemma::app {
 struct SessionOptions {
   std::string model;
   std::string mmproj;  // the encoders' file, or "": as the model's place has it
-  int context = 0;     // 0: the model's, cut to what memory allows
+  Hearing hearing;
+  int context = 0;  // 0: the model's, cut to what memory allows
   MachineOptions machine;
   int max_sequences = 1;
   int queue_limit = 256, key_queue_limit = 256;  // requests that wait, in all and of one key
@@ -57,6 +59,7 @@ struct ModelFiles {
   std::shared_ptr<const ModelFile> encoders;  // may be the same
   Config config;
   MediaModel media;  // what it can take, and how
+  media::FrontEnd front_end = media::FrontEnd::transformers;
 };
 
 struct Session {

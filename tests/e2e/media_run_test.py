@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import struct
 import time
 import unittest
 
@@ -12,6 +13,31 @@ from support import GOLDEN, PATIENCE, ProgramTest, Terminal, write_tone
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
 WIDE, SQUARE, TONES = IMAGES / "wide_40x150.png", IMAGES / "square_96.png", SOUNDS / "tones_16000_11.wav"
 FILM = GOLDEN / "media" / "films" / "h264_aac.mp4"
+
+
+def write_film(path, frames, seconds):
+    """An AVI of frames without colours, of so many seconds each, with a tone."""
+    side, rate = 64, 8000
+    chunk = lambda kind, body: kind + struct.pack("<I", len(body)) + body
+    bundle = lambda kind, *parts: chunk(b"LIST", kind + b"".join(parts))
+
+    def stream(kind, scale, per_second, length, sample, form):
+        numbers = (0, scale, per_second, 0, length, 0, 0, sample)
+        head = struct.pack("<4s4sIHH8I4H", kind, bytes(4), 0, 0, 0, *numbers, 0, 0, side, side)
+        return bundle(b"strl", chunk(b"strh", head), chunk(b"strf", form))
+
+    grey, tone = bytes([99]) * side * side * 3, (bytes([64, 192]) * 4 + bytes([192, 64]) * 4) * (rate * seconds // 16)
+    main = struct.pack("<14I", seconds * 10**6, 0, 0, 0, frames, 0, 2, 0, side, side, 0, 0, 0, 0)
+    picture = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, 0, len(grey), 0, 0, 0, 0)
+    sound = struct.pack("<HHIIHH", 1, 1, rate, rate, 1, 8)
+    streams = (
+        stream(b"vids", seconds, 1, frames, 0, picture),
+        stream(b"auds", 1, rate, frames * len(tone), 1, sound),
+    )
+    parts = [chunk(b"00db", grey) + chunk(b"01wb", tone)] * frames
+    head = bundle(b"hdrl", chunk(b"avih", main), *streams)
+    path.write_bytes(chunk(b"RIFF", b"AVI " + head + bundle(b"movi", *parts)))
+    return path
 
 
 class MediaRun(ProgramTest):
@@ -91,8 +117,8 @@ class MediaRun(ProgramTest):
         )
         self.assertRegex(run("--video", FILM, "--context", "100"), r"\(--video-tokens N takes .*, --context sets it\)")
         self.assertIn("pixels", run("--image", WIDE, "--max-pixels", "100"))
-        said = self.error("run", self.model, "--image", WIDE, "--front-end", "jax", "What?", status=2)
-        self.assertIn("not expected: --front-end", said)
+        said = self.error("run", self.model, "--image", WIDE, "--colour", "red", "What?", status=2)
+        self.assertIn("not expected: --colour", said)
         self.assertIn("one prompt, in quotes", self.error("run", self.model, "What", "is", "this?", status=2))
         shutil.rmtree(self.model)
         self.make(case="dense_vision", template="large")
@@ -131,6 +157,42 @@ class MediaRun(ProgramTest):
         self.assertTrue(15 <= first["end"] == second["begin"] <= 16, (first, second))
         done = self.run_program("run", self.model, "--audio", long, "-n", "1", "What?")
         self.assertIn(b"long.wav: is heard as 2 clips, cut where it is quietest, for 30 seconds", done.stderr)
+
+    def test_that_the_sound_of_a_film_is_cut_is_said(self):
+        self.make()
+        for seconds, clips in ((20, 2), (35, 4)):
+            film = write_film(self.folder / "film.avi", 2, seconds)
+            done = self.run_program("run", self.model, "--json", "--video", film, "-n", "1", "What?")
+            if b"built without FFmpeg" in done.stderr:
+                self.skipTest("built without FFmpeg")
+            facts = json.loads(done.stdout)["media"][0]
+            self.assertEqual((2, clips), (len(facts["frames"]), len(facts["sound"]["clips"])))
+            said = (
+                b"film.avi: its sound is heard as 4 clips, cut where it is quietest, for 30 seconds are heard at a time"
+            )
+            self.assertEqual(clips > 2, said in done.stderr, done.stderr)
+        done = self.run_program("run", self.model, "--video", film, "--video-tokens", "500", "-n", "1", "What?")
+        self.assertIn(b"film.avi: its sound is left out, for it takes more than half of --video-tokens", done.stderr)
+
+    def test_of_several_pictures_the_first_is_seen_and_that_is_said(self):
+        self.make()
+        for name in ("animated.webp", "animated.gif", "pages.tif"):
+            picture = GOLDEN / "media" / "images" / name
+            done = self.run_program("run", self.model, "--image", picture, "-n", "1", "What?")
+            if b"built without FFmpeg" not in done.stderr:
+                self.assertIn(f"{name}: the first of its frames or pages is seen, no other\n".encode(), done.stderr)
+                self.assertTrue(self.ask("--image", picture, "What?")["media"][0]["first_of_several"])
+        done = self.run_program("run", self.model, "--image", SQUARE, "-n", "1", "What?")
+        self.assertNotIn(b"the first of", done.stderr)
+
+    def test_whose_window_and_front_end_hear_may_be_said(self):
+        self.make()
+        heard = lambda *args: self.ask("--audio", TONES, "--logprobs", "5", *args, "What?")["logprobs"]
+        plain = heard()
+        self.assertEqual(plain, heard("--audio-window", "trained", "--front-end", "transformers"))
+        others = [heard("--audio-window", "reference"), heard("--front-end", "jax")]
+        self.assertTrue(all(other != plain for other in others))
+        self.assertNotEqual(*others)
 
     def test_many_prompts(self):
         self.make()
