@@ -218,14 +218,14 @@ class Tasks(ProgramTest):
         self.assertEqual(t.status(), 0)
 
     def test_a_terminal_sees_how_far_it_is_and_the_time_left(self):
-        talk = write_tone(self.folder / "talk.wav", 200)
+        talk = write_tone(self.folder / "talk.wav", 80)
         args = ["transcribe", talk, "--piece", "5", "-n", "30", "-m", self.model, "-o", "text.txt"]
         t = Terminal(args, dict(self.env, NO_COLOR="1"), self.folder)
-        line = r"transcribing +(\d+) %  \d:\d\d of 3:20  [\d.]+ times as fast  (\d+ min \d\d|\d+) s left"
+        line = r"transcribing +(\d+) %  \d:\d\d of 1:20  [\d.]+ times as fast  (\d+ min \d\d|\d+) s left"
         first, second = int(t.expect(line)[1]), int(t.expect(line)[1])
         self.assertTrue(0 < first <= second < 100, (first, second))
         self.assertEqual(t.status(), 0)
-        self.assertRegex(t.text, r"\x1b\[K$")  # the line is gone
+        self.assertNotIn("transcribing", t.text.rpartition("\x1b[K")[2])  # the line is gone
 
     def test_what_is_missing_is_said(self):
         del self.env["GEMMA4_MODEL"]
