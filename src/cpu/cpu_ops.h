@@ -5,9 +5,9 @@
 //   std::unique_ptr<Ops> ops = make_cpu_ops(pool);
 //   Tensor y = ops->linear(x, w);
 //
-// Quantized and bf16 weights are packed for the vector units as they are loaded, and meet activations in 8 bits with a
-// scale for 32 values, or in bf16; f32 and f16 weights stay as they are and meet f32 activations
-// (cpu/kernels/packed.h).
+// Weights are packed for the vector units as they are loaded; quantized ones meet activations in 8 bits with a scale
+// for 32 values, bf16 ones in bf16, f16 ones in f32 (cpu/kernels/packed.h). f32 weights stay as they are and meet f32
+// activations.
 //
 // A row's bits depend on that row alone: activations are rounded row by row, and a product sums along k in one order
 // for one row and many; attention goes by pages and fixed spans of pages (attention.h). Threads divide what is

@@ -60,7 +60,7 @@ class Locked {
 using Moe = OnEveryTable;
 
 TEST_P(Moe, ExpertsThatNobodyChoseAreNotRead) {
-  for (const DType type : {DType::q4_0, DType::q6_k, DType::bf16, DType::f32}) {
+  for (const DType type : {DType::q4_0, DType::q6_k, DType::bf16, DType::f16, DType::f32}) {
     const Tensor up = random_experts(type, {kExperts, 2 * kWidth, kDim}),
                  down = random_experts(type, {kExperts, kDim, kWidth});
     for (const int64_t rows : {1, 3, 40}) {

@@ -409,6 +409,21 @@ void unpack_bf16(const std::byte* panel, int row, std::span<float> out) {
   }
 }
 
+void pack_f16(const std::byte* rows, int64_t height, int64_t n, std::byte* panel) {
+  constexpr int64_t kLine = 32;  // values of a cache line of a row
+  for (int64_t line = 0; line < n; line += kLine) {
+    for (int64_t row = 0; row < height; ++row) {
+      for (int64_t i = line; i < std::min(n, line + kLine); ++i) {
+        std::memcpy(panel + (i * kPanelRows + row) * 2, rows + (row * n + i) * 2, 2);
+      }
+    }
+  }
+}
+
+void unpack_f16(const std::byte* panel, int row, std::span<float> out) {
+  for (size_t i = 0; i < out.size(); ++i) out[i] = half_at(panel + (i * kPanelRows + static_cast<size_t>(row)) * 2);
+}
+
 struct Functions {
   int values, bytes;  // of a unit: values along k, bytes of a panel
   void (*pack)(const std::byte* rows, int64_t height, int64_t n, std::byte* panel);
@@ -427,6 +442,7 @@ constexpr std::array<Functions, kDTypes> make_functions() {
   set.template operator()<DType::q8_0, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k, DType::q3_k,
                           DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs>();
   f[static_cast<size_t>(DType::bf16)] = {2, kPanelRows * 4, pack_bf16, unpack_bf16};
+  f[static_cast<size_t>(DType::f16)] = {1, kPanelRows * 2, pack_f16, unpack_f16};
   return f;
 }
 

@@ -11,7 +11,7 @@
 
 namespace gemma::cpu {
 
-/** Whether weights of this type are packed: the quantized types and bf16. f32 and f16 are multiplied as they are. */
+/** Whether weights of this type are packed: all but f32, whose rows are multiplied as they are. */
 bool is_packable(DType type);
 
 /** Bytes of a panel of 32 rows of n values. */

@@ -21,9 +21,9 @@
 namespace gemma::cpu {
 namespace {
 
-constexpr DType kTypes[] = {DType::bf16, DType::q8_0,   DType::q4_0,  DType::q4_1, DType::q5_0,
-                            DType::q5_1, DType::q2_k,   DType::q3_k,  DType::q4_k, DType::q5_k,
-                            DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+constexpr DType kTypes[] = {DType::bf16, DType::f16,  DType::q8_0,   DType::q4_0,  DType::q4_1,
+                            DType::q5_0, DType::q5_1, DType::q2_k,   DType::q3_k,  DType::q4_k,
+                            DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
 
 std::vector<std::byte> random_bytes(int64_t n) {
   std::mt19937 random(static_cast<uint32_t>(n));
@@ -44,7 +44,7 @@ void expect_same(std::span<const float> found, std::span<const float> expected, 
 TEST(PackedWeights, EveryRowComesBackToTheBit) {
   for (DType type : kTypes) {
     for (int64_t height : {1, 15, 16, 17, 32}) {
-      const int64_t n = type == DType::bf16 ? 333 : 512;
+      const int64_t n = is_quantized(type) ? 512 : 333;
       const auto rows = random_bytes(bytes_of(type, n * height));  // NaN and infinite scales among them
       std::vector<float> expected(static_cast<size_t>(n * height)), found(expected.size());
       unpack(type, rows, expected);

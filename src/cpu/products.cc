@@ -157,17 +157,20 @@ Operand::Operand(const Kernels& kernels, ThreadPool& threads, BufferPool& buffer
       bounds_(bounds),
       rows_(row_at.empty() ? x.rows() : std::ssize(row_at)),
       n_(x.cols()) {
-  const auto wanted = [&](bool bf16) {
-    return std::ranges::any_of(weights,
-                               [&](const Weight& w) { return w.by_panels() && (w.type == DType::bf16) == bf16; });
+  const auto wanted = [&](const auto& of) {
+    return std::ranges::any_of(weights, [&](const Weight& w) { return of(w.type); });
   };
-  if (wanted(false)) {
+  if (wanted(is_quantized)) {
     quantized_ = buffers.take(rows_ * n_ / kBlock * int64_t{sizeof(ActivationBlock)});
     quantize(threads, groups);
   }
-  if (wanted(true)) {
+  if (wanted([](DType type) { return type == DType::bf16; })) {
     rounded_ = buffers.take(rows_ * (n_ + 1) / 2 * 4 + rows_ * 4);
     round(threads, groups);
+  }
+  if (wanted([](DType type) { return type == DType::f16; })) {
+    interleaved_ = buffers.take(rows_ * n_ * int64_t{sizeof(float)});
+    interleave(threads, groups);
   }
 }
 
@@ -221,6 +224,19 @@ void Operand::round(ThreadPool& threads, std::span<const RowGroup> groups) {
   });
 }
 
+void Operand::interleave(ThreadPool& threads, std::span<const RowGroup> groups) {
+  auto* values = reinterpret_cast<float*>(interleaved_->host());
+  f32_ = values;
+  const auto height = [](const RowGroup&) { return kTileRows; };
+  over_tiles(threads, groups, n_, height, [&](int64_t first, int64_t rows) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* x = row(first + r);
+      float* to = values + first * n_ + r;
+      for (int64_t i = 0; i < n_; ++i) to[i * rows] = x[i];
+    }
+  });
+}
+
 void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t count, const RowGroup& group, float* y,
                               int64_t y_stride) const {
   static thread_local Scratch of_rows, of_panel;
@@ -248,7 +264,7 @@ void Operand::multiply_blocks(const Weight& w, int64_t first_panel, int64_t coun
 }
 
 Operand::Panel Operand::ready(const Weight& w, const std::byte* panel, int64_t rows, Scratch& scratch) const {
-  if (w.type == DType::bf16 || rows < kWideRows) return {panel, false};
+  if (!is_quantized(w.type) || rows < kWideRows) return {panel, false};
   const int64_t blocks = n_ / kBlock;
   std::byte* wide = scratch.bytes(blocks * kWideBytes);
   kernels_.widen[static_cast<size_t>(w.type)](panel, blocks, wide);
@@ -260,6 +276,9 @@ void Operand::multiply_tile(const Weight& w, const Panel& panel, int64_t row, in
   if (w.type == DType::bf16) {
     const int64_t pairs = (n_ + 1) / 2;
     return kernels_.packed_product_bf16(panel.bytes, pairs, bf16_ + row * pairs * 2, rows, prefetch, y, y_stride);
+  }
+  if (w.type == DType::f16) {
+    return kernels_.packed_product_f16(panel.bytes, n_, f32_ + row * n_, rows, prefetch, y, y_stride);
   }
   const int64_t blocks = n_ / kBlock;
   const ActivationBlock* x = blocks_ + row * blocks;
@@ -275,8 +294,8 @@ void Operand::multiply(const Weight& w, int64_t matrix, int64_t first_panel, int
     GEMMA_CHECK(row_at_.empty() && bounds_ == nullptr, "rows in order, without bounds, for weights without panels");
     const int64_t first = first_panel * kPanelRows, last = std::min(w.rows, (first_panel + count) * kPanelRows);
     const Activations x{values_ + group.first * n_, n_, group.rows};
-    return multiply_unpacked(kernels_, w.type, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first,
-                             y_stride);
+    GEMMA_CHECK(w.type == DType::f32, "a weight of a floating or quantized type");
+    return multiply_unpacked(kernels_, w.some_rows(matrix * w.rows + first, last - first), w.n, x, y + first, y_stride);
   }
   if (w.type == DType::bf16 && by_blocks(kernels_, group)) {
     return multiply_blocks(w, matrix * w.panels + first_panel, count, group, y + first_panel * kPanelRows, y_stride);

@@ -47,7 +47,7 @@ struct RowGroup {
   int64_t first = 0, rows = 0;
 };
 
-/** Rows of f32 activations in every form that some weights want: themselves, 8-bit blocks, bf16. */
+/** Rows of f32 activations in every form that some weights want: themselves, 8-bit blocks, bf16, f32 by tiles. */
 class Operand {
  public:
   /** x [rows, n]; groups cover its rows in order, or those of `row_at` if it is not empty: row i is x[row_at[i]]
@@ -82,6 +82,7 @@ class Operand {
                        int64_t y_stride) const;
   void quantize(ThreadPool& threads, std::span<const RowGroup> groups);
   void round(ThreadPool& threads, std::span<const RowGroup> groups);
+  void interleave(ThreadPool& threads, std::span<const RowGroup> groups);
 
   /** Row i, within the bounds of what may go in; valid until the next call on this thread. */
   const float* row(int64_t i) const;
@@ -93,9 +94,10 @@ class Operand {
   std::span<const int32_t> row_at_;
   const Bounds* bounds_;
   int64_t rows_, n_;
-  std::shared_ptr<Storage> quantized_, rounded_;
+  std::shared_ptr<Storage> quantized_, rounded_, interleaved_;
   const ActivationBlock* blocks_ = nullptr;
   const uint16_t* bf16_ = nullptr;
+  const float* f32_ = nullptr;  // tile by tile, value by value
 };
 
 /** Panels that are worth waking another thread for, with so many activation rows. */

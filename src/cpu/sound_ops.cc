@@ -80,7 +80,7 @@ Tensor CpuOps::conv2d(const Tensor& x, const Tensor& w) {
     float* neighbours = scratch.floats(across * n);
     for (int64_t t = begin; t < end; ++t) {
       gather_neighbours(from, time, bins, channels, t, neighbours);
-      multiply_unpacked(kernels_, DType::f32, weights, n, {neighbours, n, across}, to + t * across * out, out);
+      multiply_unpacked(kernels_, weights, n, {neighbours, n, across}, to + t * across * out, out);
     }
   });
   return y;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with weights that lie as files store them, by f32 activations: f32 and f16 weights always, others where they
-// are not loaded but mapped.
+// Products with f32 weights, which lie as files store them, by f32 activations.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ struct Activations {
 };
 
 /** y[i * y_stride + r] = w_r . x_i, on the calling thread. */
-void multiply_unpacked(const Kernels& kernels, DType type, const WeightRows& w, int64_t n, const Activations& x,
-                       float* y, int64_t y_stride);
+void multiply_unpacked(const Kernels& kernels, const WeightRows& w, int64_t n, const Activations& x, float* y,
+                       int64_t y_stride);
 
 }  // namespace gemma::cpu

@@ -8,7 +8,7 @@
 #include "cpu/kernels/column_tile.h"
 #include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
-#include "cpu/kernels/generic_packed_bf16.h"
+#include "cpu/kernels/generic_packed_plain.h"
 #include "cpu/kernels/packed_avx2.h"
 #include "cpu/kernels/parts.h"
 #include "cpu/kernels/simd_avx2.h"
@@ -120,7 +120,7 @@ void avx2_packed(Kernels& table) {
   fill_packed<Packed256, ColumnTile>(table);
   fill_cache<Packed256>(table);
   table.quantize = quantize;
-  table.packed_product_bf16 = PackedProductBf16<Packed256>::run;
+  fill_plain_packed<Packed256>(table);
   table.round_to_bf16 = round_to_bf16;
   table.widen_bf16 = widen_bf16;
 }

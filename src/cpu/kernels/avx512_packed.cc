@@ -8,7 +8,7 @@
 
 #include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
-#include "cpu/kernels/generic_packed_bf16.h"
+#include "cpu/kernels/generic_packed_plain.h"
 #include "cpu/kernels/parts.h"
 
 namespace gemma::cpu {
@@ -132,7 +132,7 @@ void avx512_packed(Kernels& table) {
   fill_packed<Packed512>(table);
   fill_cache<Packed512>(table);
   table.quantize = quantize;
-  table.packed_product_bf16 = PackedProductBf16<Packed512>::run;
+  fill_plain_packed<Packed512>(table);
   table.widen_bf16 = nullptr;  // it has dot products of bf16
 }
 

@@ -68,6 +68,9 @@ struct Kernels {
   /** packed_product for bf16. */
   void (*packed_product_bf16)(const std::byte* panel, int64_t pairs, const uint16_t* x, int64_t x_rows, bool prefetch,
                               float* y, int64_t y_stride) = nullptr;
+  /** packed_product for f16, with f32 activations: value i of row r at x[i * x_rows + r]. */
+  void (*packed_product_f16)(const std::byte* panel, int64_t n, const float* x, int64_t x_rows, bool prefetch, float* y,
+                             int64_t y_stride) = nullptr;
 
   /** The pairs of a bf16 panel as f32: of pair i the second values of its 32 rows at wide + 64 i, behind them the
    * first, for weighted_sum takes them in the order of packed_product_bf16, and what it sums is the same to the bit.

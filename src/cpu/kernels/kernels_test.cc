@@ -537,6 +537,11 @@ TEST_P(Table, EveryEntryIsThere) {
   }
   for (DType type : kPlainTypes) EXPECT_NE(k_.product[at(type)], nullptr);
   for (DType type : {DType::f32, DType::bf16}) EXPECT_NE(k_.weighted_sum[at(type)], nullptr);
+  EXPECT_TRUE(k_.quantize && k_.arrange && k_.round_to_bf16 && k_.packed_product_bf16 && k_.packed_product_f16);
+  for (DType type : kWeightTypes) {
+    if (!is_quantized(type)) continue;
+    EXPECT_TRUE(k_.packed_product[at(type)] && k_.widen[at(type)] && k_.wide_product[at(type)]) << info(type).name;
+  }
 }
 
 TEST(Select, TheVariableNamesATable) {

@@ -6,7 +6,7 @@
 
 #include "cpu/kernels/generic_cache.h"
 #include "cpu/kernels/generic_packed.h"
-#include "cpu/kernels/generic_packed_bf16.h"
+#include "cpu/kernels/generic_packed_plain.h"
 #include "cpu/kernels/packed_neon.h"
 #include "cpu/kernels/parts.h"
 
@@ -51,7 +51,7 @@ void neon_packed(Kernels& table) {
   fill_packed<PackedSdot>(table);
   fill_cache<PackedSdot>(table);
   table.quantize = quantize;
-  table.packed_product_bf16 = PackedProductBf16<PackedSdot>::run;
+  fill_plain_packed<PackedSdot>(table);
 }
 
 }  // namespace gemma::cpu

@@ -17,10 +17,11 @@
 // of 32 rows for each group, then as many f32 minima (WideBlock).
 //
 // bf16 weights: for each pair of values along k, the pairs of 32 rows one after another; an odd k is filled with zero.
+// f16 weights: for each value along k, the values of 32 rows.
 //
 // Activations meet quantized weights as 8-bit integers with a scale for 32 values (ActivationBlock), bf16 ones rounded
-// to bf16. A tile of up to kTileRows rows lies block by block (pair by pair), row by row within; how blocks of a tile's
-// rows are mixed is left to the table (Kernels::arrange).
+// to bf16, f16 ones as f32. A tile of up to kTileRows rows lies block by block (pair by pair, value by value), row by
+// row within; how blocks of a tile's rows are mixed is left to the table (Kernels::arrange).
 #pragma once
 
 #include <array>

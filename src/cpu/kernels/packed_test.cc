@@ -10,6 +10,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <span>
@@ -42,7 +44,7 @@ std::vector<std::byte> random_rows(DType type, int64_t values, int seed) {
     do {
       for (std::byte& b : some) b = static_cast<std::byte>(random());
       if (is_quantized(type)) unpack(type, some, block);
-      if (type == DType::bf16) unpack(type, some, std::span(block).first(1));
+      if (!is_quantized(type)) unpack(type, some, std::span(block).first(1));
     } while (!std::ranges::all_of(block, [](float v) { return std::abs(v) < 1e9f; }));
   }
   return bytes;
@@ -280,6 +282,42 @@ TEST_P(PackedTable, Bf16ProductsOfEveryTile) {
         for (size_t i = 0; i < alone.size(); ++i) EXPECT_TRUE(same(y[i], alone[i])) << n << ' ' << i;
       }
       if (rows == 1) alone = y;
+    }
+  }
+}
+
+TEST_P(PackedTable, F16ProductsEqualTheScalarOnesToTheBitInEveryTile) {
+  for (int64_t n : {1, 2, 31, 256, 777}) {
+    auto bytes = random_rows(DType::f16, n * kPanelRows, 12);
+    const uint16_t odd[] = {0x0001, 0x8000, 0x7c00, 0x7e01};  // denormal, -0, infinity, NaN: a row each
+    for (size_t r = 0; r < std::size(odd); ++r) {
+      std::memcpy(bytes.data() + (static_cast<int64_t>(r) * n + n / 2) * 2, &odd[r], 2);
+    }
+    std::vector<float> w(static_cast<size_t>(n * kPanelRows));
+    unpack(DType::f16, bytes, w);
+    const auto panel = packed(DType::f16, bytes, kPanelRows, n);
+    const auto x = random_activations(n * kTileRows, 13);
+    for (int64_t rows = 1; rows <= kTileRows; ++rows) {
+      std::vector<float> tile(static_cast<size_t>(n * rows));
+      for (int64_t i = 0; i < n * rows; ++i)
+        tile[static_cast<size_t>(i)] = x[static_cast<size_t>(i % rows * n + i / rows)];
+      const int64_t stride = 35;
+      std::vector<float> y(static_cast<size_t>(rows * stride), 7.0f), expected = y;
+      k_.packed_product_f16(panel.data(), n, tile.data(), rows, rows % 2 == 0, y.data(), stride);
+      scalar_.packed_product_f16(panel.data(), n, tile.data(), rows, false, expected.data(), stride);
+      for (size_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(y[i], expected[i])) << n << ' ' << rows << ' ' << i;
+      for (int64_t i = 0; i < rows * kPanelRows; ++i) {
+        const int64_t row = i / kPanelRows, r = i % kPanelRows;
+        if (r == 2 || r == 3) continue;
+        double truth = 0, size = 0;
+        for (int64_t j = 0; j < n; ++j) {
+          const double term = double{w[static_cast<size_t>(r * n + j)]} * double{x[static_cast<size_t>(row * n + j)]};
+          truth += term;
+          size += std::abs(term);
+        }
+        ASSERT_NEAR(y[static_cast<size_t>(row * stride + r)], truth, 1e-5 * size + 1e-30)
+            << n << ' ' << rows << ' ' << i;
+      }
     }
   }
 }

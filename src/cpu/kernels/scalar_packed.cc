@@ -122,6 +122,19 @@ void packed_product_bf16(const std::byte* panel, int64_t pairs, const uint16_t* 
   }
 }
 
+void packed_product_f16(const std::byte* panel, int64_t n, const float* x, int64_t x_rows, bool, float* y,
+                        int64_t y_stride) {
+  for (int64_t r = 0; r < x_rows; ++r) {
+    for (int row = 0; row < kPanelRows; ++row) {
+      float sum = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        sum = std::fma(Scalar::halves(panel + (i * kPanelRows + row) * 2), x[i * x_rows + r], sum);
+      }
+      y[r * y_stride + row] = sum;
+    }
+  }
+}
+
 }  // namespace
 
 void scalar_packed(Kernels& table) {
@@ -131,6 +144,7 @@ void scalar_packed(Kernels& table) {
   table.arrange = [](ActivationBlock*, int64_t, int64_t) {};  // as they are
   table.round_to_bf16 = round_to_bf16;
   table.packed_product_bf16 = packed_product_bf16;
+  table.packed_product_f16 = packed_product_f16;
 }
 
 }  // namespace gemma::cpu
