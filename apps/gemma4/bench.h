@@ -58,7 +58,8 @@ struct BenchRun {
   int64_t prompt_tokens = 0, gen_tokens = 0;  // of all sequences together
   int64_t steps = 0;                          // in which they answered; with guesses of several tokens each
   int64_t drafted = 0, accepted = 0;          // guesses while they answered
-  double draft_seconds = 0;                   // a drafter's, of decode_seconds
+  int64_t drafter_tokens = 0;                 // of them a drafter's
+  double draft_seconds = 0;                   // that it took, of decode_seconds
 };
 
 /** Requests through an engine: prompts of random ids, greedy answers. The tokens at --depth are fed once, kept by the

@@ -231,6 +231,7 @@ BenchRun Bencher::run(const std::function<void()>& between) {
   const EngineStats& after = s.engine->stats();
   run.drafted = after.drafted_tokens - before.drafted_tokens;
   run.accepted = after.accepted_tokens - before.accepted_tokens;
+  run.drafter_tokens = after.drafter_tokens - before.drafter_tokens;
   run.draft_seconds = after.draft_seconds - before.draft_seconds;
   run.steps = after.steps - before.steps;
   for (const Answering& a : all) {

@@ -125,10 +125,10 @@ std::string guess_line(const BenchRun& g, double tokens_per_step) {
   if (g.drafted == 0) return {};
   std::string text =
       fmt::format("Guesses   {} checked, {} right, {:.2f} tokens a step", g.drafted, g.accepted, tokens_per_step);
-  if (g.draft_seconds > 0) {
-    text +=
-        fmt::format("; the drafter took {:.0f} % of the time, {:.2f} ms for each (with those of look-up)",
-                    100 * g.draft_seconds / g.decode_seconds, g.draft_seconds / static_cast<double>(g.drafted) * 1e3);
+  if (g.drafter_tokens > 0) {
+    text += fmt::format("; {} by the drafter, which took {:.0f} % of the time, {:.2f} ms for each", g.drafter_tokens,
+                        100 * g.draft_seconds / g.decode_seconds,
+                        g.draft_seconds / static_cast<double>(g.drafter_tokens) * 1e3);
   }
   return text + "\n";
 }
@@ -163,6 +163,7 @@ BenchRun BenchResult::sums() const {
     sum.steps += run.steps;
     sum.drafted += run.drafted;
     sum.accepted += run.accepted;
+    sum.drafter_tokens += run.drafter_tokens;
     sum.draft_seconds += run.draft_seconds;
     sum.decode_seconds += run.decode_seconds;
   }
@@ -217,8 +218,10 @@ json::object to_json(const BenchResult& r) {
                                            {"cache_bytes", r.cache_bytes}}},
                    {"runs", runs_json(r.runs)}};
   if (const BenchRun g = r.sums(); g.drafted > 0) {
-    out["guesses"] =
-        json::object{{"drafted", g.drafted}, {"accepted", g.accepted}, {"drafter_seconds", g.draft_seconds}};
+    out["guesses"] = json::object{{"drafted", g.drafted},
+                                  {"accepted", g.accepted},
+                                  {"drafter_tokens", g.drafter_tokens},
+                                  {"drafter_seconds", g.draft_seconds}};
   }
   if (r.roofs.measured()) out["roofs"] = roofs_json(r.roofs);
   if (r.copy_speed > 0) {

@@ -55,8 +55,9 @@ struct EngineOptions {
 struct EngineStats {
   int64_t prompt_tokens = 0, reused_tokens = 0, restored_tokens = 0;  // restored: reused, and were on disk
   int64_t generated_tokens = 0, steps = 0, preemptions = 0;
-  int64_t drafted_tokens = 0, accepted_tokens = 0;
-  int64_t media_encoded = 0, media_found = 0;  // pictures, frames and clips; found: encoded before
+  int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses that were checked, look-up's and a drafter's
+  int64_t drafter_tokens = 0;                       // that a drafter made
+  int64_t media_encoded = 0, media_found = 0;       // pictures, frames and clips; found: encoded before
   double prompt_seconds = 0, generate_seconds = 0, draft_seconds = 0;  // draft: making of a drafter's tokens
   double encode_seconds = 0;
 };

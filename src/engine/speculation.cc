@@ -121,6 +121,7 @@ void Engine::State::take_guesses(Task& task, int count) {
   g.draft_seconds = seconds;
   const double memory = draft_seconds > 0 ? kDraftSecondsMemory : 0;
   draft_seconds = draft_seconds * memory + seconds / count * (1 - memory);
+  stats.drafter_tokens += count;
   stats.draft_seconds += seconds;
   stats.generate_seconds += seconds;
 }

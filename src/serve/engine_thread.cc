@@ -19,6 +19,7 @@ void add_stats(EngineStats& sum, const EngineStats& more) {
   sum.steps += more.steps;
   sum.preemptions += more.preemptions;
   sum.drafted_tokens += more.drafted_tokens;
+  sum.drafter_tokens += more.drafter_tokens;
   sum.accepted_tokens += more.accepted_tokens;
   sum.media_encoded += more.media_encoded;
   sum.media_found += more.media_found;

@@ -21,6 +21,8 @@ class BenchTest(ProgramTest):
         guesses = result["guesses"]
         self.assertGreater(guesses["drafted"], 0)
         self.assertGreaterEqual(guesses["drafted"], guesses["accepted"])
+        self.assertGreater(guesses["drafter_tokens"], 0)
+        self.assertGreaterEqual(guesses["drafted"], guesses["drafter_tokens"])  # look-up made the others
         self.assertGreater(guesses["drafter_seconds"], 0)
         self.assertLess(guesses["drafter_seconds"], sum(run["decode_seconds"] for run in result["runs"]))
         self.check_speeds(result, guesses["drafted"])
