@@ -93,7 +93,7 @@ void detokenize(Call& call) {
 }  // namespace
 
 std::vector<Route> plain_routes() {
-  return {{"GET", "/health", health, openai_error, std::nullopt},
+  return {{"GET", "/health", ready, openai_error, std::nullopt},
           {"GET", "/health/live", health, openai_error, std::nullopt},
           {"GET", "/health/ready", ready, openai_error, std::nullopt},
           {"GET", "/openapi.json", openapi, openai_error, std::nullopt},

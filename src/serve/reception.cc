@@ -13,7 +13,7 @@ namespace {
 constexpr int kRetrySoon = 1;  // seconds
 
 HttpResponse answer(const HttpRequest& request, bool ends) {
-  if (request.path == "/health" || request.path == "/health/live") {
+  if (request.path == "/health/live") {
     const json::object alive{{"status", ends ? "ending" : "loading"}, {"models_loaded", 0}};
     return {.body = write_json(alive)};
   }

@@ -50,7 +50,7 @@ class ReadinessTest(ProgramTest):
         process = subprocess.Popen(
             [PROGRAM, "serve", MODEL, "--context", "512", "--port", str(port)], stderr=subprocess.PIPE, env=self.env
         )
-        seen = {"/health/live": set(), "/health/ready": set(), MESSAGES: set()}
+        seen = {"/health/live": set(), "/health/ready": set(), "/health": set(), MESSAGES: set()}
         body = {"messages": user("x"), "max_tokens": 1}
         end = time.monotonic() + 60 * PATIENCE
         while 200 not in seen["/health/ready"] and time.monotonic() < end:
@@ -66,6 +66,7 @@ class ReadinessTest(ProgramTest):
         process.terminate()
         process.communicate()
         self.assertEqual(seen["/health/live"], {200})
+        self.assertEqual(seen["/health"], {503, 200})
         self.assertEqual(seen["/health/ready"], {503, 200})
         self.assertIn(503, seen[MESSAGES])
 
