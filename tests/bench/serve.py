@@ -277,7 +277,7 @@ def crowd(server, seconds, seed):
 def soak(side, o):
     """Of a crowd, when another one has filled the cache: its errors, and the growth of memory. The cache takes whatever
     it may, so it is told."""
-    limit = o.path.stat().st_size + SOAK_ROOM
+    limit = serve_sides.engine_bytes(o.program, o.path, o.threads) + SOAK_ROOM
     with side.started(parallel=32, context=512, more=("--memory", limit)) as server:
         crowd(server, o.seconds, "warm")
         warm = server.own_bytes()
