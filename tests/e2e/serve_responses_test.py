@@ -9,7 +9,7 @@ import signal
 import time
 import unittest
 
-from serve_support import Server, ServerTest, TinyServerTest
+from serve_support import ENDLESS, Server, ServerTest, TinyServerTest
 from support import GOLDEN, ProgramTest
 
 RESPONSES = "/v1/responses"
@@ -135,7 +135,7 @@ class ResponsesTest(ServerTest):
         over = until_over(self.server, asked["id"])
         self.assertEqual(over["status"], "completed")
         self.assertIn("Paris", text_of(over))
-        story = {"input": "Count.", "temperature": 1.9, "seed": 1, "max_output_tokens": 3000, "background": True}
+        story = {"input": "Count.", "max_output_tokens": 3000, "background": True, "logit_bias": ENDLESS}
         asked = self.server.json(RESPONSES, story)
         cancelled = self.server.json(f"{RESPONSES}/{asked['id']}/cancel", {})
         self.assertEqual(cancelled["status"], "cancelled")
@@ -359,7 +359,7 @@ class StateTest(ProgramTest):
     def after_a_stop(self, tokens, *args):
         """What becomes of a response in the background when the server is told to stop."""
         server = self.serve(*args)
-        story = {"input": "Count.", "temperature": 1.9, "seed": 1, "max_output_tokens": tokens, "background": True}
+        story = {"input": "Count.", "max_output_tokens": tokens, "background": True, "logit_bias": ENDLESS}
         name = server.json(RESPONSES, story)["id"]
         self.assertEqual(server.stop(), 0)
         server = self.serve()

@@ -14,6 +14,9 @@ import threading
 import tiny_model
 from support import MODEL, PROGRAM, ProgramTest, wait_until
 
+# As `logit_bias`, so that the default model goes on until max_tokens: neither <eos> nor <end_of_turn> is drawn.
+ENDLESS = {"1": -100, "106": -100}
+
 
 class Server:
     """`gemma4 serve` on a free port, until stop(). `before` runs in the process before the program does. `reads`:

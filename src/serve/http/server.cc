@@ -69,7 +69,7 @@ std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
 
 /** Whether no connection has a request. */
 bool all_idle(const Shared& shared) {
-  return std::ranges::all_of(shared.open, [](const Connection* each) { return each->idle().has_value(); });
+  return std::ranges::all_of(shared.open, [](const Connection* each) { return each->idle() && !each->has_bytes(); });
 }
 
 /** Makes room for another connection; false where all have a request. */
@@ -168,17 +168,18 @@ struct HttpServer::State {
     }
   }
 
+  /** Who has connected and not yet asked is about to: such connections are not closed while others are answered. */
   void stop(std::chrono::milliseconds time) {
     if (!std::exchange(shared.stopping, true)) {
       for (Connection* each : shared.open) {
-        if (each->idle()) each->close();
+        if (each->idle() && each->idle()->has_asked && !each->has_bytes()) each->close();
       }
     }
     grace.expires_after(time);
     grace.async_wait([this](error_code error) {
       if (!error) context.stop();
     });
-    if (connections.load() == 0) finish();
+    if (all_idle(shared)) finish();
   }
 
   void finish() {

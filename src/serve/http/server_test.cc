@@ -338,16 +338,18 @@ TEST(HttpServer, SaysToWhoComesThatItEnds) {
     asked.store(true);
   });
   server.start();
-  Client busy(server.port());
+  Client early(server.port()), busy(server.port());
   busy.send("GET /held HTTP/1.1\r\nhost: x\r\n\r\n");
   while (!asked.load()) std::this_thread::sleep_for(1ms);
   server.stop(60s);
   std::this_thread::sleep_for(50ms);
   Client late(server.port());
-  late.send("GET /late HTTP/1.1\r\nhost: x\r\n\r\n");
-  const std::string said = late.read();
-  EXPECT_THAT(said, StartsWith("HTTP/1.1 503 "));
-  EXPECT_THAT(said, HasSubstr("Connection: close"));
+  for (Client* each : {&early, &late}) {
+    each->send("GET /late HTTP/1.1\r\nhost: x\r\n\r\n");
+    const std::string said = each->read();
+    EXPECT_THAT(said, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(said, HasSubstr("Connection: close"));
+  }
   const Client idle(server.port());  // which holds up nobody
   held->respond({.body = "the end"});
   EXPECT_THAT(busy.read("the end"), HasSubstr("200 OK"));

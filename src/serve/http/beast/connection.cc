@@ -88,6 +88,10 @@ class Talk final : public Connection {
   ~Talk() override { shared_.open.erase(this); }
 
   std::optional<Idle> idle() const override { return idle_; }
+  bool has_bytes() const override {
+    error_code error;
+    return beast::get_lowest_layer(*stream_).socket().available(error) > 0;
+  }
   void close() override {
     idle_.reset();
     beast::get_lowest_layer(*stream_).close();

@@ -43,6 +43,8 @@ class Connection {
   virtual ~Connection() = default;
   /** While it waits for a request. */
   virtual std::optional<Idle> idle() const = 0;
+  /** Whether there is something to read, so that a request may be on its way that nobody has looked at. */
+  virtual bool has_bytes() const = 0;
   virtual void close() = 0;
 };
 
