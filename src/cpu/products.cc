@@ -18,6 +18,7 @@
 #include "cpu/tiles.h"
 #include "cpu/unpacked_products.h"
 #include "tensor/dtype.h"
+#include "tensor/pack.h"
 #include "tensor/tensor.h"
 
 namespace gemma::cpu {
@@ -140,10 +141,8 @@ Weight Weight::some_panels(int64_t first, int64_t count) const {
   return part;
 }
 
-void Weight::unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const {
-  if (layout == Layout::rows) {
-    return kernels.unpack[static_cast<size_t>(type)](data + index * row_bytes, out.data(), n);
-  }
+void Weight::unpack_row(int64_t index, std::span<float> out) const {
+  if (layout == Layout::rows) return unpack(type, {data + index * row_bytes, static_cast<size_t>(row_bytes)}, out);
   const int64_t row = index % rows;
   unpack_panel_row(type, panel(index / rows * panels + row / kPanelRows), static_cast<int>(row % kPanelRows), out);
 }

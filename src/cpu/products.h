@@ -39,7 +39,7 @@ struct Weight {
   /** A matrix of `count` whole panels, the first being panel(first). */
   Weight some_panels(int64_t first, int64_t count) const;
   /** Row `index` of all matrices as f32. */
-  void unpack_row(const Kernels& kernels, int64_t index, std::span<float> out) const;
+  void unpack_row(int64_t index, std::span<float> out) const;
 };
 
 /** Consecutive activation rows that are multiplied with the same matrix. */

@@ -56,7 +56,7 @@ class AudioHead {
  private:
   void dot(const float* rows, int64_t count, const float* q, float* y) const {
     const WeightRows all{reinterpret_cast<const std::byte*>(rows), width_ * int64_t{sizeof(float)}, count};
-    kernels_.dot[static_cast<size_t>(DType::f32)](all, q, dim_, y);
+    kernels_.product[static_cast<size_t>(DType::f32)](all, q, dim_, 1, dim_, y, count);
   }
 
   const Kernels& kernels_;

@@ -26,7 +26,7 @@ int64_t activation_rows(int64_t n) { return std::clamp<int64_t>(kActivationFloat
 void multiply_unpacked(const Kernels& kernels, const WeightRows& w, int64_t n, const Activations& x, float* y,
                        int64_t y_stride) {
   constexpr auto kF32 = static_cast<size_t>(DType::f32);
-  if (x.rows == 1) return kernels.dot[kF32](w, x.data, n, y);
+  if (x.rows == 1) return kernels.product[kF32](w, x.data, x.stride, 1, n, y, y_stride);
   const int64_t step = activation_rows(n), height = panel_rows(n);
   for (int64_t i = 0; i < x.rows; i += step) {
     for (int64_t r = 0; r < w.rows; r += height) {

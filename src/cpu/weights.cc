@@ -78,15 +78,14 @@ Tensor CpuOps::load_weight(DType dtype, const Shape& shape, const ReadRows& read
 
 Tensor CpuOps::embed(const Tensor& table, std::span<const int32_t> ids, float factor) {
   const Weight rows(table);
-  GEMMA_CHECK(kernels_.unpack[static_cast<size_t>(table.dtype())] != nullptr,
-              "a table of a floating or quantized type");
+  GEMMA_CHECK(is_float(table.dtype()), "a table of a floating or quantized type");
   GEMMA_CHECK(std::ranges::all_of(ids, [&](int32_t id) { return id >= 0 && id < table.rows(); }), "rows of the table");
   const int64_t n = table.cols();
   Tensor y = make(static_cast<int64_t>(ids.size()), n);
   float* to = y.data_mutable<float>().data();
   over_rows(y.rows(), n, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      rows.unpack_row(kernels_, ids[static_cast<size_t>(i)], {to + i * n, static_cast<size_t>(n)});
+      rows.unpack_row(ids[static_cast<size_t>(i)], {to + i * n, static_cast<size_t>(n)});
       kernels_.scale(to + i * n, factor, n, to + i * n);
     }
   });

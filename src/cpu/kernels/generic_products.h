@@ -4,58 +4,10 @@
 // steps whatever the size of its tile, and lanes are added by the one tree V::sums.
 #pragma once
 
-#include "cpu/kernels/generic_blocks.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/simd.h"
 
 namespace gemma::cpu {
-
-// Far enough ahead for memory to answer, close enough to stay in the first-level cache.
-inline constexpr int kPrefetchBytes = 4096;
-
-template <class V, class Read>
-void unpack_blocks(const std::byte* bytes, float* out, int64_t n) {
-  const auto* block = reinterpret_cast<const typename Read::Block*>(bytes);
-  for (int64_t i = 0; i < n; i += Read::kValues, ++block) {
-    Read::template walk<V>(*block, [&](int at, typename V::F values) { V::store(out + i + at, values); });
-  }
-}
-
-template <class V, class T>
-void unpack_plain(const std::byte* bytes, float* out, int64_t n) {
-  constexpr int kLanes = V::kLanes;
-  const T* in = reinterpret_cast<const T*>(bytes);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) V::store(out + i, V::load(in + i));
-  if (i < n) V::store_first(out + i, V::load_first(in + i, n - i), n - i);
-}
-
-/** W rows of blocks with one row of activations. */
-template <class V, class Read, int W>
-inline void dot_strip(const std::byte* w, int64_t stride, const float* x, int64_t n, float* y) {
-  typename V::F sum[W];
-  for (int r = 0; r < W; ++r) sum[r] = V::zero();
-  int64_t offset = 0;
-  for (int64_t i = 0; i < n; i += Read::kValues, offset += sizeof(typename Read::Block)) {
-    for (int r = 0; r < W; ++r) {
-      const std::byte* at = w + r * stride + offset;
-      for (size_t line = 0; line < sizeof(typename Read::Block); line += 64) {
-        __builtin_prefetch(at + line + kPrefetchBytes);
-      }
-      typename V::F s = sum[r];
-      Read::template walk<V>(*reinterpret_cast<const typename Read::Block*>(at),
-                             [&](int l, typename V::F values) { s = V::fma(values, V::load(x + i + l), s); });
-      sum[r] = s;
-    }
-  }
-  V::template store_sums<W>(y, sum);
-}
-
-template <class V, class Read>
-void dot_blocks(const WeightRows& w, const float* x, int64_t n, float* y) {
-  int64_t r = 0;
-  for (; r + 4 <= w.rows; r += 4) dot_strip<V, Read, 4>(w.data + r * w.stride, w.stride, x, n, y + r);
-  for (; r < w.rows; ++r) dot_strip<V, Read, 1>(w.data + r * w.stride, w.stride, x, n, y + r);
-}
 
 // Tiles of W rows that are asked for ahead of their use, a line at a time.
 inline constexpr int64_t kTilesAhead = 8;
@@ -144,43 +96,10 @@ void product(const WeightRows& w, const float* x, int64_t x_stride, int64_t x_ro
   }
 }
 
-template <class V, class T>
-void dot_plain(const WeightRows& w, const float* x, int64_t n, float* y) {
-  product_strip<V, T, 1>(w, x, 0, n, y, 0);
-}
-
-template <class V, class Read>
-void fill_blocks(Kernels& table, DType type) {
-  const auto at = static_cast<size_t>(type);
-  table.unpack[at] = unpack_blocks<V, Read>;
-  table.dot[at] = dot_blocks<V, Read>;
-}
-
-template <class V, class T>
-void fill_plain(Kernels& table, DType type) {
-  const auto at = static_cast<size_t>(type);
-  table.unpack[at] = unpack_plain<V, T>;
-  table.dot[at] = dot_plain<V, T>;
-  table.product[at] = product<V, T>;
-}
-
 template <class V>
 void fill_products(Kernels& table) {
-  fill_plain<V, float>(table, DType::f32);
-  fill_plain<V, Bf16>(table, DType::bf16);
-  fill_plain<V, F16>(table, DType::f16);
-  fill_blocks<V, ReadQ8_0>(table, DType::q8_0);
-  fill_blocks<V, ReadQ4_0>(table, DType::q4_0);
-  fill_blocks<V, ReadQ4_1>(table, DType::q4_1);
-  fill_blocks<V, ReadQ5_0>(table, DType::q5_0);
-  fill_blocks<V, ReadQ5_1>(table, DType::q5_1);
-  fill_blocks<V, ReadQ2K>(table, DType::q2_k);
-  fill_blocks<V, ReadQ3K>(table, DType::q3_k);
-  fill_blocks<V, ReadQ4K>(table, DType::q4_k);
-  fill_blocks<V, ReadQ5K>(table, DType::q5_k);
-  fill_blocks<V, ReadQ6K>(table, DType::q6_k);
-  fill_blocks<V, ReadIq4Nl>(table, DType::iq4_nl);
-  fill_blocks<V, ReadIq4Xs>(table, DType::iq4_xs);
+  table.product[static_cast<size_t>(DType::f32)] = product<V, float>;
+  table.product[static_cast<size_t>(DType::bf16)] = product<V, Bf16>;
 }
 
 }  // namespace gemma::cpu

@@ -4,9 +4,9 @@
 // faster (parts.h) and inherits the rest. CpuOps is written against this file alone.
 //
 // Order of arithmetic, which makes a row's result the same whatever runs beside it: a product sums along k in L partial
-// sums (L = the table's lanes; sum l takes k = l, l + L, ...), then adds them in one fixed tree. `dot`, `product`, one
-// row and many all do exactly this, and `unpack` and `dot` read a block to the same values. Tables of different
-// instruction sets differ in the last bits; results of one table never depend on tile, thread or neighbours.
+// sums (L = the table's lanes; sum l takes k = l, l + L, ...), then adds them in one fixed tree, for one row and for
+// many. Tables of different instruction sets differ in the last bits; results of one table never depend on tile, thread
+// or neighbours.
 //
 // Kernel files are compiled with flags of their own. They include intrinsics, this file, the headers of this folder and
 // tensor/blocks.h, nothing else: an inline function of another header, compiled here, could be the copy that the linker
@@ -39,12 +39,8 @@ inline constexpr float kLeastActivation = 1e-36f;
 struct Kernels {
   const char* name = "";
 
-  // ---- products; entries for plain and quantized weight types, null for the integers ----
-  /** n values (whole blocks) to f32, exactly. */
-  void (*unpack[kDTypes])(const std::byte* blocks, float* out, int64_t n) = {};
-  /** y[r] = w_r . x, weights unpacked in registers. */
-  void (*dot[kDTypes])(const WeightRows& w, const float* x, int64_t n, float* y) = {};
-  /** y[i * y_stride + r] = w_r . x_i for rows x_i that are x_stride values apart. f32, bf16, f16 only. */
+  // ---- products with rows as they are stored ----
+  /** y[i * y_stride + r] = w_r . x_i for rows x_i that are x_stride values apart. f32, bf16. */
   void (*product[kDTypes])(const WeightRows& w, const float* x, int64_t x_stride, int64_t x_rows, int64_t n, float* y,
                            int64_t y_stride) = {};
 

@@ -32,10 +32,7 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr double kEps = 0x1p-24;  // half a unit in the last place of 1.0f
 
-constexpr DType kWeightTypes[] = {DType::f32,  DType::bf16, DType::f16,  DType::q8_0,   DType::q4_0,
-                                  DType::q4_1, DType::q5_0, DType::q5_1, DType::q2_k,   DType::q3_k,
-                                  DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
-constexpr DType kPlainTypes[] = {DType::f32, DType::bf16, DType::f16};
+constexpr DType kRowTypes[] = {DType::f32, DType::bf16};  // that products take as they are stored
 
 size_t at(DType type) { return static_cast<size_t>(type); }
 uint32_t bits(float x) { return std::bit_cast<uint32_t>(x); }
@@ -55,23 +52,9 @@ std::vector<float> random_values(size_t n, int seed, float spread = 1.0f) {
   return values;
 }
 
-/** n values of a type: plain ones from values, blocks from random bytes, finite unless asked otherwise. */
-std::vector<std::byte> random_weights(DType type, int64_t n, int seed, bool finite = true) {
+std::vector<std::byte> random_weights(DType type, int64_t n, int seed) {
   std::vector<std::byte> bytes(static_cast<size_t>(bytes_of(type, n)));
-  if (!is_quantized(type)) {
-    pack(type, random_values(static_cast<size_t>(n), seed), bytes);
-    return bytes;
-  }
-  std::mt19937 random(static_cast<uint32_t>(seed));
-  const auto size = static_cast<size_t>(info(type).bytes);
-  std::vector<float> values(static_cast<size_t>(info(type).block));
-  for (size_t i = 0; i < bytes.size(); i += size) {
-    const std::span block(bytes.data() + i, size);
-    do {
-      for (std::byte& b : block) b = static_cast<std::byte>(random());
-      unpack(type, block, values);
-    } while (finite && !std::ranges::all_of(values, [](float v) { return std::isfinite(v); }));
-  }
+  pack(type, random_values(static_cast<size_t>(n), seed), bytes);
   return bytes;
 }
 
@@ -89,33 +72,15 @@ class Table : public testing::TestWithParam<const Kernels*> {
 INSTANTIATE_TEST_SUITE_P(All, Table, testing::ValuesIn(all_kernels()),
                          [](const auto& test) { return test.param->name; });
 
-TEST_P(Table, UnpackEqualsTheDefinitionToTheBit) {
-  for (DType type : kWeightTypes) {
-    const int64_t n = is_quantized(type) ? 40 * 256 : 1013;
-    const auto bytes = random_weights(type, n, 1, false);
-    const auto expected = unpacked(type, bytes, n);
-    std::vector<std::byte> moved(bytes.size() + 1);
-    std::memcpy(moved.data() + 1, bytes.data(), bytes.size());
-    for (const std::byte* from : {bytes.data(), static_cast<const std::byte*>(moved.data() + 1)}) {
-      std::vector<float> out(static_cast<size_t>(n) + 1, 7.0f);
-      k_.unpack[at(type)](from, out.data(), n);
-      for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_TRUE(same(out[i], expected[i])) << info(type).name << ' ' << i << ": " << out[i] << ' ' << expected[i];
-      }
-      EXPECT_EQ(out.back(), 7.0f) << info(type).name;
-    }
-  }
-}
-
-TEST_P(Table, DotIsCloseToTheSumInDouble) {
-  for (DType type : kWeightTypes) {
-    for (int64_t n : is_quantized(type) ? std::vector<int64_t>{256, 1280} : std::vector<int64_t>{1, 7, 16, 33, 1000}) {
+TEST_P(Table, ProductIsCloseToTheSumInDouble) {
+  for (DType type : kRowTypes) {
+    for (int64_t n : {1, 7, 16, 33, 1000, 2500}) {
       const int64_t rows = 7;
       const auto bytes = random_weights(type, rows * n, 2);
       const auto w = unpacked(type, bytes, rows * n);
       const auto x = random_values(static_cast<size_t>(n), 3);
       std::vector<float> y(static_cast<size_t>(rows));
-      k_.dot[at(type)]({bytes.data(), bytes_of(type, n), rows}, x.data(), n, y.data());
+      k_.product[at(type)]({bytes.data(), bytes_of(type, n), rows}, x.data(), n, 1, n, y.data(), rows);
       for (int64_t r = 0; r < rows; ++r) {
         double sum = 0, size = 0;
         for (int64_t i = 0; i < n; ++i) {
@@ -129,21 +94,21 @@ TEST_P(Table, DotIsCloseToTheSumInDouble) {
   }
 }
 
-/** dot on the stored blocks and product on the unpacked rows take the same steps. */
-TEST_P(Table, DotAndProductGiveTheSameBitsForAnyRows) {
-  for (DType type : kWeightTypes) {
-    const int64_t n = is_quantized(type) ? 512 : 77, rows = 11, most = 33;
+TEST_P(Table, ProductGivesTheSameBitsForAnyRowsAtAnyAddress) {
+  for (DType type : kRowTypes) {
+    const int64_t n = 77, rows = 11, most = 33, row_bytes = bytes_of(type, n);
     const auto bytes = random_weights(type, rows * n, 4);
-    const auto w = unpacked(type, bytes, rows * n);
     const auto x = random_values(static_cast<size_t>(most * n), 5);
+    std::vector<std::byte> moved(bytes.size() + 2);
+    std::memcpy(moved.data() + 2, bytes.data(), bytes.size());
     std::vector<float> expected(static_cast<size_t>(most * rows));
     for (int64_t i = 0; i < most; ++i) {
-      k_.dot[at(type)]({bytes.data(), bytes_of(type, n), rows}, x.data() + i * n, n, expected.data() + i * rows);
+      k_.product[at(type)]({bytes.data(), row_bytes, rows}, x.data() + i * n, n, 1, n, expected.data() + i * rows,
+                           rows);
     }
-    const WeightRows plain{reinterpret_cast<const std::byte*>(w.data()), n * 4, rows};
     for (int64_t count = 1; count <= most; ++count) {
       std::vector<float> y(static_cast<size_t>(count * rows));
-      k_.product[at(DType::f32)](plain, x.data(), n, count, n, y.data(), rows);
+      k_.product[at(type)]({moved.data() + 2, row_bytes, rows}, x.data(), n, count, n, y.data(), rows);
       for (size_t i = 0; i < y.size(); ++i) {
         ASSERT_EQ(bits(y[i]), bits(expected[i])) << info(type).name << ' ' << count << " rows, " << i;
       }
@@ -151,8 +116,8 @@ TEST_P(Table, DotAndProductGiveTheSameBitsForAnyRows) {
   }
 }
 
-TEST_P(Table, ProductOfPlainTypesAtOddSizes) {
-  for (DType type : kPlainTypes) {
+TEST_P(Table, ProductAtOddSizes) {
+  for (DType type : kRowTypes) {
     for (int64_t n : {1, 3, 8, 15, 17, 31, 100, 257}) {
       for (int64_t rows : {1, 2, 3, 4, 5, 13}) {
         const auto bytes = random_weights(type, rows * n, 6);
@@ -165,7 +130,7 @@ TEST_P(Table, ProductOfPlainTypesAtOddSizes) {
           for (int64_t r = 0; r < rows; ++r) {
             float single;
             const auto* one = reinterpret_cast<const std::byte*>(w.data() + r * n);
-            k_.dot[at(DType::f32)]({one, n * 4, 1}, x.data() + i * stride, n, &single);
+            k_.product[at(DType::f32)]({one, n * 4, 1}, x.data() + i * stride, n, 1, n, &single, 1);
             ASSERT_EQ(bits(y[static_cast<size_t>(i * (rows + 1) + r)]), bits(single)) << info(type).name << ' ' << n;
           }
           ASSERT_EQ(y[static_cast<size_t>(i * (rows + 1) + rows)], -5.0f) << "written beside the result";
@@ -531,14 +496,10 @@ TEST_P(Table, RopeRotatesTheFirstPairs) {
 }
 
 TEST_P(Table, EveryEntryIsThere) {
-  for (DType type : kWeightTypes) {
-    EXPECT_NE(k_.unpack[at(type)], nullptr) << info(type).name;
-    EXPECT_NE(k_.dot[at(type)], nullptr) << info(type).name;
-  }
-  for (DType type : kPlainTypes) EXPECT_NE(k_.product[at(type)], nullptr);
-  for (DType type : {DType::f32, DType::bf16}) EXPECT_NE(k_.weighted_sum[at(type)], nullptr);
+  for (DType type : kRowTypes) EXPECT_TRUE(k_.product[at(type)] && k_.weighted_sum[at(type)]) << info(type).name;
   EXPECT_TRUE(k_.quantize && k_.arrange && k_.round_to_bf16 && k_.packed_product_bf16 && k_.packed_product_f16);
-  for (DType type : kWeightTypes) {
+  for (int i = 0; i < kDTypes; ++i) {
+    const auto type = static_cast<DType>(i);
     if (!is_quantized(type)) continue;
     EXPECT_TRUE(k_.packed_product[at(type)] && k_.widen[at(type)] && k_.wide_product[at(type)]) << info(type).name;
   }

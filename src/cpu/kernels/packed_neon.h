@@ -55,9 +55,15 @@ struct PackedNeon {
   static F mul(F a, F b) { return vmulq_f32(a, b); }
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static F to_float(I x) { return vcvtq_f32_s32(x); }
-  static F halves(const std::byte* p) { return Neon::load(reinterpret_cast<const F16*>(p)); }
-  static F bytes(const std::byte* p) { return to_float(Neon::s8(p)); }
-  static F unsigned_bytes(const std::byte* p) { return to_float(Neon::u8(p)); }
+  static F halves(const std::byte* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p))));
+  }
+  static F bytes(const std::byte* p) {
+    return to_float(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes(p))))));
+  }
+  static F unsigned_bytes(const std::byte* p) {
+    return to_float(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes(p))))));
+  }
   static F floats(const float* p) { return vld1q_f32(p); }
   static F add(F a, F b) { return vaddq_f32(a, b); }
   static F sub(F a, F b) { return vsubq_f32(a, b); }
@@ -84,6 +90,13 @@ struct PackedNeon {
     int32_t word;
     std::memcpy(&word, q, sizeof word);
     return vreinterpretq_s8_s32(vdupq_n_s32(word));
+  }
+
+ private:
+  static uint8x8_t four_bytes(const std::byte* p) {
+    uint32_t word;
+    std::memcpy(&word, p, sizeof word);
+    return vcreate_u8(word);
   }
 };
 

@@ -6,12 +6,11 @@
 //   kLanes                     lanes; also the number of partial sums of a product
 //   kTileX, kTileW             activation rows x weight rows whose sums fit the registers
 //   kSumRows, kSumCols         rows x vectors of a weighted sum that fit the registers
-//   load, store                F from float, bf16 or f16; unaligned
+//   load, store                F from float or bf16; unaligned
 //   load_first, store_first    only the first n lanes; the others read as zero
 //   sum, max                   over lanes, in a fixed tree; store_sums<n>: n vectors summed at once by the same tree
-//   u8, s8                     kLanes bytes to I; shr, shl, both, either: bits of I; set_where: value where a bit is
-//   set to_float, half             I to F; one f16 to f32 times_power_of_two         x * 2^n for whole n, right also
-//   for denormal results
+//   shl, to_float              bits of I; I to F
+//   times_power_of_two         x * 2^n for whole n, right also for denormal results
 //
 // All functions are static members of a type that only files of one instruction set see, so none can leak into others.
 #pragma once
@@ -20,11 +19,8 @@
 
 namespace gemma::cpu {
 
-/** Tags for 16-bit floats in memory. */
+/** A tag for 16-bit floats in memory. */
 struct Bf16 {
-  uint16_t bits;
-};
-struct F16 {
   uint16_t bits;
 };
 

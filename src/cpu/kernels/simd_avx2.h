@@ -27,8 +27,6 @@ struct Avx2 {
   static F load_first(const float* p, int64_t n) { return _mm256_maskload_ps(p, first(n)); }
   static F load(const Bf16* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
   static F load_first(const Bf16* p, int64_t n) { return widen(words(p, n)); }
-  static F load(const F16* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
-  static F load_first(const F16* p, int64_t n) { return _mm256_cvtph_ps(words(p, n)); }
   static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
   static void store_first(float* p, F x, int64_t n) { _mm256_maskstore_ps(p, first(n), x); }
 
@@ -37,7 +35,6 @@ struct Avx2 {
   static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F div(F a, F b) { return _mm256_div_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }    // a * b + c
-  static F fms(F a, F b, F c) { return _mm256_fmsub_ps(a, b, c); }    // a * b - c
   static F fnma(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }  // c - a * b
   static F min(F a, F b) { return _mm256_min_ps(a, b); }              // b where either is NaN
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
@@ -85,32 +82,9 @@ struct Avx2 {
     return _mm_cvtsd_f64(_mm_add_sd(t, _mm_unpackhi_pd(t, t)));
   }
 
-  static I u8(const void* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))); }
-  static I s8(const void* p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))); }
-  static I set_int(int x) { return _mm256_set1_epi32(x); }
-  static I shr(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) >> n); }
   static I shl(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) << n); }
   static F shl_bits(F x, int n) { return reinterpret_cast<F>(shl(reinterpret_cast<I>(x), n)); }
-  static I both(I a, I b) { return _mm256_and_si256(a, b); }
-  static I either(I a, I b) { return _mm256_or_si256(a, b); }
-  static I minus(I a, I b) { return _mm256_sub_epi32(a, b); }
-  static I set_where(uint32_t bits, int value) {
-    const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    const __m256i set_lanes = _mm256_cmpeq_epi32(_mm256_and_si256(set_int(static_cast<int>(bits)), lane), lane);
-    return _mm256_and_si256(set_lanes, set_int(value));
-  }
   static F to_float(I x) { return _mm256_cvtepi32_ps(x); }
-  static float half(uint16_t bits) { return _cvtsh_ss(bits); }
-
-  /** table[index] for 16 floats. */
-  struct Table16 {
-    __m256 low, high;
-    explicit Table16(const float* p) : low(_mm256_loadu_ps(p)), high(_mm256_loadu_ps(p + 8)) {}
-    F operator[](I index) const {  // the low three bits choose within a half, bit 3 (as the sign) the half
-      const __m256 bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));
-      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index), bit3);
-    }
-  };
 
  private:
   typedef uint32_t Words __attribute__((vector_size(32)));

@@ -29,8 +29,6 @@ struct Avx512 {
     const __m256i bits = _mm256_maskz_loadu_epi16(first(n), p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
   }
-  static F load(const F16* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
-  static F load_first(const F16* p, int64_t n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p)); }
   static void store(float* p, F x) { _mm512_storeu_ps(p, x); }
   static void store_first(float* p, F x, int64_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
 
@@ -39,7 +37,6 @@ struct Avx512 {
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static F div(F a, F b) { return _mm512_div_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }    // a * b + c
-  static F fms(F a, F b, F c) { return _mm512_fmsub_ps(a, b, c); }    // a * b - c
   static F fnma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a * b
   static F min(F a, F b) { return _mm512_min_ps(a, b); }              // b where either is NaN
   static F max(F a, F b) { return _mm512_max_ps(a, b); }
@@ -83,25 +80,9 @@ struct Avx512 {
     return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
   }
 
-  static I u8(const void* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))); }
-  static I s8(const void* p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))); }
-  static I set_int(int x) { return _mm512_set1_epi32(x); }
-  static I shr(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) >> n); }
   static I shl(I x, int n) { return reinterpret_cast<I>(reinterpret_cast<Words>(x) << n); }
   static F shl_bits(F x, int n) { return reinterpret_cast<F>(shl(reinterpret_cast<I>(x), n)); }
-  static I both(I a, I b) { return _mm512_and_si512(a, b); }
-  static I either(I a, I b) { return _mm512_or_si512(a, b); }
-  static I minus(I a, I b) { return _mm512_sub_epi32(a, b); }
-  static I set_where(uint32_t bits, int value) { return _mm512_maskz_set1_epi32(static_cast<__mmask16>(bits), value); }
   static F to_float(I x) { return _mm512_cvtepi32_ps(x); }
-  static float half(uint16_t bits) { return _cvtsh_ss(bits); }
-
-  /** table[index] for 16 floats. */
-  struct Table16 {
-    __m512 values;
-    explicit Table16(const float* p) : values(_mm512_loadu_ps(p)) {}
-    F operator[](I index) const { return _mm512_permutexvar_ps(index, values); }  // reads the low four bits alone
-  };
 
  private:
   typedef uint32_t Words __attribute__((vector_size(64)));
