@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "engine/engine.h"
+#include "script_mask.h"
 #include "tiny_models.h"
 
 namespace gemma::testing_engine {
@@ -42,6 +43,7 @@ struct Plan {
   int max_tokens = 0, top_logprobs = 0;
   uint64_t key = 0;
   bool prompt_logprobs = false;
+  uint32_t mask = 0;  // 0: none
 
   Request request() const {
     Request r;
@@ -52,6 +54,7 @@ struct Plan {
     r.top_logprobs = top_logprobs;
     r.key = key;
     r.prompt_logprobs = prompt_logprobs;
+    if (mask != 0) r.mask = std::make_unique<Winding>(mask);
     return r;
   }
 };
@@ -68,6 +71,7 @@ Plan random_plan(Dice& dice, const Config& config, bool media) {
   p.top_logprobs = dice.one_in(3) ? 3 : 0;
   p.key = dice.one_in(2) ? 0 : static_cast<uint64_t>(dice.below(4));
   p.prompt_logprobs = dice.one_in(4);
+  p.mask = dice.one_in(3) ? static_cast<uint32_t>(dice.between(1, 1000)) : 0;
   return p;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mask that lets an answer say one thing alone.
+// Masks for tests: one that lets an answer say one thing alone, and one that depends on all it has said.
 #pragma once
 
 #include <algorithm>
@@ -29,6 +29,31 @@ class Script final : public TokenMask {
  private:
   std::vector<int32_t> ids_;
   size_t at_ = 0;
+};
+
+/** About a third of all ids; which, depends on all tokens before, so that a token lost or taken twice is seen. */
+class Winding final : public TokenMask {
+ public:
+  explicit Winding(uint32_t seed) : states_{seed} {}
+  void fill(std::span<uint32_t> bits) override {
+    for (size_t i = 0; i < bits.size() * 32; ++i) {
+      const uint32_t bit = 1u << (i % 32);
+      bits[i / 32] = allows(i) ? bits[i / 32] | bit : bits[i / 32] & ~bit;
+    }
+  }
+  bool accept(int32_t token) override {
+    const bool allowed = allows(static_cast<size_t>(token));
+    states_.push_back((states_.back() ^ static_cast<uint32_t>(token)) * 2654435761u + 1);
+    return allowed;
+  }
+  void rollback(int tokens) override { states_.resize(states_.size() - static_cast<size_t>(tokens)); }
+  bool finished() const override { return false; }
+  bool free() const override { return false; }
+
+ private:
+  bool allows(size_t id) const { return (static_cast<uint32_t>(id) * 2246822519u ^ states_.back()) % 3 == 0; }
+
+  std::vector<uint32_t> states_;
 };
 
 }  // namespace gemma::testing_engine
