@@ -35,6 +35,12 @@ struct Packed256 : PackedAvx2<Packed256> {
   static I widen_pairs(I sum, Pairs pairs) {
     return in_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
   }
+  /** As two equal numbers of 16 bits. */
+  static I first_factor(I factors) { return _mm256_blend_epi16(factors, _mm256_slli_epi32(factors, 16), 0xaa); }
+  static I second_factor(I factors) { return _mm256_blend_epi16(_mm256_srli_epi32(factors, 16), factors, 0xaa); }
+  static I widen_scaled(I sum, Pairs pairs, I factor) {
+    return in_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, factor)));
+  }
 
  private:
   /** Compilers would make trees of such sums and calculate all that is summed first: more than there are registers. */

@@ -30,9 +30,9 @@ struct Packed512 {
   static void store_codes(std::byte* p, Codes c) { _mm512_storeu_si512(p, c); }
   static Codes low(Codes c) { return _mm512_and_si512(c, _mm512_set1_epi8(15)); }
   static Codes high(Codes c) { return _mm512_and_si512(_mm512_srli_epi16(c, 4), _mm512_set1_epi8(15)); }
-  template <int shift, int mask>
-  static Codes with_bits(Codes c, Codes bits) {
-    const __m512i moved = shift >= 0 ? _mm512_slli_epi16(bits, shift & 15) : _mm512_srli_epi16(bits, -shift & 15);
+  static Codes with_bits(Codes c, Codes bits, int shift, char mask) {
+    const auto by = static_cast<unsigned>(shift >= 0 ? shift : -shift);
+    const __m512i moved = shift >= 0 ? _mm512_slli_epi16(bits, by) : _mm512_srli_epi16(bits, by);
     return _mm512_ternarylogic_epi32(c, moved, _mm512_set1_epi8(mask), 0xf8);  // c | (moved & mask)
   }
   static Codes lookup(Codes c) {
@@ -62,6 +62,20 @@ struct Packed512 {
     if constexpr (n == 0) return x;
     return n > 0 ? _mm512_slli_epi32(x, n > 0 ? n : 0) : _mm512_srai_epi32(x, n > 0 ? 0 : -n);
   }
+  static I factors(const std::byte* first, const std::byte* second) {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(first));
+    const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(second));
+    return _mm512_cvtepi8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b)));
+  }
+  static I first_factor(I factors) { return _mm512_srai_epi32(_mm512_slli_epi32(factors, 16), 16); }
+  static I second_factor(I factors) { return _mm512_srai_epi32(factors, 16); }
+  template <int n>
+  static I two_products(I factors, const int16_t* p) {
+    int32_t pair;
+    std::memcpy(&pair, p, sizeof pair);
+    return _mm512_madd_epi16(_mm512_slli_epi16(factors, n), _mm512_set1_epi32(pair));
+  }
+  static I add_scaled(I sum, I x, I factor) { return _mm512_add_epi32(sum, _mm512_mullo_epi32(x, factor)); }
   static F zero() { return _mm512_setzero_ps(); }
   static F set(float x) { return _mm512_set1_ps(x); }
   static F minus(F x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }

@@ -6,6 +6,7 @@
 //   Pairs                      16-bit sums of two products of a code with an activation
 //   pairs                      of four codes with four activations, the same for every row
 //   add_pairs, widen_pairs     Pairs + Pairs; I + the sums of two neighbours of Pairs
+//   widen_scaled               the same, times a factor (first_factor, second_factor)
 #pragma once
 
 #include <algorithm>
@@ -17,35 +18,30 @@
 
 namespace gemma::cpu {
 
-/** A block whose codes are left where they lie until they are multiplied, if they need no more than a mask. */
+/** A block whose codes are left where they lie until they are multiplied. */
 template <class V, DType type>
 class BlockInPlace : public WeightBlock<V, type> {
   using Base = WeightBlock<V, type>;
   using Codes = typename V::Codes;
-  static constexpr bool kNibbles = Base::kFormat.bits == 4 && !Base::kFormat.codebook;
 
-  const std::byte* at_ = nullptr;
-  bool bytes_ = false;
+  const std::byte* block_ = nullptr;
+  int row_ = 0;
+  bool wide_ = false;
 
  public:
-  static constexpr bool kInPlace = kNibbles || Base::kFormat.bits == 8;
-
   [[gnu::always_inline]] void read(const std::byte* block, int row, const UnitHeader<V, type>& header) {
-    if constexpr (!kInPlace) return Base::read(block, row, header);
-    at_ = block + Base::place_of_codes(row);
-    bytes_ = !kNibbles;
+    block_ = block;
+    row_ = row;
     Base::read_numbers(block, row, header);
   }
   [[gnu::always_inline]] void read_wide(const std::byte* block, int row) {
-    at_ = block + Base::place(row);
-    bytes_ = true;
+    block_ = block + Base::place(row);
+    wide_ = true;
     Base::read_wide_numbers(block, row);
   }
 
   [[gnu::always_inline]] Codes code(int j) const {
-    if (bytes_) return V::load(at_ + 64 * j);
-    if constexpr (kNibbles) return j < 4 ? V::low(V::load(at_ + 64 * j)) : V::high(V::load(at_ + 64 * (j - 4)));
-    return Base::codes[j];
+    return wide_ ? V::load(block_ + 64 * j) : Base::code(block_, row_, j);
   }
 };
 
@@ -63,33 +59,37 @@ class ColumnTile : public RowTile<V, type, kRows> {
 
  public:
   using Block = BlockInPlace<V, type>;
+  static constexpr bool kPlain = (kFormat.bits == 4 && !kFormat.codebook) || kFormat.bits == 8;
   /** Registers hold a sum of 16 bits for each row of a whole tile, if neither codes nor second groups need them. */
-  static constexpr int kMaxRows = Block::kInPlace && kFormat.groups == 1 ? kTileRows : V::kMaxRows;
+  static constexpr int kMaxRows = kPlain && kFormat.groups == 1 ? kTileRows : V::kMaxRows;
 
   [[gnu::always_inline]] void add(const Block& w, const ActivationBlock* x) {
+    I products[kRows];
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) products[r] = Base::start_of(w, x[r]);
+    if constexpr (kSigned) {
+      add_signed(w, x, products);
+    } else if constexpr (kFormat.groups == 1) {
+      add_vectors(w, x, 0, products, [](I sum, typename V::Pairs pairs) { return V::widen_pairs(sum, pairs); });
+    } else {
 #pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) {
-      I products[kRows];
-#pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) products[r] = Base::start_of(x[r], g);
-      if constexpr (kSigned) {
-        add_signed(w, x, g * kVectors, products);
-      } else {
-        add_vectors(w, x, g * kVectors, products);
+      for (int g = 0; g < 2; ++g) {
+        const I factor = g == 0 ? V::first_factor(w.factors) : V::second_factor(w.factors);
+        add_vectors(w, x, g * kVectors, products,
+                    [&](I sum, typename V::Pairs pairs) { return V::widen_scaled(sum, pairs, factor); });
       }
-#pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join_group(Base::sums_[r], w, x[r], g, products[r]);
     }
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join_minima(Base::sums_[r], w, x[r]);
+    for (int r = 0; r < kRows; ++r) Base::sums_[r] = Base::join(Base::sums_[r], w, x[r], products[r]);
   }
 
  private:
   /** The i-th vector of a group from `first` on; low and high nibbles of a vector one after the other. */
   static constexpr int vector(int first, int i) { return kVectors == 8 ? i / 2 + i % 2 * 4 : first + i; }
 
+  template <class Widen>
   [[gnu::always_inline]] static void add_vectors(const Block& w, const ActivationBlock* x, int first,
-                                                 I (&products)[kRows]) {
+                                                 I (&products)[kRows], Widen widen) {
 #pragma GCC unroll 8
     for (int begin = 0; begin < kVectors; begin += kTogether) {
       typename V::Pairs pairs[kRows];
@@ -104,14 +104,13 @@ class ColumnTile : public RowTile<V, type, kRows> {
         }
       }
 #pragma GCC unroll 12
-      for (int r = 0; r < kRows; ++r) products[r] = V::widen_pairs(products[r], pairs[r]);
+      for (int r = 0; r < kRows; ++r) products[r] = widen(products[r], pairs[r]);
     }
   }
 
-  [[gnu::always_inline]] static void add_signed(const Block& w, const ActivationBlock* x, int first,
-                                                I (&products)[kRows]) {
+  [[gnu::always_inline]] static void add_signed(const Block& w, const ActivationBlock* x, I (&products)[kRows]) {
 #pragma GCC unroll 8
-    for (int j = first; j < first + kVectors; ++j) {
+    for (int j = 0; j < kVectors; ++j) {
       const Codes c = w.code(j);
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) products[r] = V::dot_signed(products[r], c, x[r].q + 4 * j);

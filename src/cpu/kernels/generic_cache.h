@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "cpu/kernels/generic_codes.h"
 #include "cpu/kernels/kernels.h"
 
 namespace gemma::cpu {
@@ -144,31 +143,22 @@ class CacheProduct {
   using F = typename V::F;
   using I = typename V::I;
 
-  template <int... j>
-  [[gnu::always_inline]] static void two_bits(Codes bits, Codes* codes, std::integer_sequence<int, j...>) {
-    ((codes[j] = V::template with_bits<-2 * j, 0x03>(V::no_codes(), bits)), ...);
-  }
-  template <int... j>
-  [[gnu::always_inline]] static void third_bits(Codes bits, Codes* codes, std::integer_sequence<int, j...>) {
-    ((codes[j] = V::template with_bits<2 - j, 0x04>(codes[j], bits)), ...);
-  }
-
-  /** Levels of kLanes rows from `row` on: eight vectors of four values. */
-  [[gnu::always_inline]] static void decode(const std::byte* block, int row, Levels levels, Codes* codes) {
+  /** The level of values 4j .. 4j+3 of kLanes rows from `row` on. */
+  [[gnu::always_inline]] static Codes level(const std::byte* block, int row, Levels levels, int j) {
     const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
-    if constexpr (B::kBits == 8) return load_bytes<V>(at, codes);
+    if constexpr (B::kBits == 8) return V::load(at + 64 * j);
     if constexpr (B::kBits == 4) {
-      load_nibbles<V>(at, codes);
-    } else {
-      two_bits(V::load(at), codes, std::make_integer_sequence<int, 4>());
-      two_bits(V::load(at + 64), codes + 4, std::make_integer_sequence<int, 4>());
+      const Codes both = V::load(at + 64 * (j % 4));
+      return V::lookup(levels, j < 4 ? V::low(both) : V::high(both));
     }
-    if constexpr (B::kBits == 3) {
-      third_bits(V::load(block + B::kThird + row / 16 * 64 + row % 16 * 4), codes,
-                 std::make_integer_sequence<int, 8>());
-    }
+    const Codes two = V::with_bits(V::no_codes(), V::load(at + 64 * (j / 4)), -2 * (j % 4), 0x03);
+    if constexpr (B::kBits == 2) return V::lookup(levels, two);
+    const std::byte* third = block + B::kThird + row / 16 * 64 + row % 16 * 4;
+    return V::lookup(levels, V::with_bits(two, V::load(third), 2 - j, 0x04));
+  }
+  [[gnu::always_inline]] static void decode(const std::byte* block, int row, Levels levels, Codes* codes) {
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) codes[j] = V::lookup(levels, codes[j]);
+    for (int j = 0; j < 8; ++j) codes[j] = level(block, row, levels, j);
   }
 
   [[gnu::always_inline]] static I start(const int32_t* minus_sum) {

@@ -7,11 +7,15 @@
 //   kMaxRows                   how many activation rows go together, unless the tile says otherwise
 //   kParts<rows>               how many vectors of weight rows go together with so many of them
 //   load, low, high            codes as they lie; low nibbles; high nibbles; store_codes: back to where they lie
-//   with_bits<shift, mask>     codes | (bits shifted left by `shift` (right where negative) & mask)
+//   with_bits                  codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
 //   dot                        I + the products of four codes with four signed bytes, the same for every row
 //   kSignedDot                 whether codes of zero 128 are multiplied as signed numbers instead, by dot_signed
 //   broadcast<n>               the integer at p, times 2^n (exactly), in every lane
+//   factors                    kLanes bytes at one place and as many at another as pairs of signed 16-bit numbers;
+//                              first_factor, second_factor: one of each, as add_scaled wants it
+//   two_products<n>            a pair of numbers times the pair at p, added, times 2^n
+//   add_scaled                 I + I * a factor
 //   halves, bytes, unsigned_bytes, floats  kLanes f16, int8, uint8, f32 as F
 //
 // What multiplies a block of weights with a tile of activations is a RowTile, or another type of the same functions.
@@ -23,9 +27,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
-#include "cpu/kernels/generic_codes.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/packed.h"
 
@@ -49,84 +53,77 @@ struct WeightBlock {
   using F = typename V::F;
   static constexpr PackedFormat kFormat = B::kFormat;
 
-  Codes codes[8];  // four values each
-  F scales[kFormat.groups], minima[kFormat.groups];
+  Codes codes[8];              // four values each
+  F scale;                     // of the block; with two groups, of what `factors` multiplies
+  typename V::I factors = {};  // of two groups
+  F minima[kFormat.groups];
 
   /** The rows from `row` on. */
   [[gnu::always_inline]] void read(const std::byte* block, int row, const UnitHeader<V, type>& header) {
-    read_codes(block, row);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) codes[j] = code(block, row, j);
     read_numbers(block, row, header);
   }
+  /** codes[j]. */
+  [[gnu::always_inline]] static Codes code(const std::byte* block, int row, int j) {
+    const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
+    if constexpr (kFormat.bits == 8) return V::load(at + 64 * j);
+    const Codes both = V::load(at + 64 * (j % 4));
+    const Codes c = j < 4 ? V::low(both) : V::high(both);
+    if constexpr (kFormat.codebook) return V::lookup(c);
+    const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
+    if constexpr (kFormat.bits == 5) return V::with_bits(c, V::load(bits), 4 - j, 0x10);
+    if constexpr (kFormat.bits == 6) return V::with_bits(c, V::load(bits + 64 * (j / 4)), 4 - 2 * (j % 4), 0x30);
+    return c;
+  }
   [[gnu::always_inline]] void read_numbers(const std::byte* block, int row, const UnitHeader<V, type>& header) {
+    const std::byte* at = block + B::kScales;
+    if constexpr (kFormat.groups == 2) {
+      scale = header.d;
+      factors = V::factors(at + row, at + kPanelRows + row);
+    } else if constexpr (kFormat.super) {
+      scale = V::mul(header.d, V::bytes(at + row));
+    } else {
+      scale = V::halves(at + 2 * row);
+    }
+    if constexpr (kFormat.minimum) {
 #pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) {
-      scales[g] = scale(block, row, g, header.d);
-      if constexpr (kFormat.minimum) minima[g] = minimum(block, row, g, header.minus_dmin);
+      for (int g = 0; g < kFormat.groups; ++g) minima[g] = minimum(block, row, g, header.minus_dmin);
     }
   }
 
   [[gnu::always_inline]] void read_wide(const std::byte* block, int row) {
-    load_bytes<V>(block + place(row), codes);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) codes[j] = V::load(block + place(row) + 64 * j);
     read_wide_numbers(block, row);
   }
   [[gnu::always_inline]] void read_wide_numbers(const std::byte* block, int row) {
     const auto* numbers = reinterpret_cast<const float*>(block + W::kScales) + row;
+    scale = V::floats(numbers);
+    if constexpr (kFormat.groups == 2) std::memcpy(&factors, numbers + kPanelRows, sizeof factors);
+    if constexpr (kFormat.minimum) {
 #pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) {
-      scales[g] = V::floats(numbers + kPanelRows * g);
-      if constexpr (kFormat.minimum) minima[g] = V::floats(numbers + kPanelRows * (kFormat.groups + g));
+      for (int g = 0; g < kFormat.groups; ++g) minima[g] = V::floats(numbers + kPanelRows * (kFormat.groups + g));
     }
   }
   [[gnu::always_inline]] void write_wide(std::byte* block, int row) const {
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) V::store_codes(block + place(row) + 64 * j, codes[j]);
     auto* numbers = reinterpret_cast<float*>(block + W::kScales) + row;
+    V::store(numbers, scale);
+    if constexpr (kFormat.groups == 2) std::memcpy(numbers + kPanelRows, &factors, sizeof factors);
+    if constexpr (kFormat.minimum) {
 #pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) {
-      V::store(numbers + kPanelRows * g, scales[g]);
-      if constexpr (kFormat.minimum) V::store(numbers + kPanelRows * (kFormat.groups + g), minima[g]);
+      for (int g = 0; g < kFormat.groups; ++g) V::store(numbers + kPanelRows * (kFormat.groups + g), minima[g]);
     }
   }
 
-  /** Of codes, within a block and within a wide one. */
-  static int place_of_codes(int row) { return row / 16 * B::kHalf + row % 16 * 4; }
+  /** Of codes within a wide block. */
   static int place(int row) { return row / 16 * 512 + row % 16 * 4; }
 
  private:
   using W = WideBlock<type>;
 
-  [[gnu::always_inline]] void read_codes(const std::byte* block, int row) {
-    const std::byte* at = block + place_of_codes(row);
-    const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
-    if constexpr (kFormat.bits == 8) return load_bytes<V>(at, codes);
-    load_nibbles<V>(at, codes);
-    if constexpr (kFormat.codebook) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) codes[j] = V::lookup(codes[j]);
-    }
-    if constexpr (kFormat.bits == 5) add_fifth_bits(V::load(bits), std::make_integer_sequence<int, 4>());
-    if constexpr (kFormat.bits == 6) {
-      add_two_bits(V::load(bits), codes, std::make_integer_sequence<int, 4>());
-      add_two_bits(V::load(bits + 64), codes + 4, std::make_integer_sequence<int, 4>());
-    }
-  }
-
-  template <int... j>
-  [[gnu::always_inline]] void add_fifth_bits(Codes bits, std::integer_sequence<int, j...>) {
-    ((codes[j] = V::template with_bits<4 - j, 0x10>(codes[j], bits)), ...);
-    ((codes[4 + j] = V::template with_bits<-j, 0x10>(codes[4 + j], bits)), ...);
-  }
-
-  template <int... j>
-  [[gnu::always_inline]] static void add_two_bits(Codes bits, Codes* codes, std::integer_sequence<int, j...>) {
-    ((codes[j] = V::template with_bits<4 - 2 * j, 0x30>(codes[j], bits)), ...);
-  }
-
-  [[gnu::always_inline]] static F scale(const std::byte* block, int row, int group, F d) {
-    const std::byte* at = block + B::kScales;
-    if constexpr (!kFormat.super) return V::halves(at + 2 * row);
-    return V::mul(d, V::bytes(at + kPanelRows * group + row));
-  }
   [[gnu::always_inline]] static F minimum(const std::byte* block, int row, int group, F minus_dmin) {
     const std::byte* at = block + B::kMinima;
     if constexpr (!kFormat.super) return V::halves(at + 2 * row);
@@ -134,9 +131,9 @@ struct WeightBlock {
   }
 };
 
-/** Integer sums start at -zero * (sum of activations), which is -8 * (that sum) times two to this power. */
-consteval int start_shift(PackedFormat format) {
-  return __builtin_ctz(format.zero == 0 ? 8u : static_cast<unsigned>(format.zero)) - 3;
+/** The zero of codes, as a power of two. */
+consteval int zero_bits(PackedFormat format) {
+  return __builtin_ctz(format.zero == 0 ? 1u : static_cast<unsigned>(format.zero));
 }
 
 /** What kRows rows of activations and kLanes rows of weights sum up to, one row of activations after the other. */
@@ -164,38 +161,27 @@ class RowTile {
     return start;
   }
 
-  [[gnu::always_inline]] static I start(const int32_t* eights) {
+  /** Where the integer sum of a row starts: at -zero * (sum of activations), with two groups times their factors. */
+  [[gnu::always_inline]] static I start_of(const WeightBlock<V, type>& w, const ActivationBlock& x) {
     if constexpr (kFormat.zero == 0 || kSigned) return V::zero_int();
-    return V::template broadcast<start_shift(kFormat)>(eights);
+    if constexpr (kFormat.groups == 2) return V::template two_products<zero_bits(kFormat)>(w.factors, x.halves);
+    return V::template broadcast<zero_bits(kFormat) - 3>(&x.start);
   }
 
-  /** Adds what the integers of a group are worth: its products from their start on. */
-  [[gnu::always_inline]] static F join_group(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x, int group,
-                                             I products) {
-    return V::fma(V::to_float(products), V::mul(w.scales[group], V::set(x.scale)), sum);
-  }
-  [[gnu::always_inline]] static F join_minima(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
+  /** Adds what the integers of a block are worth, which f32 holds exactly: two groups are at most 2^24 in all. */
+  [[gnu::always_inline]] static F join(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x, I products) {
+    sum = V::fma(V::to_float(products), V::mul(w.scale, V::set(x.scale)), sum);
     if constexpr (!kFormat.minimum) return sum;
     if constexpr (kFormat.groups == 1) return V::fma(w.minima[0], V::set(x.scaled_sum), sum);
-    sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(x.half_start / -8)), sum);
-    return V::fma(w.minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(second_start(x) / -8)), sum);
-  }
-  static int32_t second_start(const ActivationBlock& x) { return x.start - x.half_start; }
-
-  /** Where the integer sums of a group start. */
-  [[gnu::always_inline]] static I start_of(const ActivationBlock& x, int group) {
-    if constexpr (kFormat.groups == 1) return start(&x.start);
-    const int32_t half = group == 0 ? x.half_start : second_start(x);
-    return start(&half);
+    sum = V::fma(w.minima[0], V::set(x.scale * static_cast<float>(-x.halves[0])), sum);
+    return V::fma(w.minima[kFormat.groups - 1], V::set(x.scale * static_cast<float>(-x.halves[1])), sum);
   }
 
-  [[gnu::always_inline]] static F add_row(F sum, const WeightBlock<V, type>& w, const ActivationBlock& x) {
-    if constexpr (kFormat.groups == 1) {
-      sum = join_group(sum, w, x, 0, dots(dots(start_of(x, 0), w.codes, x.q), w.codes + 4, x.q + 16));
-      return join_minima(sum, w, x);
-    }
-    const I first = dots(start_of(x, 0), w.codes, x.q), second = dots(start_of(x, 1), w.codes + 4, x.q + 16);
-    return join_minima(join_group(join_group(sum, w, x, 0, first), w, x, 1, second), w, x);
+  [[gnu::always_inline]] static I products(const WeightBlock<V, type>& w, const ActivationBlock& x) {
+    const I start = start_of(w, x);
+    if constexpr (kFormat.groups == 1) return dots(dots(start, w.codes, x.q), w.codes + 4, x.q + 16);
+    const I first = dots(V::zero_int(), w.codes, x.q), second = dots(V::zero_int(), w.codes + 4, x.q + 16);
+    return V::add_scaled(V::add_scaled(start, first, V::first_factor(w.factors)), second, V::second_factor(w.factors));
   }
 
  public:
@@ -209,7 +195,7 @@ class RowTile {
   /** Adds the products with a block of each row. */
   [[gnu::always_inline]] void add(const WeightBlock<V, type>& w, const ActivationBlock* x) {
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) sums_[r] = add_row(sums_[r], w, x[r]);
+    for (int r = 0; r < kRows; ++r) sums_[r] = join(sums_[r], w, x[r], products(w, x[r]));
   }
   [[gnu::always_inline]] void store(float* y, int64_t y_stride) const {
 #pragma GCC unroll 12
@@ -352,7 +338,8 @@ template <class V>
 void set_scale(ActivationBlock* out, bool finite, bool usable, float largest, int32_t sum, int32_t half_sum) {
   out->scale = finite ? (usable ? largest / 127.0f : 0.0f) : __builtin_nanf("");
   out->start = -8 * sum;
-  out->half_start = -8 * half_sum;
+  out->halves[0] = static_cast<int16_t>(-half_sum);
+  out->halves[1] = static_cast<int16_t>(half_sum - sum);
   out->scaled_sum = out->scale * static_cast<float>(sum);
 }
 

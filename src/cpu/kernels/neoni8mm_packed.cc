@@ -37,7 +37,8 @@ using F = PackedI8mm::F;
 struct PairBlock {
   int8_t q[64];
   float scale[2];
-  int32_t start[2], half_start[2];
+  int32_t start[2];
+  int16_t halves[2][2];
   float scaled_sum[2];
 };
 static_assert(sizeof(PairBlock) == 2 * sizeof(ActivationBlock));
@@ -50,7 +51,10 @@ struct TwoRows {
   static F floats(const float* p) { return vcombine_f32(vld1_f32(p), vld1_f32(p)); }
   F scale() const { return floats(x.scale); }
   I start() const { return ints(x.start); }
-  I half_start() const { return ints(x.half_start); }
+  I halves() const {
+    const int16x4_t both = vld1_s16(x.halves[0]);
+    return vreinterpretq_s32_s16(vcombine_s16(both, both));
+  }
   F scaled_sum() const { return floats(x.scaled_sum); }
 };
 
@@ -60,7 +64,11 @@ struct LoneRow {
   int8x16_t q(int i) const { return vcombine_s8(vld1_s8(x.q + 8 * i), vld1_s8(x.q + 8 * i)); }
   F scale() const { return vld1q_dup_f32(&x.scale); }
   I start() const { return vld1q_dup_s32(&x.start); }
-  I half_start() const { return vld1q_dup_s32(&x.half_start); }
+  I halves() const {
+    int32_t both;
+    std::memcpy(&both, x.halves, sizeof both);
+    return vdupq_n_s32(both);
+  }
   F scaled_sum() const { return vld1q_dup_f32(&x.scaled_sum); }
 };
 
@@ -68,7 +76,8 @@ struct LoneRow {
 template <PackedFormat format>
 struct TwoWeights {
   Codes codes[4];
-  F scales[format.groups], minima[format.groups];
+  F scale, minima[format.groups];
+  I factors;
 };
 
 /** RowTile (generic_packed.h) that takes activations by twos. */
@@ -87,24 +96,26 @@ class PairTile {
       first.codes[i] = vreinterpretq_u8_u32(vzip1q_u32(a, b));
       second.codes[i] = vreinterpretq_u8_u32(vzip2q_u32(a, b));
     }
+    first.scale = vzip1q_f32(w.scale, w.scale);
+    second.scale = vzip2q_f32(w.scale, w.scale);
+    first.factors = vzip1q_s32(w.factors, w.factors);
+    second.factors = vzip2q_s32(w.factors, w.factors);
+    if constexpr (kFormat.minimum) {
 #pragma GCC unroll 2
-    for (int g = 0; g < kFormat.groups; ++g) {
-      first.scales[g] = vzip1q_f32(w.scales[g], w.scales[g]);
-      second.scales[g] = vzip2q_f32(w.scales[g], w.scales[g]);
-      if constexpr (kFormat.minimum) {
+      for (int g = 0; g < kFormat.groups; ++g) {
         first.minima[g] = vzip1q_f32(w.minima[g], w.minima[g]);
         second.minima[g] = vzip2q_f32(w.minima[g], w.minima[g]);
       }
     }
   }
 
-  [[gnu::always_inline]] static I times_zero(I eights) {
-    if constexpr (kFormat.zero == 0) return vdupq_n_s32(0);
-    return vshlq_s32(eights, vdupq_n_s32(start_shift(kFormat)));
+  /** x of the halves of a block's activations, each times its factor. */
+  [[gnu::always_inline]] static I by_factors(I x, I second, I factors) {
+    return vmlaq_s32(vmulq_s32(x, V::first_factor(factors)), second, V::second_factor(factors));
   }
-  /** scale * (sum of activations), from -8 times that sum. */
-  [[gnu::always_inline]] static F scaled(F scale, I eights) {
-    return vmulq_f32(scale, vcvtq_f32_s32(vshrq_n_s32(vnegq_s32(eights), 3)));
+  /** scale * (sum of activations), from that sum with the sign turned. */
+  [[gnu::always_inline]] static F scaled(F scale, I minus_sum) {
+    return vmulq_f32(scale, vcvtq_f32_s32(vnegq_s32(minus_sum)));
   }
   template <class X>
   [[gnu::always_inline]] static I products(I sum, const Codes* codes, const X& x, int from, int to) {
@@ -115,19 +126,23 @@ class PairTile {
 
   template <class X>
   [[gnu::always_inline]] static F add_rows(F sum, const Weights& w, const X& x) {
-    const F s = x.scale();
+    const F s = x.scale(), both = vmulq_f32(w.scale, s);
+    constexpr int kZero = zero_bits(kFormat);
     if constexpr (kFormat.groups == 1) {
-      sum = V::fma(vcvtq_f32_s32(products(times_zero(x.start()), w.codes, x, 0, 4)), vmulq_f32(w.scales[0], s), sum);
+      const I start = kFormat.zero == 0 ? vdupq_n_s32(0) : vshlq_s32(x.start(), vdupq_n_s32(kZero - 3));
+      sum = V::fma(vcvtq_f32_s32(products(start, w.codes, x, 0, 4)), both, sum);
       if constexpr (kFormat.minimum) sum = V::fma(w.minima[0], x.scaled_sum(), sum);
       return sum;
     }
-    const I first = x.half_start(), second = vsubq_s32(x.start(), first);
-    constexpr int kLast = kFormat.groups - 1;
-    sum = V::fma(vcvtq_f32_s32(products(times_zero(first), w.codes, x, 0, 2)), vmulq_f32(w.scales[0], s), sum);
-    sum = V::fma(vcvtq_f32_s32(products(times_zero(second), w.codes, x, 2, 4)), vmulq_f32(w.scales[kLast], s), sum);
+    const I first = V::first_factor(x.halves()), second = V::second_factor(x.halves());
+    I one = vdupq_n_s32(0), two = one;
+    if constexpr (kFormat.zero > 0) one = vshlq_n_s32(first, kZero), two = vshlq_n_s32(second, kZero);
+    one = products(one, w.codes, x, 0, 2);
+    two = products(two, w.codes, x, 2, 4);
+    sum = V::fma(vcvtq_f32_s32(by_factors(one, two, w.factors)), both, sum);
     if constexpr (kFormat.minimum) {
       sum = V::fma(w.minima[0], scaled(s, first), sum);
-      sum = V::fma(w.minima[kLast], scaled(s, second), sum);
+      sum = V::fma(w.minima[kFormat.groups - 1], scaled(s, second), sum);
     }
     return sum;
   }
@@ -168,8 +183,11 @@ void arrange(ActivationBlock* tile, int64_t rows, int64_t blocks) {
   for (int64_t i = 0; i < blocks; ++i, tile += rows) {
     for (int64_t r = 0; r + 1 < rows; r += 2) {
       const ActivationBlock a = tile[r], b = tile[r + 1];
-      PairBlock pair{
-          {}, {a.scale, b.scale}, {a.start, b.start}, {a.half_start, b.half_start}, {a.scaled_sum, b.scaled_sum}};
+      PairBlock pair{{},
+                     {a.scale, b.scale},
+                     {a.start, b.start},
+                     {{a.halves[0], a.halves[1]}, {b.halves[0], b.halves[1]}},
+                     {a.scaled_sum, b.scaled_sum}};
       for (int j = 0; j < 4; ++j) {
         std::memcpy(pair.q + 16 * j, a.q + 8 * j, 8);
         std::memcpy(pair.q + 16 * j + 8, b.q + 8 * j, 8);

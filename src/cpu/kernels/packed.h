@@ -14,7 +14,8 @@
 // the bit what unpack (tensor/pack.h) says. Missing rows of the last panel are worth zero.
 //
 // Where a panel meets many tiles, it is widened first: blocks of 8-bit codes (of codebooks: kCodebookBytes), f32 scales
-// of 32 rows for each group, then as many f32 minima (WideBlock).
+// of 32 rows, with two groups d and the two integers of each row as a pair of 16 bits, then f32 minima for each group
+// (WideBlock).
 //
 // bf16 weights: for each pair of values along k, the pairs of 32 rows one after another; an odd k is filled with zero.
 // f16 weights: for each value along k, the values of 32 rows.
@@ -66,9 +67,9 @@ struct PackedFormat {
 struct ActivationBlock {
   int8_t q[32];
   float scale;
-  int32_t start;       // -8 (q[0] + ... + q[31]): where a sum of products with codes of zero 8, most often met, starts
-  int32_t half_start;  // -8 (q[0] + ... + q[15])
-  float scaled_sum;    // scale * (q[0] + ... + q[31])
+  int32_t start;      // -8 (q[0] + ... + q[31]): where a sum of products with codes of zero 8, most often met, starts
+  int16_t halves[2];  // -(q[0] + ... + q[15]), -(q[16] + ... + q[31])
+  float scaled_sum;   // scale * (q[0] + ... + q[31])
 };
 static_assert(sizeof(ActivationBlock) == 48);
 

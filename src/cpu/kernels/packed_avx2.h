@@ -28,9 +28,8 @@ struct PackedAvx2 {
   static void store_codes(std::byte* p, Codes c) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), c); }
   static Codes low(Codes c) { return _mm256_and_si256(c, _mm256_set1_epi8(15)); }
   static Codes high(Codes c) { return _mm256_and_si256(_mm256_srli_epi16(c, 4), _mm256_set1_epi8(15)); }
-  template <int shift, int mask>
-  static Codes with_bits(Codes c, Codes bits) {
-    const __m256i moved = shift >= 0 ? _mm256_slli_epi16(bits, shift & 15) : _mm256_srli_epi16(bits, -shift & 15);
+  static Codes with_bits(Codes c, Codes bits, int shift, char mask) {
+    const __m256i moved = shift >= 0 ? _mm256_slli_epi16(bits, shift) : _mm256_srli_epi16(bits, -shift);
     return _mm256_or_si256(c, _mm256_and_si256(moved, _mm256_set1_epi8(mask)));
   }
   static Codes lookup(Codes c) {
@@ -53,6 +52,19 @@ struct PackedAvx2 {
     const I x = _mm256_set1_epi32(*p);
     return n >= 0 ? _mm256_slli_epi32(x, n > 0 ? n : 0) : _mm256_srai_epi32(x, n > 0 ? 0 : -n);
   }
+  static I factors(const std::byte* first, const std::byte* second) {
+    return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(first)),
+                                                  _mm_loadl_epi64(reinterpret_cast<const __m128i*>(second))));
+  }
+  static I first_factor(I factors) { return _mm256_srai_epi32(_mm256_slli_epi32(factors, 16), 16); }
+  static I second_factor(I factors) { return _mm256_srai_epi32(factors, 16); }
+  template <int n>
+  static I two_products(I factors, const int16_t* p) {
+    int32_t pair;
+    std::memcpy(&pair, p, sizeof pair);
+    return _mm256_madd_epi16(_mm256_slli_epi16(factors, n), _mm256_set1_epi32(pair));
+  }
+  static I add_scaled(I sum, I x, I factor) { return _mm256_add_epi32(sum, _mm256_mullo_epi32(x, factor)); }
   static F zero() { return _mm256_setzero_ps(); }
   static F set(float x) { return _mm256_set1_ps(x); }
   static F minus(F x) { return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f)); }

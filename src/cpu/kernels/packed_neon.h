@@ -31,12 +31,8 @@ struct PackedNeon {
   static void store_codes(std::byte* p, Codes c) { vst1q_u8(reinterpret_cast<uint8_t*>(p), c); }
   static Codes low(Codes c) { return vandq_u8(c, vdupq_n_u8(15)); }
   static Codes high(Codes c) { return vshrq_n_u8(c, 4); }
-  template <int shift, int mask>
-  static Codes with_bits(Codes c, Codes bits) {
-    Codes moved = bits;
-    if constexpr (shift > 0) moved = vshlq_n_u8(bits, shift);
-    if constexpr (shift < 0) moved = vshrq_n_u8(bits, -shift);
-    return vorrq_u8(c, vandq_u8(moved, vdupq_n_u8(mask)));
+  static Codes with_bits(Codes c, Codes bits, int shift, uint8_t mask) {
+    return vorrq_u8(c, vandq_u8(vshlq_u8(bits, vdupq_n_s8(static_cast<int8_t>(shift))), vdupq_n_u8(mask)));
   }
   static Codes lookup(Codes c) { return vqtbl1q_u8(vld1q_u8(kCodebookBytes.data()), c); }
   using Levels = uint8x16_t;
@@ -49,6 +45,18 @@ struct PackedNeon {
   static I broadcast(const int32_t* p) {
     return vshlq_s32(vld1q_dup_s32(p), vdupq_n_s32(n));
   }
+  static I factors(const std::byte* first, const std::byte* second) {
+    const uint8x8_t pairs = vzip1_u8(four_bytes(first), four_bytes(second));
+    return vreinterpretq_s32_s16(vmovl_s8(vreinterpret_s8_u8(pairs)));
+  }
+  static I first_factor(I factors) { return vshrq_n_s32(vshlq_n_s32(factors, 16), 16); }
+  static I second_factor(I factors) { return vshrq_n_s32(factors, 16); }
+  template <int n>
+  static I two_products(I factors, const int16_t* p) {
+    const I first = vmulq_s32(first_factor(factors), vdupq_n_s32(p[0]));
+    return vshlq_s32(vmlaq_s32(first, second_factor(factors), vdupq_n_s32(p[1])), vdupq_n_s32(n));
+  }
+  static I add_scaled(I sum, I x, I factor) { return vmlaq_s32(sum, x, factor); }
   static F zero() { return vdupq_n_f32(0); }
   static F set(float x) { return vdupq_n_f32(x); }
   static F minus(F x) { return vnegq_f32(x); }

@@ -203,7 +203,8 @@ TEST_P(PackedTable, QuantizingIsTheSameEverywhereAndNear) {
     EXPECT_TRUE(std::ranges::equal(blocks[b].q, expected[b].q)) << b;
     EXPECT_TRUE(same(blocks[b].scale, expected[b].scale)) << b;
     EXPECT_EQ(blocks[b].start, expected[b].start) << b;
-    EXPECT_EQ(blocks[b].half_start, expected[b].half_start) << b;
+    EXPECT_EQ(blocks[b].halves[0], expected[b].halves[0]) << b;
+    EXPECT_EQ(blocks[b].halves[1], expected[b].halves[1]) << b;
     EXPECT_TRUE(same(blocks[b].scaled_sum, expected[b].scaled_sum)) << b;
     if (b >= 1 && b <= 3) {
       EXPECT_TRUE(std::isnan(blocks[b].scale)) << b;

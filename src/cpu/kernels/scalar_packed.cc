@@ -32,9 +32,8 @@ struct Scalar {
   static void store_codes(std::byte* p, Codes c) { std::memcpy(p, &c, sizeof c); }
   static Codes low(Codes c) { return c & 0x0f0f0f0fu; }
   static Codes high(Codes c) { return c >> 4 & 0x0f0f0f0fu; }
-  template <int shift, int mask>
-  static Codes with_bits(Codes c, Codes bits) {
-    const Codes moved = shift >= 0 ? bits << (shift & 31) : bits >> (-shift & 31);
+  static Codes with_bits(Codes c, Codes bits, int shift, uint32_t mask) {
+    const Codes moved = shift >= 0 ? bits << shift : bits >> -shift;
     return c | (moved & mask * 0x01010101u);
   }
   static Codes lookup(Codes c) {
@@ -60,6 +59,18 @@ struct Scalar {
   static I broadcast(const int32_t* p) {
     return n >= 0 ? *p * (1 << (n > 0 ? n : 0)) : *p >> (n > 0 ? 0 : -n);
   }
+  static I factors(const std::byte* first, const std::byte* second) {
+    const auto low = static_cast<uint16_t>(static_cast<int8_t>(*first));
+    const auto high = static_cast<uint16_t>(static_cast<int8_t>(*second));
+    return static_cast<int32_t>(low | uint32_t{high} << 16);
+  }
+  static I first_factor(I factors) { return static_cast<int16_t>(factors & 0xffff); }
+  static I second_factor(I factors) { return factors >> 16; }
+  template <int n>
+  static I two_products(I factors, const int16_t* p) {
+    return (first_factor(factors) * p[0] + second_factor(factors) * p[1]) * (1 << n);
+  }
+  static I add_scaled(I sum, I x, I factor) { return sum + x * factor; }
   static F zero() { return 0; }
   static F set(float x) { return x; }
   static F minus(F x) { return -x; }
