@@ -61,6 +61,9 @@ REGISTRY_HOSTS = [
         ("archive", "ubuntu"),
     )
 ]
+# What a step of an answer runs through. A Channel takes its lock only when something has been pushed.
+STEP_MODULES = {"tensor", "kv", "cpu", "model", "engine"}
+LOCKED_FILES = {"src/kv/cache_folder.h"}  # kept prefixes, read and written between answers
 MARKS = "|".join(
     (
         r"\bTO" r"DO\b",
@@ -159,6 +162,13 @@ def catch_at_the_edges(source):
         return
     for line, _ in source.lines_with(r"\bcatch\s*\("):
         yield line, "catch belongs to the edges (main, tests, the one file that wraps a library that throws)"
+
+
+def no_locks_in_a_step(source):
+    if source.module not in STEP_MODULES or source.path in LOCKED_FILES or source.is_test:
+        return
+    for line, _ in source.lines_with(r"\b(Guarded|Memo)\s*<"):
+        yield line, "a step of an answer takes no lock (docs/memory.md): hand things over by a Channel, or before it"
 
 
 def no_using_namespace(source):
@@ -303,6 +313,7 @@ RULES = [
     spdx_line,
     throw_in_one_place,
     catch_at_the_edges,
+    no_locks_in_a_step,
     no_using_namespace,
     conditional_compilation,
     macros,

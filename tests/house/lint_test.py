@@ -23,6 +23,10 @@ BAD = {
         ("src/a/x.cc", SPDX + "void f() { throw CLI::RuntimeError(2); }\n"),
         ("apps/gemma4/x.cc", SPDX + "void f() { throw Error(2); }\n"),
     ],
+    "no_locks_in_a_step": [
+        ("src/engine/x.cc", SPDX + "Memo<int, int> m;\n"),
+        ("src/cpu/x.h", SPDX + "#pragma once\nGuarded<int> g;\n"),
+    ],
     "catch_at_the_edges": [("src/a/x.cc", SPDX + "void f() { try { g(); } catch (...) {} }\n")],
     "no_using_namespace": [("src/a/x_test.cc", SPDX + "using  namespace std;\n")],
     "conditional_compilation": [("src/a/x.cc", SPDX + "#ifdef __AVX2__\n#endif\n"), ("src/a/x.h", SPDX + "# if 1\n")],
@@ -70,6 +74,11 @@ GOOD = {
         ("apps/gemma4/x.cc", "throw CLI::RuntimeError(3);"),
         ("src/a/x.cc", '// throw\nauto s = "throw"; int overthrow;\n'),
         ("src/a/x_test.cc", "throw 1;"),
+    ],
+    "no_locks_in_a_step": [
+        ("src/serve/x.cc", "Guarded<int> m;"),
+        ("src/kv/cache_folder.h", "Guarded<Content> c;"),
+        ("src/cpu/x_test.cc", "Memo<int, int> m;"),
     ],
     "catch_at_the_edges": [("apps/gemma4/main.cc", "catch (...)"), ("src/a/x.cc", 'R"(catch (x))"; catch_up();\n')],
     "no_using_namespace": [("src/a/x.cc", "// using namespace std\nnamespace fs = std::filesystem;\n")],
