@@ -80,6 +80,37 @@ const boxes = [
   { box_2d: [0, 0, 2000, 10], label: 'out of range' },
 ];
 
+/** Sections of all that Markdown has, no two alike, of about `length` characters. */
+export function longText(length) {
+  const count = Math.ceil(length / markdown.length);
+  const sections = Array.from({ length: count }, (_, i) =>
+    markdown.replace('A short tour', `Tour ${i}`).replaceAll('fib', `fib_${i}`).replace('b^2', `b_{${i}}^2`),
+  );
+  return sections.join('\n');
+}
+
+/** A file of one conversation: `count` questions, each answered with all that Markdown has. */
+export function longConversation(count) {
+  const messages = {};
+  const chosen = {};
+  let parent = '';
+  for (let i = 0; i < 2 * count; ++i) {
+    const id = `m${i}`;
+    const isAnswer = i % 2 === 1;
+    const said = isAnswer
+      ? { role: 'assistant', text: markdown, finish: 'stop' }
+      : { role: 'user', text: `Question ${i}` };
+    messages[id] = { id, parent, at: i, ...said };
+    chosen[parent] = id;
+    parent = id;
+  }
+  const chat = { id: 'long', title: 'A long one', created: 1, changed: 1, system: '', messages, chosen };
+  return Buffer.from(JSON.stringify({ format: 'gemma4-chats', version: 1, chats: [chat], files: {} }));
+}
+
+const LONG = 180_000;
+const line = (_, i) => `    value_${i} = compute(${i}, "text ${i}")  # a remark\n`;
+
 const scripts = {
   markdown: { text: markdown },
   evil: { text: evil },
@@ -91,6 +122,9 @@ const scripts = {
   detect: { text: '```json\n' + JSON.stringify(boxes) + '\n```' },
   mixed: { text: 'I see this:\n' + JSON.stringify(boxes.slice(0, 1)) },
   one: { text: 'Yes.' },
+  long: { text: longText(LONG), size: 400, delay: 20 },
+  paragraph: { text: 'Words that go on and on. '.repeat(LONG / 25), size: 400, delay: 20 },
+  listing: { text: '```python\n' + Array.from({ length: LONG / 50 }, line).join('') + '```\n', size: 400, delay: 20 },
   nothing: { unseen: 7 }, // control tokens, which no client is sent
   length: { text: 'This goes on and', finish: 'length' },
   full: { status: 400, message: 'messages: 140000 tokens, the context holds 131072' },

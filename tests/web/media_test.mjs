@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures, sound and film: how they come in, how they are sent, what answers draw over them.
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { answers, ask, chooser, drawnPicture, lastAnswer, openPage, settled, until, useBrowser } from './support.mjs';
 
@@ -48,6 +51,27 @@ test('a picture by the chooser, by paste and by drop; removed by its button', as
   assert.deepEqual(parts[0].image_url, { url: `data:image/png;base64,${picture.buffer.toString('base64')}` });
   await page.getByRole('button', { name: 'Enlarge squares.png' }).click();
   await page.locator('dialog img').waitFor();
+});
+
+test('of a folder and a file that are dropped together the folder is refused by its name', async (t) => {
+  const { page, context } = await openPage(t);
+  const folder = mkdtempSync(join(tmpdir(), 'page-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'holiday'));
+  writeFileSync(join(folder, 'holiday', 'inside.txt'), 'inside');
+  writeFileSync(join(folder, 'beside.txt'), 'beside');
+  const files = ['holiday', 'beside.txt'].map((name) => join(folder, name));
+  // A drag as the system reports it: scripts cannot make folders.
+  const browser = await context.newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop']) {
+    const data = { items: [], files, dragOperationsMask: 1 };
+    await browser.send('Input.dispatchDragEvent', { type, x: 400, y: 300, data });
+    if (type === 'dragOver') await page.locator('.drop').waitFor();
+  }
+  await page.locator('.toast[data-bad=true]', { hasText: 'holiday is a folder' }).waitFor();
+  const names = () => chips(page).locator('.chip-name').allInnerTexts();
+  await until(async () => (await names()).join() === 'beside.txt', 'the file alone');
+  assert.equal(await page.locator('.drop').count(), 0);
 });
 
 test('a picture alone is a question; its detail can be set; it is there after a reload', async (t) => {
@@ -196,6 +220,20 @@ test('the microphone records a WAV of 16 kHz; a recording can be discarded', asy
   assert.ok(Math.max(...samples) > 1000, 'the beep is in it');
   await answers(page).waitFor();
   await page.locator('.media audio').waitFor();
+});
+
+test('camera and microphone that are denied: it is said, and one goes on', async (t) => {
+  const { page, mock } = await openPage(t, { devices: [] });
+  const camera = page.getByRole('button', { name: 'Take a picture' });
+  await camera.click();
+  await page.locator('.toast[data-bad=true]', { hasText: /^No camera: .*(denied|allowed)/i }).waitFor();
+  await until(async () => (await page.locator('dialog').count()) === 0, 'the dialog is gone');
+  await until(() => camera.evaluate((it) => it === document.activeElement), 'the focus is where it was');
+  await page.getByRole('button', { name: 'Record sound' }).click();
+  await page.locator('.toast[data-bad=true]', { hasText: /^No microphone: .*(denied|allowed)/i }).waitFor();
+  assert.equal(await page.locator('.recorder').count(), 0);
+  await ask(page, 'Hello');
+  assert.deepEqual(mock.requests[0].messages, [{ role: 'user', content: 'Hello' }]);
 });
 
 test('film: a still as thumbnail, the whole file sent', async (t) => {

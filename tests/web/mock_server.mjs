@@ -29,9 +29,9 @@ function lastText(body) {
   return last.content.findLast((part) => part.type === 'text')?.text ?? '';
 }
 
-/** Words with the blanks before them: about as long as tokens. */
-export function pieces(text) {
-  return text.match(/\s*\S{1,8}|\s+$/g) ?? [];
+/** Words with the blanks before them, about as long as tokens; or so many characters. */
+export function pieces(text, size) {
+  return text.match(size ? RegExp(`[^]{1,${size}}`, 'g') : /\s*\S{1,8}|\s+$/g) ?? [];
 }
 
 async function stream(response, body, state) {
@@ -52,7 +52,7 @@ async function stream(response, body, state) {
     ['reasoning_content', thought],
     ['content', script.text ?? ''],
   ]) {
-    for (const piece of pieces(text)) {
+    for (const piece of pieces(text, script.size)) {
       if (gone) return;
       say({ [key]: piece });
       ++tokens;
@@ -80,6 +80,7 @@ async function stream(response, body, state) {
   });
   sse(response, '[DONE]');
   response.end();
+  state.ended = Date.now();
 }
 
 async function bodyOf(request) {
@@ -98,7 +99,7 @@ export async function startMock(folder, { key = '', models = [MODEL], modalities
     files.set(each.path, { ...each, bytes: readFileSync(join(folder, 'files', each.name)) });
   }
   const requests = [];
-  const state = { left: 0 };
+  const state = { left: 0, ended: 0 };
   const server = createServer(async (request, response) => {
     const path = request.url.split('?')[0];
     const file = files.get(path);

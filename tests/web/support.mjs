@@ -11,6 +11,7 @@ const folder = process.env.GEMMA4_PAGE; // what web/build.mjs has made
 export const source = process.env.GEMMA4_SOURCE;
 const modules = createRequire(join(process.env.GEMMA4_WEB_MODULES, 'x.js'));
 const PATIENCE = 30000;
+const CLIPBOARD = ['clipboard-read', 'clipboard-write'];
 
 let browser;
 
@@ -19,20 +20,22 @@ export function useBrowser() {
   before(async () => {
     browser = await modules('playwright-core').chromium.launch({
       executablePath: process.env.GEMMA4_CHROMIUM,
-      // A microphone that beeps and a camera that ticks, both lent without asking.
-      args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+      // A microphone that beeps and a camera that ticks, lent to those who may.
+      args: ['--no-sandbox', '--use-fake-device-for-media-stream'],
     });
   });
   after(() => browser.close());
 }
 
 /**
- * A page of its own with a server of its own, or `at` one that is there: { page, context, mock, trouble }. What the
- * page's policy forbids and every error that nobody caught is trouble, which fails the test when it ends.
+ * A page of its own with a server of its own, or `at` one that is there: { page, context, mock, trouble }. It may use
+ * `devices`. What the page's policy forbids and every error that nobody caught is trouble, which fails the test when it
+ * ends.
  */
-export async function openPage(t, { server = {}, context: wanted = {}, at } = {}) {
+export async function openPage(t, { server = {}, context: wanted = {}, devices = ['camera', 'microphone'], at } = {}) {
   const mock = at ? { url: at, close() {} } : await startMock(folder, server);
-  const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'], ...wanted });
+  const permissions = [...CLIPBOARD, ...devices];
+  const context = await browser.newContext({ permissions, ...wanted });
   context.setDefaultTimeout(PATIENCE);
   const trouble = [];
   await context.exposeFunction('tellTrouble', (text) => trouble.push(text));

@@ -2,8 +2,8 @@
 // The text of answers: Markdown, formulas, code, and what an answer must not be able to do.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answers as scripted } from './answers.mjs';
-import { answers, ask, openPage, until, useBrowser } from './support.mjs';
+import { longConversation } from './answers.mjs';
+import { answers, ask, openPage, settled, until, useBrowser } from './support.mjs';
 
 useBrowser();
 
@@ -119,24 +119,6 @@ test('long answers stay at their end, unless somebody reads further up', async (
   assert.ok((await gap()) < 5);
 });
 
-/** A file of one conversation: `count` questions, each answered with all that Markdown has. */
-function longConversation(count) {
-  const { text } = scripted('markdown');
-  const messages = {};
-  const chosen = {};
-  let parent = '';
-  for (let i = 0; i < 2 * count; ++i) {
-    const id = `m${i}`;
-    const isAnswer = i % 2 === 1;
-    const said = isAnswer ? { role: 'assistant', text, finish: 'stop' } : { role: 'user', text: `Question ${i}` };
-    messages[id] = { id, parent, at: i, ...said };
-    chosen[parent] = id;
-    parent = id;
-  }
-  const chat = { id: 'long', title: 'A long one', created: 1, changed: 1, system: '', messages, chosen };
-  return Buffer.from(JSON.stringify({ format: 'gemma4-chats', version: 1, chats: [chat], files: {} }));
-}
-
 test('a long conversation shows its end at once; what is above is drawn where it is seen or printed', async (t) => {
   const { page } = await openPage(t);
   const gap = () => page.locator('.scroller').evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
@@ -174,6 +156,41 @@ test('a long conversation shows its end at once; what is above is drawn where it
   const { at, y } = await middle();
   assert.equal(at, before.at);
   assert.ok(Math.abs(y - before.y) < 2, `what is read stays at ${before.y}: ${y}`);
+});
+
+test('an answer of 180 kB becomes what it is when drawn at once; what is above its end is left alone', async (t) => {
+  const { page } = await openPage(t);
+  const prose = answers(page).locator('.prose');
+  await page.fill('#message-box', 'long');
+  await page.keyboard.press('Enter');
+  await until(async () => (await prose.locator('.block').count()) > 100, 'the first blocks');
+  const early = await prose.locator('.block h2').first().elementHandle();
+  await settled(page);
+  assert.equal(await early.evaluate((it) => it.isConnected), true);
+  const drawn = await prose.innerHTML();
+  await page.reload();
+  await answers(page).first().waitFor();
+  const again = await prose.innerHTML();
+  assert.ok(drawn === again, `${drawn.length} and ${again.length} characters`); // too long to be shown
+  assert.equal(await prose.locator('h2').last().innerText(), `Tour ${(await prose.locator('h2').count()) - 1}`);
+});
+
+test('an answer that takes long to be drawn is drawn less often', async (t) => {
+  const { page } = await openPage(t);
+  await page.evaluate(() => {
+    const append = Element.prototype.append;
+    window.fills = [];
+    Element.prototype.append = function (...nodes) {
+      const begun = performance.now();
+      while (this.matches('.prose') && performance.now() < begun + 100);
+      if (this.matches('.prose')) window.fills.push(begun);
+      return append.apply(this, nodes);
+    };
+  });
+  await ask(page, 'steady');
+  const fills = await page.evaluate(() => window.fills);
+  const between = (fills.at(-2) - fills[0]) / (fills.length - 2); // the last one does not wait
+  assert.ok(between > 200, `every ${between} ms`);
 });
 
 test('licences of what is inside are shown', async (t) => {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { answers, longText } from './answers.mjs';
 
 globalThis.crypto ??= webcrypto; // node 18
 const web = join(process.env.GEMMA4_SOURCE, 'web');
@@ -32,6 +33,7 @@ const { wavOf } = await load('wav');
 const { isChat } = await load('check');
 const format = await load('format');
 const { lengthOfBeginning } = await load('fold');
+const { GrowingText } = await load('markdown');
 
 test('events: whatever the pieces and the line ends', () => {
   const text = 'data: {"a":1}\r\n\r\n: comment\n\ndata: one\ndata: two\n\nevent: x\ndata:three\r\rdata: never ended';
@@ -153,6 +155,57 @@ test('the beginning of a long text ends with a line, a word, a whole character',
   assert.equal(lengthOfBeginning('x'.repeat(200_000)), 1200);
   assert.equal(lengthOfBeginning('x' + '😀'.repeat(1000)), 1199);
   assert.ok(lengthOfBeginning('\n'.repeat(1000)) < 20);
+});
+
+/** Where blocks could be cut wrongly. */
+const tricky = [
+  '1. one\n\n2. two\n\n2 is a number\n\n- a\n\n- b\n\n--- \n\nx\n\n* a\n\n  b\n\n**c**\n\n      code\n\n\tmore\n',
+  'a [link], a [b][c] and\n\nmore\n\nof it\n\n[link]: https://example.com\n\n[c]: https://x.org "t"\n\nend\n\n[link]\n\nend',
+  '# a\n# b\np\n\n    code\n\n    more\n\np\n===\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\nend\n\n> q\nlazy\n\n> r\n\nx',
+  'p\n$$\nx\n$$\n\n$$\n\nnot closed\n\n$$y$$\n\n$$a$$ and $$b$$\n\n- $$x\n# h\n\np\n\ny$$\n\n\\[\nz\n\\]\n',
+  '$$x\n# h\np\n# h\ny$$\n',
+  '```\na\n\nb\n~~~\n\n```\n\n~~~js\nlet x;\n\n\n```\n\n~~~\n\n- a\n\n  ```\n  b\n\n  ```\n\nx\n',
+  '```\nopen\n\nend',
+  'o\rl\rd\n\n1\n\n2\n\n3\n\n4\n\nd\r\n\r\nlines\r\n \t\r\nmore\r\rold\r \u00a0\rends\n\u00a0\n\nx\n\0\n\n\u2028\n\nz',
+];
+
+test('Markdown that grows is the same at every length as when it is read whole', () => {
+  const scripted = ['markdown', 'odd', 'evil', 'page'].map((each) => answers(each, { messages: [{}] }).text);
+  for (const text of [...tricky, ...scripted, tricky.join('\n\n')]) {
+    const growing = new GrowingText();
+    for (let end = 0; end <= text.length; ++end) {
+      const given = text.slice(0, end);
+      assert.deepEqual(growing.blocksOf(given), new GrowingText().blocksOf(given), JSON.stringify(given));
+    }
+    assert.deepEqual(growing.blocksOf(text), new GrowingText().blocksOf(text));
+  }
+  const growing = new GrowingText();
+  growing.blocksOf('a\n\nb\n\nc');
+  assert.deepEqual(growing.blocksOf('b\n\nc'), ['<p>b</p>\n', '<p>c</p>\n'], 'another text');
+});
+
+test('formulas on lines of their own end before an empty line; one that a line goes on behind stands in it', () => {
+  const formulas = (text) => [...new GrowingText().blocksOf(text).join('').matchAll(/class="math"[^>]*>([^<]*)/g)];
+  const found = (text) => formulas(text).map((each) => each[1]);
+  assert.deepEqual(found('$$\na\n$$\n\n\\[b\n\\]\n'), ['\na\n', 'b\n']);
+  assert.deepEqual(found('$$a$$ and $$b$$\n\nx\n\n$$c$$'), ['a', 'b', 'c']);
+  assert.deepEqual(found('$$\na\n\nb\n$$'), []);
+});
+
+test('of Markdown that grows only the end is read again', () => {
+  const text = longText(60_000);
+  const growing = new GrowingText();
+  const time = (reader, given) => {
+    const begun = performance.now();
+    reader.blocksOf(given);
+    return performance.now() - begun;
+  };
+  growing.blocksOf(text);
+  const pairs = Array.from({ length: 7 }, (_, i) => {
+    const given = text + 'word '.repeat(i);
+    return time(growing, given) / time(new GrowingText(), given);
+  });
+  assert.ok(pairs.sort((a, b) => a - b)[3] < 0.5, `shares of the time: ${pairs}`);
 });
 
 test('a conversation of a file is whole, or it is not taken', () => {

@@ -21,10 +21,11 @@ import {
 import { newId, pathTo, withChange, withMessage } from './tree';
 import type { Attachment, Message, Stats, ToolResult } from './types';
 
-/** How often a growing answer is drawn anew: often enough to look fluent, seldom enough to leave the processor, which
- *  may be the one that writes the answer, alone. Long ones take longer. */
-const DRAW_MS = 40;
-const DRAW_MS_FOR_1000 = 1;
+/** The pauses in which a growing answer is not drawn: short enough to look fluent, long enough to leave the processor,
+ *  which may be the one that writes the answer, alone: at least so many times what drawing takes. */
+const PAUSE_MS = 40;
+const PAUSE_TIMES = 2;
+const MOST_PAUSE_MS = 1000; // a window that was out of sight has drawn nothing for long
 /** How often it is written down. */
 const KEEP_MS = 2000;
 
@@ -84,6 +85,7 @@ function setRunning(chatId: string, controller: AbortController | undefined): vo
 class Answer {
   readonly message: Message;
   private timer = 0;
+  private drawingMs = 0; // the last time
   private begun = performance.now();
   private first = 0;
   private latest = 0;
@@ -119,13 +121,14 @@ class Answer {
       this.first ||= now; // of an answer that has nothing to show: all of it was control tokens, or a thought cut short
       this.latest ||= now;
     }
-    const pause = DRAW_MS + (message.text.length / 1000) * DRAW_MS_FOR_1000;
+    const pause = Math.min(Math.max(PAUSE_MS, PAUSE_TIMES * this.drawingMs), MOST_PAUSE_MS);
     this.timer ||= window.setTimeout(() => this.draw(), pause);
   }
 
   draw(): void {
     clearTimeout(this.timer);
     this.timer = 0;
+    const begun = performance.now();
     const message = this.message;
     if (this.first) message.stats = this.stats();
     if (message.thought) message.thoughtMs = (this.thoughtEnd || this.latest) - this.first;
@@ -136,6 +139,8 @@ class Answer {
       void keepUnfinished(this.chatId);
     }
     if (options.value.announce && currentId.value === this.chatId) announceText(message);
+    // The page follows behind this, and the browser with the frame.
+    requestAnimationFrame(() => setTimeout(() => (this.drawingMs = performance.now() - begun)));
   }
 
   /** Exact once the server has said so; until then a piece counts as a token. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers are Markdown that nobody has checked. It becomes HTML without any HTML of its own, passes DOMPurify, and
-// fetches nothing: pictures of other places become links.
-import DOMPurify from 'dompurify';
+// Answers are Markdown that nobody has checked. It becomes HTML without any HTML of its own, which passes `clean.ts`,
+// and fetches nothing: pictures of other places become links.
 import hljs from 'highlight.js/lib/common';
-import MarkdownIt, { type Token } from 'markdown-it';
+import MarkdownIt, { type Env, type Token } from 'markdown-it';
 import { addMath } from './math';
 
 const md = MarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
@@ -59,34 +58,62 @@ md.renderer.rules['link_open'] = (tokens, i, given, _env, renderer) => {
   return renderer.renderToken(tokens, i, given);
 };
 
-/** The HTML of each block at the top level: while an answer grows, only its last blocks change. */
-export function blocksOf(text: string): string[] {
-  const env = {};
-  const blocks: string[] = [];
+interface Block {
+  html: string;
+  /** Where it begins. */
+  line: number;
+}
+
+/** The blocks at the top level. `linked`: the text says what its references lead to, which may stand anywhere. */
+function parsed(text: string): { blocks: Block[]; linked: boolean } {
+  const env: Env = {};
+  const blocks: Block[] = [];
   let open: Token[] = [];
   let depth = 0;
   for (const token of md.parse(text, env)) {
     open.push(token);
     depth += token.nesting;
-    if (depth === 0) {
-      blocks.push(md.renderer.render(open, md.options, env));
-      open = [];
-    }
+    if (depth > 0) continue;
+    blocks.push({ html: md.renderer.render(open, md.options, env), line: open[0]!.map![0] });
+    open = [];
   }
-  return blocks;
+  return { blocks, linked: env.references !== undefined };
 }
 
-// The names of attributes that our own rules above write; an answer cannot.
-DOMPurify.setConfig({
-  ALLOWED_ATTR: ['class', 'href', 'target', 'rel', 'title', 'start', 'align', 'type', 'tabindex', 'role', 'aria-label'],
-  ALLOW_DATA_ATTR: true,
-  ALLOWED_TAGS: (
-    'a p br hr em strong s del code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 ' +
-    'table thead tbody tr th td div span button'
-  ).split(' '),
-  RETURN_DOM_FRAGMENT: true,
-});
+/**
+ * An answer's text, of which only the end is read again while it grows: what stands above a blank line between two
+ * blocks is what it is, whatever comes below. References alone reach further: a text that has any is read whole.
+ */
+export class GrowingText {
+  private done = ''; // the beginning that has been read for good
+  private html: string[] = []; // its blocks
 
-export function cleaned(html: string): DocumentFragment {
-  return DOMPurify.sanitize(html, { RETURN_DOM_FRAGMENT: true });
+  /** The HTML of each block of `text`, which may also be another one than before. */
+  blocksOf(text: string): string[] {
+    const whole = text.replace(/\r\n?/g, '\n');
+    if (!whole.startsWith(this.done)) this.forget();
+    let found = parsed(whole.slice(this.done.length));
+    if (found.linked && this.done) {
+      this.forget();
+      found = parsed(whole);
+    }
+    const all = [...this.html, ...found.blocks.map(({ html }) => html)];
+    if (!found.linked) this.keep(whole.slice(this.done.length), found.blocks);
+    return all;
+  }
+
+  private forget(): void {
+    this.done = '';
+    this.html = [];
+  }
+
+  /** The last block may still become a part of the one above it: "2" is a paragraph, "2." goes on with a list. */
+  private keep(rest: string, blocks: Block[]): void {
+    const lines = rest.split('\n');
+    const follows = ({ line }: Block) => /^[ \t]*$/.test(lines[line - 1]!);
+    const end = blocks.findLastIndex((each, i) => i > 0 && i < blocks.length - 1 && follows(each));
+    if (end < 0) return;
+    this.done += lines.slice(0, blocks[end]!.line).join('\n') + '\n';
+    this.html.push(...blocks.slice(0, end).map(({ html }) => html));
+  }
 }

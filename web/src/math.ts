@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Formulas in Markdown: $…$ and \(…\) in a line, $$…$$ and \[…\] on lines of their own. They become placeholders, which
-// `typeset` fills once they are in the page: KaTeX builds nodes there, where its styles need no exception from the
-// page's policy.
+// Formulas in Markdown: $…$ and \(…\) in a line, $$…$$ and \[…\] on lines of their own with no empty one between them.
+// They become placeholders, which `typeset` fills once they are in the page: KaTeX builds nodes there, where its styles
+// need no exception from the page's policy.
 import katex from 'katex';
 import type { MarkdownIt, StateBlock, StateInline } from 'markdown-it';
 
@@ -41,14 +41,16 @@ function blockBetween(open: string, close: string) {
     if (!lineOf(startLine).startsWith(open)) return false;
     let text = lineOf(startLine).slice(open.length);
     let line = startLine;
-    while (!text.trimEnd().endsWith(close)) {
-      if (++line >= endLine) return false; // not closed yet: the text as it is
+    while (!text.includes(close)) {
+      if (++line >= endLine || state.isEmpty(line)) return false; // not closed yet: the text as it is
       text += '\n' + lineOf(line);
     }
+    const [tex, ...behind] = text.split(close);
+    if (behind.join('').trim()) return false; // a formula within a line
     if (silent) return true;
     const token = state.push('math_block', 'math', 0);
     token.block = true;
-    token.content = text.trimEnd().slice(0, -close.length);
+    token.content = tex!;
     token.map = [startLine, line + 1];
     state.line = line + 1;
     return true;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An answer's text. It is drawn block by block, so that one that grows does not disturb what stands above.
-import { Component, createRef } from 'preact';
+// An answer's text. It is read and drawn block by block, so that one that grows does not disturb what stands above.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { say } from '../announce';
-import { blocksOf, cleaned } from '../markdown';
+import { cleaned } from '../clean';
+import { GrowingText } from '../markdown';
 import { typeset } from '../math';
 import { whenNear } from '../near';
 import { preview } from '../state';
@@ -17,36 +17,35 @@ interface Props {
 
 export function Markdown({ text, canWait }: Props) {
   const place = useRef<HTMLDivElement>(null);
+  const [blocks] = useState(() => new Blocks());
   const [waits, setWaits] = useState(canWait);
-  useLayoutEffect(() => (waits ? whenNear(place.current!, () => setWaits(false)) : undefined), [waits]);
+  useLayoutEffect(() => {
+    if (waits) return whenNear(place.current!, () => setWaits(false));
+    return blocks.draw(place.current!, text);
+  }, [text, waits]);
   return (
     <div class={waits ? 'prose raw' : 'prose'} ref={place} onClick={act}>
-      {waits ? text : blocksOf(text).map((html, i) => <Block key={i} html={html} />)}
+      {waits && text}
     </div>
   );
 }
 
-class Block extends Component<{ html: string }> {
-  private place = createRef<HTMLDivElement>();
+/** What is in the page of a text that may grow. */
+class Blocks {
+  private growing = new GrowingText();
+  private drawn: string[] = [];
 
-  override shouldComponentUpdate(next: { html: string }): boolean {
-    return next.html !== this.props.html;
-  }
-  override componentDidMount(): void {
-    this.fill();
-  }
-  override componentDidUpdate(): void {
-    this.fill();
-  }
-
-  private fill(): void {
-    const place = this.place.current!;
-    place.replaceChildren(cleaned(this.props.html));
-    typeset(place);
-  }
-
-  override render() {
-    return <div class="block" dir="auto" ref={this.place} />;
+  /** Leaves alone what is as it was, up to the first block that is not. */
+  draw(place: HTMLElement, text: string): void {
+    const html = this.growing.blocksOf(text);
+    const change = html.findIndex((each, i) => each !== this.drawn[i]);
+    const kept = change < 0 ? html.length : change;
+    this.drawn = html;
+    while (place.children.length > kept) place.lastChild!.remove();
+    if (kept === html.length) return;
+    const fresh = html.slice(kept).map((each) => `<div class="block" dir="auto">${each}</div>`);
+    place.append(cleaned(fresh.join(''))); // together: each cleaning makes a document
+    for (let i = kept; i < html.length; ++i) typeset(place.children[i] as HTMLElement);
   }
 }
 

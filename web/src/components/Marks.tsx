@@ -5,7 +5,7 @@ import type { Mark } from '../boxes';
 import type { Attachment } from '../types';
 import { useFile } from './Media';
 
-const COLOURS = 8; // as many as styles/message.css has
+const COLOURS = 8; // as many as styles/media.css has
 
 interface Props {
   marks: Mark[];

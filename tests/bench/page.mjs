@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// How busy the page is. By hand, on a quiet machine: a built page, or several in turn.
+//
+//   node tests/bench/page.mjs build/release/web [OTHER_BUILD/web …] [--rounds 3] [--only long --only opening …]
+//
+// long:      an answer of 180 kB of all that Markdown has streams within some ten seconds: the longest task, the share
+//            of the time that tasks of more than 50 ms take, and how long after its last byte all of it is shown.
+// listing:   the same of one block of code; paragraph: of one paragraph.
+// opening:   a conversation of 600 messages is opened: until its end is shown, and the longest task.
+//
+// Medians of the rounds. Needs what tests/web needs; GEMMA4_CHROMIUM and GEMMA4_WEB_MODULES name other places of it.
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { longConversation } from '../web/answers.mjs';
+import { startMock } from '../web/mock_server.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const modules = process.env.GEMMA4_WEB_MODULES ?? join(root, 'third_party/web/node_modules');
+const { chromium } = createRequire(join(resolve(modules), 'x.js'))('playwright-core');
+const { values: given, positionals: folders } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string', multiple: true, default: ['long', 'listing', 'paragraph', 'opening'] },
+  },
+});
+
+/** A fresh page, and what its tasks of more than 50 ms are as long as. */
+async function withPage(folder, work) {
+  const mock = await startMock(folder);
+  const executablePath = process.env.GEMMA4_CHROMIUM ?? '/usr/bin/chromium';
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page.setDefaultTimeout(120_000);
+    await page.goto(mock.url);
+    await page.locator('.empty').waitFor();
+    await page.evaluate(() => {
+      window.tasks = [];
+      const note = (list) => window.tasks.push(...list.getEntries().map((each) => each.duration));
+      new PerformanceObserver(note).observe({ type: 'longtask' });
+    });
+    return await work(page, mock);
+  } finally {
+    await browser.close();
+    mock.close();
+  }
+}
+
+function streamed(folder, script) {
+  return withPage(folder, async (page, mock) => {
+    await page.fill('#message-box', script);
+    const begun = performance.now();
+    await page.locator('#message-box').press('Enter');
+    await page.locator('.send[aria-label^="Stop"]').waitFor();
+    await page.locator('.send[aria-label="Send"]').waitFor();
+    const shown = Date.now();
+    const tasks = await page.evaluate(() => window.tasks);
+    const busy = tasks.reduce((sum, each) => sum + each, 0) / (performance.now() - begun);
+    return {
+      'longest task, ms': Math.max(0, ...tasks),
+      'busy, %': 100 * busy,
+      'shown after, ms': shown - mock.state.ended,
+    };
+  });
+}
+
+function opened(folder) {
+  return withPage(folder, async (page) => {
+    await page.getByRole('button', { name: 'Settings' }).click();
+    const file = { name: 'x.json', mimeType: 'application/json', buffer: longConversation(300) };
+    await page.setInputFiles('dialog input[type=file]', file);
+    await page.keyboard.press('Escape');
+    const link = page.getByRole('link', { name: 'A long one' });
+    await link.waitFor();
+    await page.evaluate(() => (window.tasks.length = 0));
+    const shown = await link.evaluate(async (it) => {
+      const begun = performance.now();
+      it.click();
+      while (document.querySelectorAll('.message').length < 600) await new Promise(requestAnimationFrame);
+      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+      return performance.now() - begun;
+    });
+    return { 'shown after, ms': shown, 'longest task, ms': Math.max(0, ...(await page.evaluate(() => window.tasks))) };
+  });
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+for (const what of given.only) {
+  const found = folders.map(() => []);
+  for (let round = 0; round < Number(given.rounds); ++round) {
+    for (const [i, folder] of folders.entries()) {
+      found[i].push(await (what === 'opening' ? opened(folder) : streamed(folder, what)));
+    }
+  }
+  for (const [i, folder] of folders.entries()) {
+    const medians = Object.keys(found[i][0]).map(
+      (name) => `${name}: ${Math.round(median(found[i].map((each) => each[name])))}`,
+    );
+    console.log(`${what.padEnd(9)}  ${folder}  ${medians.join('  ')}`);
+  }
+}
