@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "media/decoders.h"
 
 namespace gemma::media {
 
@@ -46,7 +47,10 @@ std::string_view what_it_is(std::span<const std::byte> bytes) {
   if (text_at(bytes, 0, 4) == "\x89PNG") return "a picture (PNG)";
   if (text_at(bytes, 0, 3) == "\xff\xd8\xff") return "a picture (JPEG)";
   if (text_at(bytes, 0, 4) == "GIF8") return "a picture (GIF)";
+  if (recognise_image(bytes)) return "a picture";
   if (text_at(bytes, 4, 4) == "ftyp") return "a film or sound file (MP4)";
+  if (is_plain_sound(bytes)) return "a sound file";
+  if (is_film(bytes)) return "a film or sound file";
   return "none of these";
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kWidthTag = 0x0100, kHeightTag = 0x0101, kShortType = 3, kLongType = 4;
 constexpr size_t kEntryBytes = 12;
+constexpr size_t kMostBrands = 4096;  // bytes of a box of brands that are looked at
 
 /** A number whose least byte comes first, of 1 to 4; 0 beyond the end. */
 uint32_t little(std::span<const std::byte> bytes, size_t at, size_t width) {
@@ -107,6 +108,14 @@ bool TiffNumbers::has_second_directory() const {
   return entries && number(size_t{*first} + 2 + *entries * kEntryBytes, 4).value_or(0) != 0;
 }
 
+std::vector<std::string_view> brands_of(std::span<const std::byte> bytes) {
+  std::vector<std::string_view> brands;
+  if (text_at(bytes, 4, 4) != "ftyp") return brands;
+  const size_t end = std::min<size_t>({TiffNumbers(bytes, true).number(0, 4).value_or(0), bytes.size(), kMostBrands});
+  for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) brands.push_back(text_at(bytes, at, 4));  // at 12 a version
+  return brands;
+}
+
 std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, ImageFormat format) {
   if (format == ImageFormat::bmp) return size_of_bmp(bytes);
   if (format == ImageFormat::gif) {
@@ -127,7 +136,8 @@ bool has_more_pictures(std::span<const std::byte> bytes, ImageFormat format) {
     case ImageFormat::png:
       return is_animated_png(bytes);
     case ImageFormat::avif:
-      return text_at(bytes, 8, 4) == "avis";
+    case ImageFormat::heic:
+      return std::ranges::any_of(brands_of(bytes), [](auto brand) { return brand == "avis" || brand == "msf1"; });
     case ImageFormat::tiff: {
       const std::optional<TiffNumbers> tiff = TiffNumbers::of(bytes);
       return tiff && tiff->has_second_directory();

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "media/image.h"
 
@@ -38,7 +40,10 @@ struct HeaderSize {
 /** Of GIF, BMP and TIFF, as FFmpeg's decoders take it; nothing where the header ends early. */
 std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, ImageFormat format);
 
-/** Whether other pictures follow the first one: frames of an animation (GIF, WebP, PNG, AVIF), pages (TIFF). */
+/** Of a file of boxes (HEIC, AVIF, MP4): what it is first of all, then what it may be read as; none of any other. */
+std::vector<std::string_view> brands_of(std::span<const std::byte> bytes);
+
+/** Whether other pictures follow the first one: frames of an animation (GIF, WebP, PNG, AVIF, HEIC), pages (TIFF). */
 bool has_more_pictures(std::span<const std::byte> bytes, ImageFormat format);
 
 }  // namespace gemma::media

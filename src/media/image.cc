@@ -8,16 +8,13 @@
 
 #include "base/error.h"
 #include "media/decoders.h"
+#include "media/header.h"
 
 namespace gemma::media {
 namespace {
 
-/** Both are boxes of the ISO base media format; which they are is in the brands of the first box. */
 std::optional<ImageFormat> recognise_heif(std::span<const std::byte> bytes) {
-  if (text_at(bytes, 4, 4) != "ftyp") return std::nullopt;
-  const size_t box = std::to_integer<size_t>(bytes[2]) << 8 | std::to_integer<size_t>(bytes[3]);
-  for (size_t at = 8; at + 4 <= std::min(box, bytes.size()); at += at == 8 ? 8 : 4) {  // at 12 is a version
-    const std::string_view brand = text_at(bytes, at, 4);
+  for (const std::string_view brand : brands_of(bytes)) {
     if (brand == "avif" || brand == "avis") return ImageFormat::avif;
     for (const std::string_view heic : {"heic", "heix", "hevc", "heim", "heis"}) {
       if (brand == heic) return ImageFormat::heic;

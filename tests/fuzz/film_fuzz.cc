@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Films in every container: the frames that come have one size and rising numbers.
+// Films in every container: the frames that come have one size and rising numbers; their sound is numbers.
 // Links: media
 #include "media/film.h"
 
+#include <cmath>
+
 #include "fuzz/fuzz.h"
 #include "fuzz/library_leaks.h"
+#include "media/sound.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return gemma::fuzz::refuses_or_reads([&] {
@@ -21,6 +24,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (frame.index <= before || frame.index >= film.total_frames) __builtin_trap();
       if (frame.pixels.width != film.size.width || frame.pixels.height != film.size.height) __builtin_trap();
       before = frame.index;
+    }
+    if (!film.has_sound) return;
+    gemma::media::SoundOptions sound;
+    sound.max_seconds = options.max_seconds;
+    for (const float value : gemma::media::decode_sound(*source, sound).samples) {
+      if (!std::isfinite(value)) __builtin_trap();
     }
   });
 }

@@ -128,6 +128,7 @@ def write_all(save):
     save("plain.avif", rgb, quality=90)
     save("full_chroma.avif", rgb, quality=90, subsampling="4:4:4")
     save("alpha.avif", rgba, quality=90)
+    save("animated.avif", rgb, save_all=True, append_images=[grey.convert("RGB")], quality=90, subsampling="4:4:4")
     pillow_heif.register_heif_opener()
     save("plain.heic", rgb, quality=90)
 

@@ -12,7 +12,8 @@ namespace gemma::media {
 namespace {
 
 constexpr int64_t kMaxFrames = 10'000'000;
-constexpr int kSide = 16;  // pixels of the small pictures that are compared
+constexpr int64_t kMaxStamp = int64_t{1} << 60;  // of either sign, so that differences are numbers, too
+constexpr int kSide = 16;                        // pixels of the small pictures that are compared
 
 using Small = std::array<uint8_t, kSide * kSide * 3>;
 
@@ -61,9 +62,8 @@ Contents read_contents(const FileBytes& file, const FilmOptions& options) {
   while (container.read(*packet)) {
     if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;
     const int64_t stamp = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    if (stamp == AV_NOPTS_VALUE || std::ssize(out.stamps) >= kMaxFrames) {
-      fail(file.name(), "frames without times, or more than {}", kMaxFrames);
-    }
+    if (stamp < -kMaxStamp || stamp > kMaxStamp) fail(file.name(), "frames without times that make sense");
+    if (std::ssize(out.stamps) >= kMaxFrames) fail(file.name(), "expected at most {} frames", kMaxFrames);
     out.stamps.push_back(stamp);
     if ((packet->flags & AV_PKT_FLAG_KEY) != 0) out.keys.push_back(stamp);
   }
