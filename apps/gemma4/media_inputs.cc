@@ -74,6 +74,10 @@ std::string note_of_sound(const Media& media, const Facts& facts, bool film) {
 
 }  // namespace
 
+void check_standard_input(const std::vector<MediaFile>& files) {
+  if (std::ranges::count(files, "-", &MediaFile::path) > 1) fail_usage("-", "standard input is one file");
+}
+
 void add_media_inputs(CLI::App& command, MediaInputs& inputs) {
   for (const auto& [name, kind] : kOptions) {
     // Each word is noted as it is read, so that the order across the options is kept.
@@ -103,15 +107,12 @@ std::shared_ptr<const Media> MediaReader::read(const MediaFile& file) const {
 std::shared_ptr<const Media> MediaReader::read(Medium kind, const File& file) const {
   MediaOptions options = settings_.of(kind);
   files_.media.set(options.prepare);
-  options.prepare.front_end = files_.front_end;
   options.prepare.wave = false;  // nobody looks at it
   return std::make_shared<const Media>(media_of(file.path(), kind, prepare_file(file, options), files_.media.encoders));
 }
 
 MediaList MediaReader::read_all(const std::vector<MediaFile>& files, int64_t context) const {
-  if (std::count_if(files.begin(), files.end(), [](const MediaFile& file) { return file.path == "-"; }) > 1) {
-    fail_usage("-", "standard input is one file");
-  }
+  check_standard_input(files);
   for (const MediaFile& file : files) files_.require(file.kind);
   MediaList media;
   for (const MediaFile& file : files) {

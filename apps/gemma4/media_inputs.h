@@ -26,6 +26,9 @@ struct MediaFile {
   std::string path;  // "-": standard input
 };
 
+/** Fails where standard input would be read twice. */
+void check_standard_input(const std::vector<MediaFile>& files);
+
 struct MediaInputs {
   std::vector<MediaFile> files;  // in the order of the command line, once it is parsed
   MediaSettings settings;

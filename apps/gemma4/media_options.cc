@@ -143,6 +143,11 @@ void Hearing::set(MediaConfig& encoders) const {
   if (encoders.audio && reference_window) encoders.audio->window = encoders.audio->distances - 1;
 }
 
+void Hearing::set(MediaModel& model) const {
+  set(model.encoders);
+  model.front_end = front_end;
+}
+
 void add_audio_window_option(CLI::App& command, Hearing& hearing) {
   add_choice<bool>(command, "--audio-window", hearing.reference_window, {{"trained", false}, {"reference", true}},
                    "Frames of sound that one sees with itself. trained: 13; reference: 12, as transformers has it")

@@ -47,6 +47,7 @@ struct Hearing {
   media::FrontEnd front_end = media::FrontEnd::transformers;
 
   void set(MediaConfig& encoders) const;  // that window, where they have a tower
+  void set(MediaModel& model) const;      // and the front end
 };
 void add_audio_window_option(CLI::App& command, Hearing& hearing);
 /** --audio-window and --front-end. */

@@ -157,7 +157,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_state_options(command, options);
   add_fetch_options(command, options);
   add_decoding_limits(command, options.media_limits, true, true);
-  add_audio_window_option(command, options.session.hearing);
+  add_hearing_options(command, options.session.hearing);
   command.add_option("--log", options.log, "A line about each request on stderr; json: all lines are JSON objects")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "json", "none"}));

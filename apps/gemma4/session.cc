@@ -135,8 +135,7 @@ ModelFiles ModelFiles::open(const SessionOptions& options) {
   if (mmproj.empty() && files.model->format() == FileFormat::gguf) mmproj = find_mmproj(local.path);
   files.encoders = mmproj.empty() ? files.model : std::make_shared<const ModelFile>(ModelFile::open(mmproj));
   files.media = MediaModel::of(*files.encoders);
-  options.hearing.set(files.media.encoders);
-  files.front_end = options.hearing.front_end;
+  options.hearing.set(files.media);
   if (!options.mmproj.empty() && !files.media.encoders.sees() && !files.media.encoders.hears()) {
     fail(options.mmproj, "holds no encoders of pictures or sound");
   }

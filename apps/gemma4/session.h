@@ -59,7 +59,6 @@ struct ModelFiles {
   std::shared_ptr<const ModelFile> encoders;  // may be the same
   Config config;
   MediaModel media;  // what it can take, and how
-  media::FrontEnd front_end = media::FrontEnd::transformers;
 };
 
 struct Session {

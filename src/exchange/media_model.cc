@@ -8,7 +8,7 @@ namespace gemma {
 MediaModel MediaModel::of(const ModelFile& file) {
   MediaConfig encoders = MediaConfig::from(file);
   ProcessorConfig processor = ProcessorConfig::from(file, encoders);
-  return {file.name(), std::move(encoders), processor};
+  return {file.name(), std::move(encoders), processor, std::nullopt};
 }
 
 void MediaModel::set(media::PrepareOptions& options) const {
@@ -21,6 +21,7 @@ void MediaModel::set(media::PrepareOptions& options) const {
   } else {
     options.form = encoders.audio ? media::Form::towers : media::Form::unified;
   }
+  options.front_end = front_end.value_or(options.front_end);
   if (options.kind == Medium::video && !encoders.hears()) options.sound = media::FilmSound::none;
   const std::optional<int> budget =
       pictures && options.kind == Medium::video ? processor.frame_budget : processor.image_budget;

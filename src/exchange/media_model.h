@@ -2,6 +2,7 @@
 // How a model wants its files prepared.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "config/media_config.h"
@@ -15,14 +16,15 @@ struct MediaModel {
   std::string name;  // for messages
   MediaConfig encoders;
   ProcessorConfig processor;
+  std::optional<media::FrontEnd> front_end;  // of its sound, where somebody has chosen; no file says which
 
   /** Of a checkpoint's folder, or of an mmproj file. */
   static MediaModel of(const ModelFile& file);
 
   /** Whether it has an encoder for the kind. A film is seen at least. */
   bool takes(Medium kind) const { return kind == Medium::audio ? encoders.hears() : encoders.sees(); }
-  /** Sets what the model decides (the form of its inputs) and, where they have not been set, what it recommends
-   * (budget, number of frames). Fails when it has no encoder for the kind. */
+  /** Sets what the model decides (the form of its inputs), the front end if it is chosen and, where they have not been
+   * set, what it recommends (budget, number of frames). Fails when it has no encoder for the kind. */
   void set(media::PrepareOptions& options) const;
 };
 

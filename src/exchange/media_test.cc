@@ -193,6 +193,18 @@ TEST(Media, WhatAModelTakes) {
   EXPECT_FALSE(none.takes(Medium::image) || none.takes(Medium::audio) || none.takes(Medium::video));
 }
 
+TEST(Media, AFrontEndThatIsChosenIsSet) {
+  MediaModel model = model_of("mixed");
+  media::PrepareOptions options;
+  options.kind = Medium::audio;
+  options.front_end = media::FrontEnd::jax;
+  model.set(options);
+  EXPECT_EQ(options.front_end, media::FrontEnd::jax);  // nobody has chosen
+  model.front_end = media::FrontEnd::transformers;
+  model.set(options);
+  EXPECT_EQ(options.front_end, media::FrontEnd::transformers);
+}
+
 /** Prompts of the reference's processor: the same ids, from the sizes of pictures and lengths of sound. */
 TEST(Media, PromptsAsTheReferenceExpandsThem) {
   const std::string tokenizers = kGolden + "/tokenizer/gemma4.json";

@@ -7,8 +7,9 @@ import json
 import re
 import unittest
 
-from serve_support import TinyServerTest, user
-from support import GOLDEN, SANITIZED, png
+import tiny_model
+from serve_support import Server, TinyServerTest, user
+from support import GOLDEN, SANITIZED, ProgramTest, png
 
 CHAT = "/v1/chat/completions"
 IMAGES, SOUNDS = GOLDEN / "preprocess" / "images", GOLDEN / "preprocess" / "audio"
@@ -169,6 +170,30 @@ class KeysTest(TinyServerTest):
 
 class SharedTest(KeysTest):
     SHARE = ("--share-cache",)
+
+
+class HearingTest(ProgramTest):
+    """Whose window and whose front end hear, where a server is told."""
+
+    def test_sound_is_heard_as_run_hears_it(self):
+        model = self.folder / "model"
+        tiny_model.make("mixed", model)
+        content = [sound(TONES), {"type": "text", "text": "What?"}]
+        body = {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": 1}
+        heard = []
+        for args in ((), ("--front-end", "jax"), ("--audio-window", "reference", "--front-end", "jax")):
+            server = Server(self, *args, model=model)
+            try:
+                choice = server.json(CHAT, {**body, "logprobs": True})["choices"][0]
+            finally:
+                server.stop()
+            row = self.out(
+                "run", model, "--json", "--greedy", "-n", "1", "--logprobs", "1", "--audio", TONES, *args, "What?"
+            )
+            said = choice["logprobs"]["content"][0]
+            self.assertAlmostEqual(said["logprob"], json.loads(row)["logprobs"][0]["logprob"], places=5)
+            heard.append(said["logprob"])
+        self.assertEqual(len(set(heard)), 3, heard)
 
 
 class ToolsTest(TinyServerTest):

@@ -68,7 +68,7 @@ struct Setting {
     options.kind = kind;
     options.budget = 70;
     options.frames.max_frames = 2;
-    MediaModel{path, model.encoders->config, {}}.set(options);
+    MediaModel{path, model.encoders->config, {}, {}}.set(options);
     const auto arrays = media::prepare(*file_source(parity::golden(path + 1)), options);
     return std::make_shared<const Media>(media_of(path, kind, arrays, model.encoders->config));
   }
