@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/interrupted.h"
+#include "base/one_line.h"
 #include "gemma4/conversation.h"
 #include "gemma4/line_reader.h"
 #include "gemma4/run.h"
@@ -118,7 +119,7 @@ class ChatLoop {
   }
 
  private:
-  void say(std::string_view text) { fmt::print("{}\n", dim(text, STDOUT_FILENO)); }
+  void say(std::string_view text) { fmt::print("{}\n", dim(one_line(text), STDOUT_FILENO)); }
 
   std::optional<std::string> read_message() {
     std::string whole;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/pixels.h"
 #include "gemma4/schema.h"
@@ -67,10 +68,8 @@ void check(const GroundOptions& options, const Targets& drawings) {
   }
 }
 
-/** What a line on stderr is: the file, and what was mended or left out. */
-void say(const std::string& file, std::string_view note) {
-  fmt::print(stderr, "gemma4: {}: {}\n", file == "-" ? "standard input" : file, note);
-}
+/** A line on stderr about a file: what was mended or left out. */
+void say(const std::string& name, std::string_view what) { note(fmt::format("{}: {}", name, what)); }
 
 class Grounder {
  public:
@@ -81,6 +80,7 @@ class Grounder {
       drawings_ = Targets("--draw", options.draw, options.words, ending);
     }
     if (!options.coco.empty()) coco_ = Targets("--coco", options.coco, options.words);
+    drawings_.keep_apart(coco_);
     check(options, drawings_);
   }
 
@@ -109,11 +109,11 @@ class Grounder {
 
   void use(const std::string& file, const Media& media, const Answer& answer) {
     Result<grounding::Findings> findings = grounding::read_findings(answer.text, label_);
-    if (!findings) fail(file, "{}", findings.failure().message());
-    for (const std::string& note : findings.value().notes) say(file, note);
-    say_if_stopped(file, answer);
+    if (!findings) fail(media.name, "{}", findings.failure().message());
+    for (const std::string& line : findings.value().notes) say(media.name, line);
+    say_if_stopped(media.name, answer);
     const grounding::Sighting seen = sighting(file, media.facts, std::move(findings.value().found));
-    options_.task.json ? print_json(seen, findings.value().notes, answer, media) : print(seen);
+    options_.task.json ? print_json(seen, findings.value().notes, answer, media) : print(seen, media.name);
     if (!drawings_.empty()) draw(seen, media.facts);
     if (!coco_.empty()) sightings_.push_back(seen);
   }
@@ -156,11 +156,11 @@ class Grounder {
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   }
 
-  void print(const grounding::Sighting& seen) const {
-    if (options_.words.size() > 1) fmt::print("{}\n", bold(seen.file + ":", STDOUT_FILENO));
+  void print(const grounding::Sighting& seen, const std::string& name) const {
+    if (options_.words.size() > 1) print_heading(name);
     fmt::print("{}", table(seen.places));
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-    if (seen.places.empty()) say(seen.file, "nothing found");
+    if (seen.places.empty()) say(name, "nothing found");
   }
 
   const GroundOptions& options_;
@@ -194,9 +194,14 @@ void add(CLI::App& app, bool point) {
                                          point ? "Point to things in pictures" : "Find things in pictures, as boxes");
   command->add_option("IMAGE", options->words, "Pictures (- is standard input), and what to look for in quotes")
       ->option_text(point ? "IMAGE... WHAT" : "IMAGE... [WHAT]")
-      ->required();
-  command->add_option("--draw", options->draw, "Draws them on the picture")->type_name("FILE.png|svg|FOLDER/");
-  command->add_option("--coco", options->coco, "Writes a COCO data set of all pictures")->type_name("FILE");
+      ->required()
+      ->check(not_empty());
+  command->add_option("--draw", options->draw, "Draws them on the picture")
+      ->check(not_empty())
+      ->type_name("FILE.png|svg|FOLDER/");
+  command->add_option("--coco", options->coco, "Writes a COCO data set of all pictures")
+      ->check(not_empty())
+      ->type_name("FILE");
   command->add_flag("--stored", options->stored, "Pixels of the file as stored, not as it is turned to be seen");
   command->add_flag_function(
       "--strict,!--no-strict", [options](int64_t count) { options->strict = count > 0; },

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "gemma4/beside.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/pixels.h"
 #include "gemma4/targets.h"
@@ -41,6 +42,7 @@ class PageWriter {
   explicit PageWriter(const HtmlOptions& options) : options_(options) {
     if (!options.out.empty()) pages_ = Targets("-o", options.out, options.files, ".html");
     if (!options.render.empty()) pictures_ = Targets("--render", options.render, options.files, ".png");
+    pictures_.keep_apart(pages_);
     if (!pictures_.empty()) check_render();
     if (options.page.empty()) return;
     if (pictures_.empty() || !pages_.empty()) fail_usage("--page", "is a page to --render; expected that, and no -o");
@@ -90,7 +92,7 @@ class PageWriter {
       fmt::print("{}\n", page);
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the page");
-    say_if_stopped(file, answer);
+    say_if_stopped(media.name, answer);
     if (pictures_.empty()) return;
     const ShownFile shown = shown_file(file, media.facts, options_.task.media);
     draw_beside(pictures_.of(file), shown.picture(), page);
@@ -114,12 +116,15 @@ class PageWriter {
 void add_html(CLI::App& app) {
   auto options = std::make_shared<HtmlOptions>();
   CLI::App* command = app.add_subcommand("html", "Write pictures of pages as HTML");
-  command->add_option("IMAGE", options->files, "Pictures; - is standard input")->required();
+  command->add_option("IMAGE", options->files, "Pictures; - is standard input")->required()->check(not_empty());
   command->add_option("-o,--out", options->out, "Writes the page there (default: standard output)")
+      ->check(not_empty())
       ->type_name("FILE|FOLDER/");
   command->add_option("--render", options->render, "Shows picture and page side by side, by chromium")
+      ->check(not_empty())
       ->type_name("FILE.png|FOLDER/");
   command->add_option("--page", options->page, "Renders this page instead of asking a model for one")
+      ->check(not_empty())
       ->type_name("FILE.html");
   add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);

@@ -17,6 +17,7 @@
 #include "base/heap.h"
 #include "base/interrupted.h"
 #include "base/limits.h"
+#include "base/one_line.h"
 #include "gemma4/command.h"
 #include "gemma4/help.h"
 #include "gemma4/terminal.h"
@@ -61,12 +62,6 @@ void add_commands(CLI::App& app) {
   add_confined_run(app);
 }
 
-/** Says it where it can be said: whatever stderr is, it ends no program. */
-void complain(std::string_view what) {
-  const std::string line = fmt::format("gemma4: {}\n", what);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
 /** What a program gets from who starts it may be anything. A file that is opened never takes the place of a stream that
  *  is closed; a write beyond a limit fails with a reason; children can be waited for. */
 void make_usual_surroundings() {
@@ -85,16 +80,16 @@ int answer(CLI::App& app, int argc, char** argv) {
   } catch (const Interrupted&) {
     return kInterrupted;
   } catch (const UsageError& error) {
-    complain(error.what());
+    note(error.what());
     return 2;
   } catch (const std::system_error& error) {  // of fmt::print, where more is printed than the buffer takes
-    complain(std::ferror(stdout) != 0 ? kNotWritten : error.what());
+    note(std::ferror(stdout) != 0 ? kNotWritten : error.what());
     return 1;
   } catch (const std::bad_alloc&) {
-    complain("no memory" + describe_address_limit());
+    note("no memory" + describe_address_limit());
     return 1;
   } catch (const std::exception& error) {  // gemma::Error, and what the standard library throws
-    complain(error.what());
+    note(error.what());
     return 1;
   }
   return exit_status;
@@ -104,7 +99,7 @@ int answer(CLI::App& app, int argc, char** argv) {
 int finish(int status) {
   std::cout.flush();
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
-  if (!written && status == 0) complain(kNotWritten);
+  if (!written && status == 0) note(kNotWritten);
   return written || status != 0 ? status : 1;
 }
 
@@ -122,8 +117,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "gemma4 " GEMMA4_VERSION);
   app.footer(gemma::app::kExamples);
-  app.failure_message(
-      [](const CLI::App*, const CLI::Error& error) { return fmt::format("gemma4: {} (see --help)\n", error.what()); });
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("gemma4: {} (see --help)\n", gemma::one_line(error.what()));
+  });
   gemma::app::add_commands(app);
   return gemma::app::finish(gemma::app::answer(app, argc, argv));
 }

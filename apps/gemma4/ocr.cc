@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "exchange/media_facts.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/pdf.h"
 #include "gemma4/run.h"
@@ -45,11 +46,12 @@ class TextReader {
   }
 
   void run() {
-    for (const std::string& path : options_.files) {
+    for (const MediaFile& each : files_of(Medium::image, options_.files)) {
       task_.attempt([&] {
+        const std::string& path = each.path;
         const File file = open_file(path, options_.task.media.limits);
         if (is_pdf(file)) {
-          read_pages(file);
+          read_pages(file, path);
         } else {
           read(file, path, 0, options_.files.size() > 1);
         }
@@ -57,13 +59,13 @@ class TextReader {
       if (InterruptGuard::interrupted()) return;
     }
     if (!options_.pages.empty() && !any_pdf_) {
-      fmt::print(stderr, "gemma4: --pages {}: none of the files is a PDF\n", options_.pages);
+      note(fmt::format("--pages {}: none of the files is a PDF", options_.pages));
     }
   }
 
  private:
   /** Each is drawn just before it is asked about. */
-  void read_pages(const File& file) {
+  void read_pages(const File& file, const std::string& path) {
     any_pdf_ = true;
     const Pdf pdf(file, options_.task.media.limits);
     const std::vector<int> pages = pages_named(ranges_, file.path(), pdf.pages());
@@ -71,10 +73,9 @@ class TextReader {
     for (const int page : pages) {
       const int dpi = pdf.dpi_of(page, options_.dpi);
       if (dpi < options_.dpi) {
-        fmt::print(stderr, "gemma4: {}: is large and drawn with {} dots an inch\n", name_of_page(file.path(), page),
-                   dpi);
+        note(fmt::format("{}, page {}: is large and drawn with {} dots an inch", file.path(), page, dpi));
       }
-      task_.attempt([&] { read(pdf.page(page, options_.dpi), file.path(), page, named); });
+      task_.attempt([&] { read(pdf.page(page, options_.dpi), path, page, named); });
       if (InterruptGuard::interrupted()) break;
     }
   }
@@ -82,9 +83,9 @@ class TextReader {
   /** page: 0 of a picture. */
   void read(const File& picture, const std::string& path, int page, bool named) {
     const auto media = task_.reader().read(Medium::image, picture);
-    for (const std::string& note : notes_of(*media, name_of_page(path, page))) fmt::print(stderr, "gemma4: {}\n", note);
+    for (const std::string& line : notes_of(*media, media->name)) note(line);
     task_.session();  // its notes come before the name
-    if (named && !options_.task.json) fmt::print("{}\n", bold(name_of_page(path, page) + ":", STDOUT_FILENO));
+    if (named && !options_.task.json) print_heading(media->name);
     const Answer answer = task_.ask({media}, kQuestion, answer_, streamed(options_.task.json));
     if (!options_.task.json) {
       if (answer.text.empty() || answer.text.back() != '\n') fmt::print("\n");
@@ -92,11 +93,7 @@ class TextReader {
       print_json(path, page, *media, answer);
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-    say_if_stopped(name_of_page(path, page), answer);
-  }
-
-  static std::string name_of_page(const std::string& path, int page) {
-    return page > 0 ? fmt::format("{}, page {}", path, page) : path;
+    say_if_stopped(media->name, answer);
   }
 
   static void print_json(const std::string& path, int page, const Media& media, const Answer& answer) {
@@ -120,11 +117,13 @@ class TextReader {
 void add_ocr(CLI::App& app) {
   auto options = std::make_shared<OcrOptions>();
   CLI::App* command = app.add_subcommand("ocr", "Read the text in pictures and PDFs");
-  command->add_option("FILE", options->files, "Pictures and PDFs; - is one on standard input")->required();
-  command->add_option("--pages", options->pages, "Of PDFs: 3, 2-5, 7- or 1,4-6 (default: all)")->type_name("N-M");
-  command->add_option("--dpi", options->dpi, "Of PDFs: pixels an inch")
-      ->check(CLI::Range(20, 1200))
-      ->capture_default_str();
+  command->add_option("FILE", options->files, "Pictures and PDFs; - is one on standard input")
+      ->required()
+      ->check(not_empty());
+  command->add_option("--pages", options->pages, "Of PDFs: 3, 2-5, 7- or 1,4-6 (default: all)")
+      ->check(not_empty())
+      ->type_name("N-M");
+  command->add_option("--dpi", options->dpi, "Of PDFs: pixels an inch")->check(whole(20, 1200))->capture_default_str();
   options->task.media.image.budget = media::kAutoBudget;  // text has to be seen
   add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);

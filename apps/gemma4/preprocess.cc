@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "base/json.h"
 #include "exchange/media_facts.h"
@@ -12,6 +13,7 @@
 #include "gemma4/command.h"
 #include "gemma4/local_model.h"
 #include "gemma4/media_options.h"
+#include "gemma4/targets.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -93,10 +95,22 @@ std::string describe(const media::PrepareOptions& options, const Facts& facts) {
   return options.kind == Medium::audio ? sound_text(facts) : film_text(facts);
 }
 
+/** Before the work: that what is written can be, and replaces neither what is read nor a part of the model. */
+void check_out(const PreprocessOptions& options, const ModelFile* model) {
+  if (options.out.empty()) return;
+  if (same_file(options.out, options.file))
+    fail_usage("--out", "{} is the file to read; another name is needed", options.out);
+  if (model != nullptr) keep_model(options.out, *model);
+  check_writable(options.out);
+}
+
 void run(const PreprocessOptions& options) {
   const InterruptGuard guard;
   MediaOptions media = options.media;
-  if (!options.model.empty()) MediaModel::of(ModelFile::open(local_model(options.model).path)).set(media.prepare);
+  std::optional<ModelFile> model;
+  if (!options.model.empty()) model = ModelFile::open(local_model(options.model).path);
+  if (model) MediaModel::of(*model).set(media.prepare);
+  check_out(options, model ? &*model : nullptr);
   media::Prepared prepared = prepare_file(options.file, media);
   if (!options.out.empty()) write_arrays(options.out, prepared.arrays);
   std::string out;

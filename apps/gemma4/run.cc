@@ -176,8 +176,7 @@ int run(const Given& given, RunOptions options) {
     fail("run", "no model: name one (gemma4 run MODEL), or set GEMMA4_MODEL, or `model` in config.toml");
   }
   cache_types("--kv", options.session.kv);  // said before a model is loaded
-  options.session.cache_folder =
-      open_cache_folder(given.kept_cache, [](const std::string& line) { fmt::print(stderr, "gemma4: {}\n", line); });
+  options.session.cache_folder = open_cache_folder(given.kept_cache, [](const std::string& line) { note(line); });
   const auto bias = parse_bias(given.bias);
   if (speculation_length(options.session.speculate) == 0 && !options.session.drafter.empty()) {
     fail_usage("--draft", "has nothing to do with --speculate off");

@@ -55,13 +55,13 @@ json::array logprobs_json(const Session& session, const Answer& answer) {
 }  // namespace
 
 void say_notes(const Session& session, bool with_template) {
-  if (!session.memory_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.memory_note);
-  if (with_template && !session.template_note.empty()) fmt::print(stderr, "gemma4: {}\n", session.template_note);
+  if (!session.memory_note.empty()) note(session.memory_note);
+  if (with_template && !session.template_note.empty()) note(session.template_note);
 }
 
 void say_notes(const MediaList& media) {
   for (const auto& each : media) {
-    for (const std::string& note : notes_of(*each, each->name)) fmt::print(stderr, "gemma4: {}\n", note);
+    for (const std::string& line : notes_of(*each, each->name)) note(line);
   }
 }
 
@@ -125,10 +125,9 @@ int run_once(Session& session, const RunOptions& options) {
   if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
   if (answer.finish == Finish::cancelled) return kInterrupted;
   if (answer.finish == Finish::error) fail(session.file->name(), "{}", answer.error);
-  if (answer.finish == Finish::loop)
-    fmt::print(stderr, "gemma4: stopped: the answer repeats itself (--no-loop-stop)\n");
+  if (answer.finish == Finish::loop) note("stopped: the answer repeats itself (--no-loop-stop)");
   if (answer.finish == Finish::context) {
-    fmt::print(stderr, "gemma4: stopped: the context of {} tokens is full\n", session.engine->context());
+    note(fmt::format("stopped: the context of {} tokens is full", session.engine->context()));
   }
   return 0;
 }

@@ -40,10 +40,12 @@ void check_writable(const std::string& path) {
   std::error_code error;
   const fs::file_status there = fs::status(path, error);
   if (fs::is_directory(there)) fail(path, "cannot write: expected a file, found a folder");
-  const bool replaced = !fs::exists(there) || fs::is_regular_file(there);  // by a new file of its folder
+  if (fs::exists(there) && !fs::is_regular_file(there)) {  // what is written takes the place of what is there
+    fail(path, "cannot replace: expected a regular file or a new name, found a device or pipe");
+  }
   const fs::path folder = fs::path(path).parent_path();
-  const std::string place = !replaced ? path : folder.empty() ? "." : folder.string();
-  if (replaced && !fs::is_directory(place, error)) fail(path, "cannot create: {} is no folder", place);
+  const std::string place = folder.empty() ? "." : folder.string();
+  if (!fs::is_directory(place, error)) fail(path, "cannot create: {} is no folder", place);
   if (::access(place.c_str(), W_OK) != 0) fail(path, "cannot write: {}", std::strerror(errno));
 }
 
@@ -72,6 +74,20 @@ Targets::Targets(std::string option, std::string place, const std::vector<std::s
     const auto [other, is_new] = taken.emplace(path, file);
     if (!is_new) fail_usage(option_, "{} and {} would both be written to {}", other->second, file, path);
     paths_[file] = std::move(path);
+  }
+}
+
+void Targets::keep_apart(const Targets& others) const {
+  const auto place_of = [](const std::string& target) {
+    std::error_code error;
+    return fs::weakly_canonical(fs::absolute(target, error), error);
+  };
+  std::set<fs::path> taken;
+  for (const auto& [source, target] : others.paths_) taken.insert(place_of(target));
+  for (const auto& [source, target] : paths_) {
+    if (taken.contains(place_of(target))) {
+      fail_usage(option_, "{} is what {} writes; another name is needed", target, others.option_);
+    }
   }
 }
 

@@ -37,6 +37,8 @@ class Targets {
   /** Makes the folder. Fails when one of the targets is a file that is read or one of the model, or cannot be written.
    */
   void prepare(const ModelFiles& model) const;
+  /** Fails when both would write to one place. */
+  void keep_apart(const Targets& others) const;
   bool empty() const { return paths_.empty(); }
   const std::string& of(const std::string& file) const { return paths_.at(file); }
 

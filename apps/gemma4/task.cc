@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/interrupted.h"
+#include "base/one_line.h"
 #include "gemma4/cache_types.h"
 #include "gemma4/checks.h"
 #include "gemma4/command.h"
@@ -41,8 +42,6 @@ AnswerOptions answer_options(const TaskOptions& options, const Settings& setting
   answer.think_budget = static_cast<int>(options.think.value_or(0));
   return answer;
 }
-
-void complain(std::string_view what) { fmt::print(stderr, "gemma4: {}\n", what); }
 
 void print_json(const Session& session, const MediaFile& file, const Media& media, const Answer& answer,
                 const AnswerOptions& options) {
@@ -131,7 +130,7 @@ void Task::attempt(const std::function<void()>& work) {
   } catch (const Interrupted&) {
     stopped_ = true;
   } catch (const Error& error) {
-    if (!InterruptGuard::interrupted()) complain(error.what());
+    if (!InterruptGuard::interrupted()) note(error.what());
     failed_ = true;
   }
   set_exit_status(interrupted() ? kInterrupted : failed_ ? 1 : 0);
@@ -151,7 +150,7 @@ void Task::for_each(const std::vector<MediaFile>& files, const Visitor& visit) {
 void Task::answer_each(const std::vector<MediaFile>& files, std::string_view question) {
   for_each(files, [&](const MediaFile& file, const std::shared_ptr<const Media>& media) {
     const Session& model = session();  // its notes come before the name
-    if (files.size() > 1 && !json_) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
+    if (files.size() > 1 && !json_) print_heading(media->name);
     const Answer answer = ask({media}, question, answer_, streamed(json_));
     if (json_) {
       print_json(model, file, *media, answer, answer_);
@@ -159,9 +158,11 @@ void Task::answer_each(const std::vector<MediaFile>& files, std::string_view que
       fmt::print("\n");
     }
     if (std::fflush(stdout) != 0) fail("stdout", "cannot write the answer");
-    say_if_stopped(file.path, answer);
+    say_if_stopped(media->name, answer);
   });
 }
+
+void print_heading(const std::string& name) { fmt::print("{}:\n", bold(one_line(name), STDOUT_FILENO)); }
 
 Exchange::Sink streamed(bool json) {
   if (json) return {};
@@ -174,10 +175,10 @@ Exchange::Sink streamed(bool json) {
 }
 
 void say_if_stopped(const std::string& name, const Answer& answer) {
-  if (answer.finish == Finish::loop) complain(name + ": stopped: the answer repeats itself");
-  if (answer.finish == Finish::context) complain(name + ": stopped: the context is full");
+  if (answer.finish == Finish::loop) note(name + ": stopped: the answer repeats itself");
+  if (answer.finish == Finish::context) note(name + ": stopped: the context is full");
   if (answer.finish == Finish::length) {
-    complain(fmt::format("{}: stopped after {} tokens (--max-tokens)", name, answer.tokens));
+    note(fmt::format("{}: stopped after {} tokens (--max-tokens)", name, answer.tokens));
   }
 }
 
@@ -203,6 +204,7 @@ std::optional<std::string> take_phrase(std::vector<std::string>& words) {
 std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths) {
   std::vector<MediaFile> files;
   for (const std::string& path : paths) files.push_back({kind, path});
+  check_standard_input(files);
   return files;
 }
 

@@ -81,6 +81,8 @@ class Task {
   std::unique_ptr<Session> session_;
 };
 
+/** The name of one of several files, above its answer. */
+void print_heading(const std::string& name);
 /** Streams an answer's text to stdout; nothing with --json. */
 Exchange::Sink streamed(bool json);
 /** Says on stderr why an answer about `name` has no end. */
@@ -90,6 +92,7 @@ void add_end(json::object& out, const Answer& answer, const Media& media);
 
 /** The last word where it is no file: what is asked. */
 std::optional<std::string> take_phrase(std::vector<std::string>& words);
+/** Fails where standard input is among them twice. */
 std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths);
 
 }  // namespace gemma::app

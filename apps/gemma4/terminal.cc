@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 
+#include "base/one_line.h"
 #include "base/utf8.h"
 
 namespace gemma::app {
@@ -69,6 +71,11 @@ std::string dim(std::string_view text, int descriptor) {
 
 std::string bold(std::string_view text, int descriptor) {
   return styled(descriptor) ? fmt::format("\x1b[1m{}\x1b[22m", text) : std::string(text);
+}
+
+void note(std::string_view line) {
+  const std::string whole = fmt::format("gemma4: {}\n", one_line(line));
+  std::fwrite(whole.data(), 1, whole.size(), stderr);
 }
 
 InterruptGuard::InterruptGuard() {

@@ -21,6 +21,10 @@ std::string dim(std::string_view text, int descriptor);
 std::string bold(std::string_view text, int descriptor);
 bool styled(int descriptor);
 
+/** Says a line on stderr, behind the program's name: whatever the files are called that it speaks of, it stays a line,
+ *  and whatever stderr is, it ends no program. */
+void note(std::string_view line);
+
 /** The exit status of a program that Ctrl-C has ended. */
 inline constexpr int kInterrupted = 130;
 

@@ -104,7 +104,7 @@ class Transcription {
     if (wrong.empty()) return;
     progress.finish();
     const SpeechSegment& segment = run_.segment();
-    fmt::print(stderr, "gemma4: {}: {} to {}: {}\n", file_.path, minutes(segment.begin), minutes(segment.end), wrong);
+    note(fmt::format("{}: {} to {}: {}", media_->name, minutes(segment.begin), minutes(segment.end), wrong));
   }
 
   /** Of an answer about the piece; 0: no limit, where thoughts have none. */
@@ -167,7 +167,7 @@ class Transcription {
   const TranscribeOptions& options_;
   const MediaFile& file_;
   std::shared_ptr<const Media> media_;
-  const std::string named_ = file_.path + ": ";  // what messages begin with
+  const std::string named_ = media_->name + ": ";  // what messages begin with
   const bool lines_ = is_terminal(STDOUT_FILENO);
   SpeechRun run_;
   std::vector<Finish> finishes_;  // of its segments
@@ -234,7 +234,7 @@ void run(TranscribeOptions& options) {
   task.for_each(files, [&](const MediaFile& file, const auto& media) {
     const std::string& target = targets[static_cast<size_t>(&file - files.data())];
     const bool live = plain && target.empty();
-    if (live && options.files.size() > 1) fmt::print("{}\n", bold(file.path + ":", STDOUT_FILENO));
+    if (live && options.files.size() > 1) print_heading(media->name);
     Transcription transcription(task, options, file, media);
     transcription.run(live);
     if (!transcription.heard()) return;  // and that has been said

@@ -5,25 +5,9 @@
 #include <cstdlib>
 
 #include "base/interrupted.h"
+#include "base/one_line.h"
 
 namespace gemma {
-namespace {
-
-/** Messages quote names and values of files: none of them may break the line or speak to the terminal. */
-std::string one_line(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-}  // namespace
 
 void fail_message(std::string_view where, std::string_view what) {
   throw Error(one_line(where.empty() ? std::string(what) : fmt::format("{}: {}", where, what)));

@@ -39,13 +39,18 @@ int64_t written_at(const struct stat& status) {
   return int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
+/** What is there and no regular file. */
+std::string_view kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "folder";
+  return S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
+}
+
 /** The file that is to be replaced where `path` is a link to it: a link stays a link. */
 std::string replaceable(const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return path;
   if (!S_ISREG(status.st_mode)) {
-    fail(path, "cannot replace: expected a regular file or a new name, found a {}",
-         S_ISDIR(status.st_mode) ? "folder" : "device or pipe");
+    fail(path, "cannot replace: expected a regular file or a new name, found a {}", kind_of(status.st_mode));
   }
   std::error_code error;
   const std::filesystem::path target = std::filesystem::canonical(path, error);
@@ -69,7 +74,7 @@ File File::adopt(int descriptor, std::string name) {
   struct stat status = {};
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor);
-    fail(name, "cannot read: expected a regular file{}", S_ISDIR(status.st_mode) ? ", found a folder" : "");
+    fail(name, "cannot read: expected a regular file, found a {}", kind_of(status.st_mode));
   }
   return File(std::move(name), descriptor, status.st_size, written_at(status));
 }

@@ -174,8 +174,8 @@ class Preprocess(ProgramTest):
         self.assertIn("PNG, 23 x 17", self.out("preprocess", "image", "-", stdin=picture))
         fifo = self.folder / "fifo"
         os.mkfifo(fifo)
-        self.assertIn("expected a regular file", self.error("preprocess", "image", fifo))
-        self.assertIn("expected a regular file", self.error("preprocess", "image", "/dev/zero"))
+        self.assertIn("expected a regular file, found a pipe", self.error("preprocess", "image", fifo))
+        self.assertIn("expected a regular file, found a device", self.error("preprocess", "image", "/dev/zero"))
         self.assertIn("found a folder", self.error("preprocess", "image", self.folder))
         self.assertIn("found an address", self.error("preprocess", "image", "https://example.org/a.png"))
         self.assertIn("No such file", self.error("preprocess", "image", "none.png"))
