@@ -72,8 +72,16 @@ void make_usual_surroundings() {
   std::signal(SIGCHLD, SIG_DFL);
 }
 
+/** Whether there is a command of that name, those that are not listed included. */
+bool knows(const CLI::App& app, std::string_view name) {
+  return !app.get_subcommands([&](const CLI::App* each) { return each->get_name() == name; }).empty();
+}
+
 int answer(CLI::App& app, int argc, char** argv) {
   try {
+    if (argc > 1 && *argv[1] != '-' && !knows(app, argv[1])) {
+      fail_usage("command", "expected one of those that gemma4 --help lists, found '{}'", argv[1]);
+    }
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -66,6 +66,14 @@ class Usage(ProgramTest):
             for value in ("0", "-1MB", "much", "nan", "99999999999TB"):
                 self.assertIn("expected a size such as", self.refused("preprocess", "image", "x.png", option, value))
 
+    def test_a_command_that_is_none(self):
+        for word in ("capton", "", "a\nb"):
+            said = word.replace("\n", r"\x0a")
+            self.assertEqual(
+                f"gemma4: command: expected one of those that gemma4 --help lists, found '{said}'",
+                self.refused(word, "a.png"),
+            )
+
     def test_names_that_are_empty(self):
         for args in (
             ["run", ""],
