@@ -5,7 +5,8 @@
 //
 // long:      an answer of 180 kB of all that Markdown has streams within some ten seconds: the longest task, the share
 //            of the time that tasks of more than 50 ms take, and how long after its last byte all of it is shown.
-// listing:   the same of one block of code; paragraph: of one paragraph.
+// late:      the last 10 kB of such an answer, with 500 characters a second, when what is above them has been drawn.
+// listing:   the same as `long` of one block of code; paragraph: of one paragraph.
 // opening:   a conversation of 600 messages is opened: until its end is shown, and the longest task.
 //
 // Medians of the rounds. Needs what tests/web needs; GEMMA4_CHROMIUM and GEMMA4_WEB_MODULES name other places of it.
@@ -23,7 +24,7 @@ const { values: given, positionals: folders } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string', multiple: true, default: ['long', 'listing', 'paragraph', 'opening'] },
+    only: { type: 'string', multiple: true, default: ['long', 'late', 'listing', 'paragraph', 'opening'] },
   },
 });
 
@@ -52,9 +53,14 @@ async function withPage(folder, work) {
 function streamed(folder, script) {
   return withPage(folder, async (page, mock) => {
     await page.fill('#message-box', script);
-    const begun = performance.now();
     await page.locator('#message-box').press('Enter');
     await page.locator('.send[aria-label^="Stop"]').waitFor();
+    if (script === 'late') {
+      await page.locator('.block').nth(2000).waitFor({ state: 'attached' });
+      await page.waitForTimeout(1000);
+      await page.evaluate(() => (window.tasks.length = 0));
+    }
+    const begun = performance.now();
     await page.locator('.send[aria-label="Send"]').waitFor();
     const shown = Date.now();
     const tasks = await page.evaluate(() => window.tasks);

@@ -374,8 +374,13 @@ test('many pictures with long names leave a phone its screen', async (t) => {
   const many = Array.from({ length: 12 }, (_, i) => ({ ...picture, name: name(i) }));
   await page.setInputFiles(chooser, many);
   await until(async () => (await page.locator('.chip').count()) === many.length, 'all of them');
-  const { height } = await page.locator('.composer').boundingBox();
+  const { y: top, height } = await page.locator('.composer').boundingBox();
   assert.ok(height < 0.6 * phone.viewport.height, `the message box is ${height} high`);
+  await page.setInputFiles(chooser, { name: 'empty.png', mimeType: 'image/png', buffer: Buffer.alloc(0) });
+  const notice = page.locator('.toast', { hasText: 'empty.png' });
+  await notice.waitFor();
+  const { y, height: low } = await notice.boundingBox();
+  assert.ok(y + low < top, `a notice at ${y} leaves free what is attached at ${top}`);
   await ask(page, 'detect');
   await page.locator('.marks-choice select').waitFor();
   const wide = await page.locator('.scroller').evaluate((it) => it.scrollWidth > it.clientWidth);

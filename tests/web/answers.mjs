@@ -123,6 +123,7 @@ const scripts = {
   mixed: { text: 'I see this:\n' + JSON.stringify(boxes.slice(0, 1)) },
   one: { text: 'Yes.' },
   long: { text: longText(LONG), size: 400, delay: 20 },
+  late: { text: longText(LONG), head: LONG - 10_000, size: 50, delay: 100 },
   paragraph: { text: 'Words that go on and on. '.repeat(LONG / 25), size: 400, delay: 20 },
   listing: { text: '```python\n' + Array.from({ length: LONG / 50 }, line).join('') + '```\n', size: 400, delay: 20 },
   nothing: { unseen: 7 }, // control tokens, which no client is sent

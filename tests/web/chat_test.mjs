@@ -55,7 +55,15 @@ test('speed, tokens, cached tokens and the context are shown', async (t) => {
   const stats = await answers(page).last().locator('.stats').innerText();
   assert.match(stats, /^\d+\.\d tokens\/s · \d+ tokens · prompt \d+, \d+ cached · first after \d+/);
   const meter = page.getByRole('meter', { name: 'Context used' });
-  assert.match(await meter.getAttribute('aria-valuetext'), /^\d+ of 131,072 tokens/);
+  const used = await meter.getAttribute('aria-valuetext');
+  assert.match(used, /^\d+ of 131,072 tokens/);
+  await page.fill('#message-box', 'slow');
+  await page.keyboard.press('Enter');
+  await until(async () => /word word/.test(await lastAnswer(page)), 'an answer that is being written');
+  assert.equal(await meter.getAttribute('aria-valuetext'), used, 'until the server has said more');
+  await page.keyboard.press('Escape');
+  await settled(page);
+  assert.equal(await meter.getAttribute('aria-valuetext'), used);
 });
 
 test('an answer with nothing to show says its tokens, too', async (t) => {

@@ -29,9 +29,12 @@ function lastText(body) {
   return last.content.findLast((part) => part.type === 'text')?.text ?? '';
 }
 
-/** Words with the blanks before them, about as long as tokens; or so many characters. */
-export function pieces(text, size) {
-  return text.match(size ? RegExp(`[^]{1,${size}}`, 'g') : /\s*\S{1,8}|\s+$/g) ?? [];
+/** Words with the blanks before them, about as long as tokens; or `head` characters at once and then `size` each. */
+export function pieces(text, { head = 0, size } = {}) {
+  if (!size) return text.match(/\s*\S{1,8}|\s+$/g) ?? [];
+  const count = Math.ceil((text.length - head) / size);
+  const rest = Array.from({ length: count }, (_, i) => text.slice(head + i * size, head + (i + 1) * size));
+  return head ? [text.slice(0, head), ...rest] : rest;
 }
 
 async function stream(response, body, state) {
@@ -52,7 +55,7 @@ async function stream(response, body, state) {
     ['reasoning_content', thought],
     ['content', script.text ?? ''],
   ]) {
-    for (const piece of pieces(text, script.size)) {
+    for (const piece of pieces(text, script)) {
       if (gone) return;
       say({ [key]: piece });
       ++tokens;

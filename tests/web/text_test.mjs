@@ -158,6 +158,44 @@ test('a long conversation shows its end at once; what is above is drawn where it
   assert.ok(Math.abs(y - before.y) < 2, `what is read stays at ${before.y}: ${y}`);
 });
 
+/** Goes up 20 times; by how much each time what is seen has moved. */
+function goneUp(page) {
+  return page.locator('.scroller').evaluate(async (it) => {
+    const frames = async (n) => {
+      while (n-- > 0) await new Promise(requestAnimationFrame);
+    };
+    await frames(10);
+    const moves = [];
+    for (let i = 0; i < 20; ++i) {
+      const seen = document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest('.block, .message') ?? it;
+      const before = seen.getBoundingClientRect().top;
+      it.scrollBy(0, -250);
+      await frames(4);
+      moves.push(Math.round(seen.getBoundingClientRect().top - before));
+    }
+    return moves;
+  });
+}
+
+test('in a long conversation one goes up evenly, and finds what is far out of sight', async (t) => {
+  const { page } = await openPage(t);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const buffer = longConversation(200);
+  await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: 'A long one' }).click();
+  await answers(page).last().waitFor();
+  const moved = await goneUp(page);
+  assert.ok(moved.every((each) => Math.abs(each - 250) <= 2), `each time by ${moved}`);
+  const found = () => page.evaluate(() => window.find('Question 42', true, false, true) && getSelection().toString());
+  assert.equal(await found(), 'Question 42');
+  const top = () => page.evaluate(() => getSelection().focusNode.parentElement.getBoundingClientRect().top);
+  await page.evaluate(() => getSelection().focusNode.parentElement.scrollIntoView({ block: 'center' }));
+  await page.waitForTimeout(500); // what is near is drawn
+  const at = await top();
+  assert.ok(at > 100 && at < 600, `what was found is in sight, at ${at}`);
+});
+
 test('an answer of 180 kB becomes what it is when drawn at once; what is above its end is left alone', async (t) => {
   const { page } = await openPage(t);
   const prose = answers(page).locator('.prose');
@@ -171,6 +209,8 @@ test('an answer of 180 kB becomes what it is when drawn at once; what is above i
   await page.reload();
   await answers(page).first().waitFor();
   const again = await prose.innerHTML();
+  const moved = await goneUp(page);
+  assert.ok(moved.every((each) => Math.abs(each - 250) <= 2), `each time by ${moved}`);
   assert.ok(drawn === again, `${drawn.length} and ${again.length} characters`); // too long to be shown
   assert.equal(await prose.locator('h2').last().innerText(), `Tour ${(await prose.locator('h2').count()) - 1}`);
 });

@@ -31,9 +31,10 @@ export function takes(kind: Kind): boolean {
   return model.value?.modalities?.includes(kind) ?? true;
 }
 
-/** Tokens of the context that the last answer filled. */
+/** Tokens of the context that the last answer filled of which the server has said it: none that is still being written,
+ *  or was stopped. */
 export const contextUsed = computed(() => {
-  const stats = path.value.findLast((each) => each.stats)?.stats;
+  const stats = path.value.findLast((each) => each.stats?.promptTokens)?.stats;
   return stats ? stats.promptTokens + stats.tokens : 0;
 });
 
