@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention in which every row sees every row. A tile is some rows of one head; it goes over all keys in blocks of
+// Attention in which every query sees every key. A tile is some rows of one head; it goes over all keys in blocks of
 // fixed size with a running softmax, so that scores of one tile and block are all there is of them. Both products of a
 // block run along lanes of keys, or of a head's places: keys are laid out for that once.
 #include <algorithm>
@@ -22,11 +22,11 @@ constexpr int64_t kKeys = 128;       // of a block
 
 class DenseAttention {
  public:
-  DenseAttention(const Kernels& kernels, const Tensor& q, int64_t dim)
-      : kernels_(kernels), rows_(q.rows()), width_(q.cols()), dim_(dim), q_(q.data<float>().data()) {}
+  DenseAttention(const Kernels& kernels, const Tensor& q, int64_t seen, int64_t dim)
+      : kernels_(kernels), rows_(q.rows()), seen_(seen), width_(q.cols()), dim_(dim), q_(q.data<float>().data()) {}
 
   int64_t heads() const { return width_ / dim_; }
-  int64_t blocks() const { return (rows_ + kKeys - 1) / kKeys; }
+  int64_t blocks() const { return (seen_ + kKeys - 1) / kKeys; }
   int64_t tiles() const { return (rows_ + kTileHeight - 1) / kTileHeight; }
 
   /** Memory for keys [heads, blocks, dim, kKeys] and for values [heads, blocks, kKeys, dim]. */
@@ -40,11 +40,11 @@ class DenseAttention {
   void run(int64_t head, int64_t tile, float* out) const;
 
  private:
-  int64_t keys_of(int64_t block) const { return std::min(kKeys, rows_ - block * kKeys); }
+  int64_t keys_of(int64_t block) const { return std::min(kKeys, seen_ - block * kKeys); }
   int64_t side_of(int64_t head, int64_t block) const { return (head * blocks() + block) * kKeys * dim_; }
 
   const Kernels& kernels_;
-  int64_t rows_, width_, dim_;
+  int64_t rows_, seen_, width_, dim_;  // of queries, of keys
   const float* q_;
   float *keys_ = nullptr, *values_ = nullptr;
 };
@@ -87,12 +87,12 @@ void DenseAttention::run(int64_t head, int64_t tile, float* out) const {
 
 Tensor CpuOps::attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) {
   for (const Tensor* each : {&q, &k, &v}) {
-    GEMMA_CHECK(each->dtype() == DType::f32 && each->rows() == q.rows() && each->cols() == q.cols(),
-                "q, k and v of the same rows and heads");
+    GEMMA_CHECK(each->dtype() == DType::f32 && each->cols() == q.cols(), "q, k and v of the same heads");
   }
+  GEMMA_CHECK(k.rows() == v.rows() && (k.rows() > 0 || q.rows() == 0), "a value for each key, and some to see");
   GEMMA_CHECK(head_dim > 0 && q.cols() % head_dim == 0, "whole heads");
   Tensor y = make(DType::f32, q.shape());
-  DenseAttention work(kernels_, q, head_dim);
+  DenseAttention work(kernels_, q, k.rows(), head_dim);
   Tensor keys = make(1, work.side_floats()), values = make(1, work.side_floats());
   work.use(keys.data_mutable<float>().data(), values.data_mutable<float>().data());
   const float *from_k = k.data<float>().data(), *from_v = v.data<float>().data();

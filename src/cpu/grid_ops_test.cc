@@ -99,6 +99,19 @@ TEST_P(GridOps, AttentionWithoutMask) {
   }
 }
 
+/** Some queries alone come to the same as among all. */
+TEST_P(GridOps, AttentionOfSomeRows) {
+  const int64_t rows = 307, width = 128;
+  const Tensor q = random_tensor({rows, width}, 5), k = random_tensor({rows, width}, 6),
+               v = random_tensor({rows, width}, 7);
+  const auto all = run([&](CpuOps& ops) { return ops.attention_dense(q, k, v, 64); });
+  for (const auto& [first, count] : {std::pair{0, 1}, {1, 130}, {131, 176}}) {
+    const auto some = run([&](CpuOps& ops) { return ops.attention_dense(q.slice(first, count), k, v, 64); });
+    EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin() + first * width)) << first;
+    EXPECT_EQ(std::ssize(some), count * width);
+  }
+}
+
 TEST_P(GridOps, AttentionOfNothingIsNothing) {
   const Tensor none = Tensor::host(DType::f32, {0, 64});
   EXPECT_TRUE(run([&](CpuOps& ops) { return ops.attention_dense(none, none, none, 64); }).empty());

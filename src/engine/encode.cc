@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures and sound of requests become soft tokens between steps, a layer at a time, so that answers go on meanwhile.
+// Pictures and sound of requests become soft tokens between steps, a slice at a time, so that answers go on meanwhile.
 #include "base/clock.h"
 #include "engine/engine_state.h"
 
@@ -32,14 +32,16 @@ Task* Engine::State::next_that_encodes() const {
   return next;
 }
 
-/** One layer of a picture or clip. False when nobody waits for one. */
+/** A picture or clip is begun, or a slice of it done (Encoding::advance). False when nobody waits for one. */
 bool Engine::State::encode() {
   const auto start = Clock::now();
   Task* task = next_that_encodes();
   if (task == nullptr) return false;
   MediaRows* media = next_to_encode(*task);
   MediaInput& input = task->request.inputs[static_cast<size_t>(media - task->request.media.data())];
-  if (!task->encoding) {
+  if (task->encoding) {
+    task->encoding->advance();
+  } else {
     const Tensor known = encoded.find(media->content);
     if (known.defined() && known.rows() == media->rows) {
       media->embedding = known;
@@ -49,7 +51,6 @@ bool Engine::State::encode() {
       turns[task->request.key].encoded = ++turn;
     }
   }
-  if (task->encoding && !task->encoding->done()) task->encoding->advance();
   if (task->encoding && task->encoding->done()) {
     media->embedding = task->encoding->soft_tokens();
     encoded.add(media->content, media->embedding);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "model/vision.h"
 
 namespace gemma {
 namespace {
@@ -25,12 +26,21 @@ int usual_context(const Config& config, const EngineOptions& options) {
   return options.context > 0 ? options.context : std::min(kUsualContext, longest_context(config));
 }
 
-/** Queries, keys and values with what they were before a norm; or both halves of an MLP and their product; or pixels.
- */
+int64_t patches_of(const VisionConfig& c, int64_t soft_tokens) { return soft_tokens * c.pool * c.pool; }
+
+/** Of all patches queries, keys and values, both of these again as attention has them, and what it gives; or queries,
+ * keys and values, and of those of a slice both halves of an MLP and their product; or pixels. */
 int64_t picture_bytes(const VisionConfig& c, int64_t soft_tokens) {
-  const int64_t attention = int64_t{6} * c.heads * c.head_dim, mlp = int64_t{4} * c.mlp_width;
-  const int64_t pixels = int64_t{9} * c.patch * c.patch;
-  return 4 * soft_tokens * c.pool * c.pool * (int64_t{3} * c.dim + std::max({attention, mlp, pixels}));
+  const int64_t patches = patches_of(c, soft_tokens), heads = int64_t{c.heads} * c.head_dim;
+  const int64_t slice = VisionEncoding::rows_within(c, patches, VisionEncoding::kSlice);
+  const int64_t keys = slice < patches ? patches * 3 * heads : 0;
+  const int64_t attention = patches * 6 * heads, pixels = patches * 9 * c.patch * c.patch;
+  return 4 * (patches * 2 * c.dim + std::max({attention, keys + slice * (c.dim + int64_t{4} * c.mlp_width), pixels}));
+}
+
+/** Between slices of a layer: what goes into it, queries, keys and values. */
+int64_t waiting_bytes(const VisionConfig& c, int64_t soft_tokens) {
+  return 4 * patches_of(c, soft_tokens) * (c.dim + int64_t{3} * c.heads * c.head_dim);
 }
 
 /** The first convolution's result and what it becomes; or, of a quarter of the frames, both halves of what is widest.
@@ -51,8 +61,7 @@ int64_t working_bytes(const Config& config, const EngineOptions& options) {
 int64_t working_bytes(const Config& config, const EngineOptions& options, const MediaConfig* encoders) {
   const int64_t step = activation_bytes(config, options);
   if (encoders == nullptr) return step;
-  const auto& vision = encoders->vision;  // between the turns of a step a picture waits
-  const int64_t waiting = vision ? int64_t{4} * options.picture_tokens * vision->pool * vision->pool * vision->dim : 0;
+  const int64_t waiting = encoders->vision ? waiting_bytes(*encoders->vision, options.picture_tokens) : 0;
   return std::max(step + waiting, encoding_bytes(*encoders, options)) + options.encoded_bytes;
 }
 

@@ -93,7 +93,7 @@ TEST(MemoryPlan, EncodersAndWhatTheyMadeAreCounted) {
   EXPECT_EQ(without.kv_bytes - with.kv_bytes, media - step + options.encoded_bytes);
   EXPECT_EQ(usual_bytes(big_config(), options) - usual_bytes(big_config(), {}), media - step + options.encoded_bytes);
   options.picture_tokens = 70;  // now a step is more; a picture that waits lies beside it
-  const int64_t waiting = int64_t{4} * 70 * 9 * 768;
+  const int64_t waiting = int64_t{4} * 70 * 9 * (768 + 3 * 12 * 64);
   EXPECT_EQ(without.kv_bytes - plan_memory(big_config(), options, 3 * kGigabyte).kv_bytes,
             waiting + options.encoded_bytes);
 }

@@ -7,7 +7,7 @@
 
 namespace gemma {
 
-/** A clip on its way through the tower, layer by layer, as VisionEncoding is for pictures. */
+/** A clip on its way through the tower, layer by layer, so that others may be served in between. */
 class AudioEncoding {
  public:
   /** `mel`: f32 [frames, mel bins], frames of sound alone, without padding; at least one. `encoders` has an audio tower

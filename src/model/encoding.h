@@ -21,7 +21,7 @@ class Encoding {
   static Encoding of(Ops& ops, const Encoders& encoders, const MediaInput& input);
 
   bool done() const;
-  /** One layer more. */
+  /** A layer more, or a slice of a large picture's (VisionEncoding). */
   void advance();
   /** f32 [soft tokens, text dim], when done. */
   const Tensor& soft_tokens() const;

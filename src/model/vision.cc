@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <vector>
 
 #include "base/error.h"
@@ -11,6 +14,8 @@
 
 namespace gemma {
 namespace {
+
+constexpr int64_t kRows = 96;  // a slice has a multiple of: fewer make products and attention wait for memory
 
 /** (2 pixels - 1) . input_proj + table[0][column] + table[1][row]. */
 Tensor embed_patches(Ops& ops, const VisionConfig& c, const VisionWeights& w, const Patches& picture) {
@@ -28,43 +33,83 @@ Tensor mlp(Ops& ops, const VisionLayerWeights& w, const Tensor& x) {
   return linear(ops, w.down, ops.gated_gelu(linear(ops, w.gate, x), linear(ops, w.up, x)));
 }
 
+std::vector<int32_t> numbers(int64_t first, int64_t count) {
+  std::vector<int32_t> all(static_cast<size_t>(count));
+  std::iota(all.begin(), all.end(), static_cast<int32_t>(first));
+  return all;
+}
+
 }  // namespace
 
-VisionEncoding::VisionEncoding(Ops& ops, const Encoders& encoders, const Patches& picture)
-    : ops_(ops), config_(*encoders.config.vision), weights_(*encoders.vision), columns_(picture.columns) {
+VisionEncoding::VisionEncoding(Ops& ops, const Encoders& encoders, const Patches& picture, int64_t slice)
+    : ops_(ops),
+      config_(*encoders.config.vision),
+      weights_(*encoders.vision),
+      columns_(picture.columns),
+      slice_(slice) {
   GEMMA_CHECK(picture.fits(config_.pool, config_.positions), "a grid of whole soft tokens whose places the table has");
   x_ = embed_patches(ops, config_, weights_, picture);
   ops_.tap("vision.patch_embed", x_);
 }
 
-/** All patches of a picture see one another; no scale, since q and k are normed. */
-Tensor VisionEncoding::attention(const VisionLayerWeights& w, const Tensor& x) const {
+int64_t VisionEncoding::rows_within(const VisionConfig& config, int64_t patches, int64_t multiplications) {
+  const int64_t heads = int64_t{config.heads} * config.head_dim;
+  const int64_t of_row = 2 * patches * heads + config.dim * (heads + int64_t{3} * config.mlp_width);
+  return std::min(std::max<int64_t>(multiplications / of_row / kRows, 1) * kRows, patches);
+}
+
+/** Queries, keys and values of all patches, which see one another; the multiplications that took. No scale is needed,
+ *  since q and k are normed. */
+int64_t VisionEncoding::make_keys() {
+  const VisionLayerWeights& w = layer();
   const float eps = config_.norm_eps;
   const int64_t d = config_.head_dim;
-  Tensor q = ops_.rms_norm(linear(ops_, w.q, x), &w.q_norm, eps, d);
-  Tensor k = ops_.rms_norm(linear(ops_, w.k, x), &w.k_norm, eps, d);
-  q = ops_.rope_2d(q, columns_, config_.inverse_frequency, d);
-  k = ops_.rope_2d(k, columns_, config_.inverse_frequency, d);
-  const Tensor v = ops_.rms_norm(linear(ops_, w.v, x), nullptr, eps, d);
-  const Tensor context = ops_.attention_dense(q, k, v, d);
+  const Tensor x = ops_.rms_norm(x_, &w.input_layernorm, eps);
+  q_ = ops_.rope_2d(ops_.rms_norm(linear(ops_, w.q, x), &w.q_norm, eps, d), columns_, config_.inverse_frequency, d);
+  k_ = ops_.rope_2d(ops_.rms_norm(linear(ops_, w.k, x), &w.k_norm, eps, d), columns_, config_.inverse_frequency, d);
+  v_ = ops_.rms_norm(linear(ops_, w.v, x), nullptr, eps, d);
+  return 3 * x.rows() * x.cols() * q_.cols();
+}
+
+/** What the next rows see. With the last of them nobody needs keys any more. */
+Tensor VisionEncoding::attend(int64_t rows) {
+  const int64_t d = config_.head_dim;
+  Tensor context = ops_.attention_dense(q_.slice(through_, rows), k_, v_, d);
+  if (through_ + rows < x_.rows()) return context;
   if (ops_.listening()) {
     const auto tap = [&](const char* name, const Tensor& t) {
       ops_.tap(fmt::format("vision.layer.{}.attn.{}", layer_, name), t.view(Shape{t.rows(), t.cols() / d, d}));
     };
-    tap("q", q), tap("k", k), tap("v", v), tap("ctx", context);
+    tap("q", q_), tap("k", k_), tap("v", v_), tap("ctx", context);
   }
-  return linear(ops_, w.o, context);
+  q_ = k_ = v_ = {};
+  return context;
+}
+
+/** The next rows, from what they see to the layer's end. */
+Tensor VisionEncoding::pass(int64_t rows) {
+  const VisionLayerWeights& w = layer();
+  const float eps = config_.norm_eps;
+  Tensor h = linear(ops_, w.o, attend(rows));
+  const Tensor x = ops_.add_norm(x_.slice(through_, rows), h, w.post_attention_layernorm, eps);
+  h = mlp(ops_, w, ops_.rms_norm(x, &w.pre_feedforward_layernorm, eps));
+  return ops_.add_norm(x, h, w.post_feedforward_layernorm, eps);
 }
 
 void VisionEncoding::advance() {
   GEMMA_CHECK(!done(), "layers that are left");
   if (layer_ == config_.layers) return finish();
-  const VisionLayerWeights& w = weights_.layers[static_cast<size_t>(layer_)];
-  const float eps = config_.norm_eps;
-  Tensor h = attention(w, ops_.rms_norm(x_, &w.input_layernorm, eps));
-  x_ = ops_.add_norm(x_, h, w.post_attention_layernorm, eps);
-  h = mlp(ops_, w, ops_.rms_norm(x_, &w.pre_feedforward_layernorm, eps));
-  x_ = ops_.add_norm(x_, h, w.post_feedforward_layernorm, eps);
+  int64_t room = ops_.listening() ? std::numeric_limits<int64_t>::max() : slice_;  // who listens has layers whole
+  if (!q_.defined()) room -= make_keys();
+  const int64_t rows = std::min(rows_within(config_, x_.rows(), room), x_.rows() - through_);
+  const Tensor passed = pass(rows);
+  if (rows == x_.rows()) {
+    x_ = passed;
+  } else {  // in place, since nobody else holds x_ then
+    ops_.copy_pages(passed, numbers(0, rows), x_, numbers(through_, rows));
+  }
+  if ((through_ += rows) < x_.rows()) return;
+  through_ = 0;
   ++layer_;
   if (ops_.listening()) ops_.tap(fmt::format("vision.hidden.{}", layer_), x_);
 }

@@ -120,8 +120,8 @@ class Ops {
    *  its own. inverse_frequency has head_dim / 4 entries. */
   virtual Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency,
                          int64_t head_dim) = 0;
-  /** q, k, v [rows, heads * head_dim]: softmax(q . k) v, every row seeing every row. Keys in blocks of fixed size,
-   *  merged in order; there is no matrix of all scores. */
+  /** q [n, heads * head_dim], k, v [rows, heads * head_dim]: softmax(q . k) v, each q seeing each k. Keys in blocks of
+   *  fixed size, merged in order; there is no matrix of all scores. */
   virtual Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) = 0;
   /** factor * the mean of each cell of `kernel` x `kernel` rows -> [rows / kernel^2, cols], row by row. */
   virtual Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) = 0;

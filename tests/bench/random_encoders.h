@@ -28,4 +28,14 @@ inline std::shared_ptr<const Encoders> random_encoders(Ops& ops, FileType type, 
   return Encoders::load(file, random_media_config(layers), text, ops);
 }
 
+/** Values from 0 to 1: of pixels, or in the place of features. */
+inline Tensor random_input(int64_t rows, int64_t cols) {
+  Tensor x = Tensor::host(DType::f32, Shape{rows, cols});
+  uint32_t state = 1;
+  for (float& value : x.data_mutable<float>()) {
+    value = static_cast<float>((state = state * 1664525 + 1013904223) >> 8) / 16777216.0f;
+  }
+  return x;
+}
+
 }  // namespace gemma

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast the towers are at the sizes of E2B and E4B, with random weights: pictures of 280 and 1120 soft tokens and 30
-// seconds of sound, beside what the machine can do at most.
+// seconds of sound, beside what the machine can do at most, and how long the longest slice keeps others waiting.
 //
 //   towers_bench [bf16|q8_0|f32] [threads] [rounds] [--ops] [--only WHAT]   WHAT: 280, 1120, sound
 #include <fmt/core.h>
@@ -64,10 +64,15 @@ class TowersBench {
       const double before = least_seconds(work);
       const auto start = Clock::now();
       Encoding encoding = Encoding::of(o_.ops ? static_cast<Ops&>(timed_) : *plain_, *encoders_, input);
-      while (!encoding.done()) encoding.advance();
+      double longest = 0;
+      while (!encoding.done()) {
+        const auto slice = Clock::now();
+        encoding.advance();
+        longest = std::max(longest, seconds_since(slice));
+      }
       const double seconds = seconds_since(start), least = (before + least_seconds(work)) / 2;
-      fmt::print("{:22} {:7.3f} s  {:6.0f} Gop/s  {:4.0f} % of the roof\n", what, seconds,
-                 (work.products + work.attention) / seconds / 1e9, 100 * least / seconds);
+      fmt::print("{:22} {:7.3f} s  {:6.0f} Gop/s  {:4.0f} % of the roof, slice {:.2f} s\n", what, seconds,
+                 (work.products + work.attention) / seconds / 1e9, 100 * least / seconds, longest);
       for (const app::OpTime& op : timed_.take()) {
         fmt::print("    {:20} {:6} calls {:8.3f} s\n", op.name, op.calls, op.seconds);
       }
@@ -97,14 +102,6 @@ class TowersBench {
   std::shared_ptr<const Encoders> encoders_;
 };
 
-Tensor filled(int64_t rows, int64_t cols) {
-  Tensor x = Tensor::host(DType::f32, Shape{rows, cols});
-  uint32_t state = 1;
-  for (float& v : x.data_mutable<float>())
-    v = static_cast<float>((state = state * 1664525 + 1013904223) >> 8) / 16777216.0f;
-  return x;
-}
-
 int main_of(int argc, char** argv) {
   Options o;
   std::vector<std::string> numbers;
@@ -128,9 +125,9 @@ int main_of(int argc, char** argv) {
   for (const auto& [what, columns, rows] :
        {std::tuple{"picture, 280 tokens", 60, 42}, {"picture, 1120 tokens", 120, 84}}) {
     if (!wanted(what)) continue;
-    bench.run(what, {{filled(int64_t{columns} * rows, 768), columns}, {}}, work_of(*c.vision, columns * rows));
+    bench.run(what, {{random_input(int64_t{columns} * rows, 768), columns}, {}}, work_of(*c.vision, columns * rows));
   }
-  if (wanted("sound, 30 s")) bench.run("sound, 30 s", {{}, filled(3000, 128)}, work_of(*c.audio, 3000));
+  if (wanted("sound, 30 s")) bench.run("sound, 30 s", {{}, random_input(3000, 128)}, work_of(*c.audio, 3000));
   return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "../bench/random_encoders.h"
 #include "../parity/media_case.h"
 #include "engine/engine.h"
 
@@ -118,6 +119,34 @@ TEST(Media, AnswersGoOnWhileAPictureIsEncoded) {
   while (engine.stats().media_encoded == 0) ASSERT_TRUE(engine.step());
   EXPECT_GE(text.tokens.size() - before, s.model.encoders->vision->layers.size());  // a step a layer
   EXPECT_LE(picture.tokens.size(), 1U);
+}
+
+/** Not even a layer of a large picture makes others wait for all of it. */
+TEST(Media, AnswersGoOnWithinALayer) {
+  constexpr int kColumns = 120, kRows = 84, kSoftTokens = 1120, kSteps = 4;
+  const Golden s("e_vision");
+  EngineOptions options = s.options(512);
+  options.context = 2000;
+  options.encoders = random_encoders(parity::cpu_ops(), FileType::bf16, 1);
+  Engine engine(s.model.text, nullptr, parity::cpu_ops(), options);
+  Answer text;
+  engine.submit(text_request(100), text.listener());
+  while (text.tokens.empty()) engine.step();
+  Request request = text_request(1);
+  request.prompt.resize(kSoftTokens + 2, 2);
+  request.media.push_back({1, kSoftTokens, true, {}, 1});
+  request.inputs.push_back({{random_input(kColumns * kRows, 768), kColumns}, {}});
+  Answer picture;
+  const Ticket ticket = engine.submit(std::move(request), picture.listener());
+  const size_t before = text.tokens.size();
+  for (int i = 0; i < kSteps; ++i) ASSERT_TRUE(engine.step());  // begun, and three slices: the layer alone has seven
+  EXPECT_EQ(text.tokens.size() - before, kSteps);
+  EXPECT_EQ(engine.stats().media_encoded, 0);
+  EXPECT_GT(engine.stats().encode_seconds, 0);
+  EXPECT_EQ(picture.error, "");
+  engine.cancel(ticket);  // the tower is not this model's
+  while (engine.step()) {
+  }
 }
 
 TEST(Media, AskingTwiceEncodesOnce) {

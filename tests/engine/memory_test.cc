@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -120,6 +121,26 @@ MediaInput picture(int64_t columns, int64_t rows) {
   return {{Tensor::host(DType::f32, Shape{columns * rows, 768}), columns}, {}};
 }
 
+/** The most memory that attention of one head takes beside q, k and v. */
+int64_t attend(int64_t patches) {
+  ThreadPool pool(1);
+  const std::unique_ptr<Ops> ops = make_cpu_ops(pool);
+  Tensor q = Tensor::host(DType::f32, Shape{patches, 64});
+  std::ranges::fill(q.data_mutable<float>(), 0.1f);
+  std::ofstream("/proc/self/clear_refs") << 5;
+  const int64_t before = memory_of("VmRSS:");
+  const Tensor y = ops->attention_dense(q, q, q, 64);
+  return memory_of("VmHWM:") - before;
+}
+
+/** 1120 soft tokens: a matrix of scores would be 406 MB. */
+TEST(Memory, AttentionKeepsNoMatrixOfScores) {
+  const int64_t patches = 10'080, rows = patches * 64 * 4;  // what comes out, and keys and values as they are laid out
+  const int64_t peak = apart([&] { return attend(patches); });
+  EXPECT_GT(peak, 2 * rows);
+  EXPECT_LT(peak, 5 * rows);
+}
+
 TEST(Memory, WhatEncodersTakeIsPlanned) {
   const MediaConfig both = random_media_config(1);
   MediaConfig sight, hearing;
@@ -135,6 +156,8 @@ TEST(Memory, WhatEncodersTakeIsPlanned) {
   check("280 tokens", apart([] { return encode([] { return picture(60, 42); }); }), encoding_bytes(sight, options));
   options.picture_tokens = 560;
   check("560 tokens", apart([] { return encode([] { return picture(84, 60); }); }), encoding_bytes(sight, options));
+  options.picture_tokens = 1120;
+  check("1120 tokens", apart([] { return encode([] { return picture(120, 84); }); }), encoding_bytes(sight, options));
   check("30 s", apart([] { return encode([] { return MediaInput{{}, Tensor::host(DType::f32, Shape{3000, 128})}; }); }),
         encoding_bytes(hearing, options));
 }
