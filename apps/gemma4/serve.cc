@@ -96,7 +96,8 @@ class ServerLog {
 serve::ServiceOptions service_of(const ServeOptions& options, const ServerLog& log) {
   serve::ServiceOptions service = options.service;
   if (options.log != "none") service.log = [log](const json::object& what) { log.request(what); };
-  service.most_answers = std::min(options.session.queue_limit, options.session.key_queue_limit);
+  service.most_answers =
+      options.session.max_sequences + std::min(options.session.queue_limit, options.session.key_queue_limit);
   service.lost_lines = [log] { return log.lost(); };
   const int64_t most = options.state.empty() ? kKeptInMemory : kKeptInFile;
   const auto state = std::make_shared<serve::StateFile>(options.state);

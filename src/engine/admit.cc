@@ -24,6 +24,7 @@ void Engine::State::admit() {
   end_late();
   while (std::unique_ptr<Task> task = next_to_admit()) {
     if (!make_way_for(*task)) return insert_by_age(waiting, std::move(task));
+    vacant.fetch_sub(1);  // first, so that its place is not counted twice
     queued.remove(task->request.key);
     turns[task->request.key].admitted = ++turn;
     start(*task);
@@ -115,6 +116,7 @@ void Engine::State::preempt(Task& task) {
   std::unique_ptr<Task> owned = std::move(*at);
   running.erase(at);
   queued.add(owned->request.key);
+  vacant.fetch_add(1);
   await(std::move(owned));
   ++stats.preemptions;
 }

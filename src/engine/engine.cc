@@ -64,7 +64,8 @@ Engine::~Engine() {
 
 Ticket Engine::submit(Request request, std::function<void(const Event&)> on_event) {
   const EngineOptions& options = state_->options;
-  if (!state_->queued.add(request.key, options.key_queue_limit, options.queue_limit)) return 0;
+  const int vacant = state_->vacant.load();
+  if (!state_->queued.add(request.key, options.key_queue_limit + vacant, options.queue_limit + vacant)) return 0;
   auto task = std::make_unique<Task>();
   const Ticket ticket = task->ticket = state_->next_ticket.fetch_add(1);
   task->request = std::move(request);

@@ -41,7 +41,7 @@ struct EngineOptions {
   int context = 0;                // tokens a sequence may hold; 0: the model's, cut to what memory allows
   int max_sequences = 16;         // in a step
   int batch_tokens = 512;         // rows of one step; a picture that must be seen whole may take more
-  int queue_limit = 256;          // requests that wait
+  int queue_limit = 256;          // requests that wait, beside those that have a place in the next step
   int key_queue_limit = 256;      // of one key
   ThreadPool* threads = nullptr;  // choose tokens of several sequences at once, between passes; null: who steps does
   Speculation speculation = {};

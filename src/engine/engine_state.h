@@ -8,7 +8,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -65,7 +64,8 @@ struct Engine::State {
   // From any thread.
   Channel<Message> inbox;
   std::atomic<Ticket> next_ticket{1};
-  Tally queued;  // submitted, not yet running; by key
+  Tally queued;                                    // submitted, not yet running; by key
+  std::atomic<int> vacant{options.max_sequences};  // places of `running` that nobody has
 
   // Of the thread that steps.
   std::deque<std::unique_ptr<Task>> waiting;  // both: oldest first

@@ -137,6 +137,7 @@ void Engine::State::retire() {
     return true;
   });
   if (gone == 0) return;
+  vacant.fetch_add(static_cast<int>(gone));
   const auto has_one = [&](uint64_t key) {
     const auto of_key = [key](const auto& task) { return task->request.key == key; };
     return std::ranges::any_of(running, of_key) || std::ranges::any_of(waiting, of_key);

@@ -30,7 +30,7 @@ bool Generation::fits(int64_t most) {
   const int64_t answers = ask_.choices * std::max<int64_t>(1, std::ssize(ask_.prompts));
   if (answers <= most) return true;
   refuse(Failure{ask_.choices > 1 ? "n" : "prompt",
-                 fmt::format("asks for {} answers at once, of which at most {} may wait here", answers, most)});
+                 fmt::format("asks for {} answers, expected at most {} (--parallel and --queue)", answers, most)});
   return false;
 }
 

@@ -37,7 +37,7 @@ struct ServiceOptions {
   std::shared_ptr<ResponseDesk> responses;       // that are kept
   std::shared_ptr<FileStore> files;              // that clients have left
   MediaIntakeOptions media;
-  int64_t most_answers = 256;     // that one request may ask for: as many as may wait
+  int64_t most_answers = 256;     // that one request may ask for: as many as begin at once and may wait
   int64_t body_bytes = 64 << 20;  // of a request: also of what it goes on from
   int queue_seconds = 0;          // the longest that a request waits before it is begun; 0: as long as its client does
 };

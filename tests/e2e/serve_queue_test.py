@@ -177,7 +177,7 @@ class KeysTest(ServerTest):
 
     def test_more_answers_than_may_ever_wait(self):
         for path, body in ((CHAT, SHORT), ("/v1/completions", {"prompt": "a", "max_tokens": 1})):
-            status, _, text = self.server.ask("POST", path, {**body, "n": 2}, {"Authorization": "Bearer bob"})
+            status, _, text = self.server.ask("POST", path, {**body, "n": 3}, {"Authorization": "Bearer bob"})
             self.assertEqual((status, json.loads(text)["error"]["param"]), (400, "n"), text)
 
     def test_in_the_background_a_full_queue_is_said_at_once(self):

@@ -224,7 +224,7 @@ TEST_F(Answers, BadLogitsAreAnError) {
 
 TEST_F(Answers, CancelAndQueueLimit) {
   EngineOptions options = small_options();
-  options.queue_limit = 3;
+  options.queue_limit = 2;
   options.max_sequences = 1;
   Engine engine(model_, nullptr, ops_with(1), options);
   Heard a, b, c;
@@ -233,6 +233,7 @@ TEST_F(Answers, CancelAndQueueLimit) {
   const Ticket third = engine.submit(request_of({5}), c.listener());
   EXPECT_EQ(engine.submit(request_of({5}), {}), 0);
   EXPECT_TRUE(engine.step());
+  EXPECT_EQ(engine.submit(request_of({5}), {}), 0);
   engine.cancel(third);  // waits still
   EXPECT_TRUE(engine.step());
   EXPECT_EQ(c.finish, Finish::cancelled);

@@ -140,15 +140,15 @@ TEST_F(Fairness, WhoHasMostMakesRoom) {
 }
 
 TEST_F(Fairness, TheQueueIsBoundedForEachKeyAndForAll) {
-  options_.queue_limit = 5;
-  options_.key_queue_limit = 3;
+  options_.queue_limit = 4;
+  options_.key_queue_limit = 2;
   options_.max_sequences = 1;
   Engine engine(model_, nullptr, ops_with(1), options_);
   int finished = 0;
   const auto send = [&](uint64_t key) {
     return engine.submit(request(5, key, 2), [&](const Event& e) { finished += e.finish.has_value(); });
   };
-  EXPECT_NE(send(0), 0);
+  EXPECT_NE(send(0), 0);  // which begins at once
   EXPECT_NE(send(0), 0);
   const Ticket third = send(0);
   EXPECT_NE(third, 0);
@@ -159,11 +159,65 @@ TEST_F(Fairness, TheQueueIsBoundedForEachKeyAndForAll) {
   engine.cancel(third);
   EXPECT_TRUE(engine.step());  // one runs, one is gone
   EXPECT_NE(send(0), 0);
-  EXPECT_NE(send(2), 0);
+  EXPECT_EQ(send(0), 0);
   EXPECT_EQ(send(2), 0);
   while (engine.step()) {
   }
-  EXPECT_EQ(finished, 7);
+  EXPECT_EQ(finished, 6);
+  for (int i = 0; i < 3; ++i) EXPECT_NE(send(0), 0);
+  EXPECT_EQ(send(0), 0);
+}
+
+TEST_F(Fairness, WhoBeginsAtOnceDoesNotWait) {
+  options_.queue_limit = 1;
+  Engine engine(model_, nullptr, ops_with(1), options_);
+  int finished = 0;
+  const auto send = [&](int tokens) {
+    return engine.submit(request(5, 0, tokens), [&](const Event& e) { finished += e.finish.has_value(); });
+  };
+  const auto fill = [&] {
+    for (int i = 0; i < 5; ++i) EXPECT_NE(send(i == 0 ? 2 : 40), 0) << i;
+    EXPECT_EQ(send(1), 0);
+  };
+  fill();
+  EXPECT_TRUE(engine.step());
+  EXPECT_EQ(send(1), 0);  // four run, one waits
+  while (finished == 0) ASSERT_TRUE(engine.step());
+  engine.step();
+  EXPECT_NE(send(1), 0);  // it runs by now
+  EXPECT_EQ(send(1), 0);
+  while (engine.step()) {
+  }
+  EXPECT_EQ(finished, 6);
+  fill();
+}
+
+/** Who gives its place back waits, however many do. */
+TEST_F(Fairness, WhoMakesWayLeavesAPlace) {
+  options_.queue_limit = 1;
+  options_.max_sequences = 2;
+  Engine engine(model_, nullptr, ops_with(1), options_);
+  int finished = 0;
+  const auto send = [&](uint64_t key) {
+    return engine.submit(request(5, key), [&](const Event& e) { finished += e.finish.has_value(); });
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_NE(send(0), 0);
+  engine.step();
+  EXPECT_EQ(send(1), 0);
+  for (int i = 0; i < 3; ++i) engine.step();
+  EXPECT_EQ(engine.stats().preemptions, 0);
+  while (engine.step()) {
+  }
+  EXPECT_EQ(finished, 3);
+  for (int i = 0; i < 2; ++i) EXPECT_NE(send(0), 0);
+  engine.step();
+  EXPECT_NE(send(1), 0);
+  engine.step();
+  EXPECT_EQ(engine.stats().preemptions, 1);  // of key 0, which waits now
+  EXPECT_EQ(send(2), 0);
+  while (engine.step()) {
+  }
+  EXPECT_EQ(finished, 6);
   for (int i = 0; i < 3; ++i) EXPECT_NE(send(0), 0);
   EXPECT_EQ(send(0), 0);
 }
