@@ -254,6 +254,8 @@ void read_again(const ServeOptions& options, serve::HttpServer& server, serve::K
 }
 
 void serve_models(const ServeOptions& options) {
+  const bool reads_again = !options.keys.empty() || !options.http.certificate.empty();
+  if (reads_again) serve::HttpServer::hold_hangups();
   const ServerLog log(options.log);
   const Settings settings = load_settings();
   SessionOptions wanted = session_of(options, settings);
@@ -274,9 +276,7 @@ void serve_models(const ServeOptions& options) {
   serve::HttpServer server(http_of(options), reception.handler());
   // In memory nobody could ask for them afterwards.
   if (!options.state.empty()) server.wait_for([desk = about.responses] { return desk->busy(); });
-  if (keys != nullptr || !options.http.certificate.empty()) {
-    server.on_hangup([&] { read_again(options, server, keys.get(), log); });
-  }
+  if (reads_again) server.on_hangup([&] { read_again(options, server, keys.get(), log); });
   server.start();
   const auto engines = std::make_shared<serve::EngineThread>();
   if (!options.several()) wanted.beside = about.media.kept_bytes;

@@ -4,7 +4,9 @@ and a server that lives on."""
 
 import base64
 import json
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,7 +16,7 @@ import unittest
 
 from serve_media_test import WIDE
 from serve_support import Server, TinyServerTest, user
-from support import MODEL, ProgramTest
+from support import MODEL, ProgramTest, wait_until
 
 CHAT, RESPONSES, MESSAGES, OLLAMA = "/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/chat"
 PNG = base64.b64encode(WIDE.read_bytes()).decode()
@@ -349,6 +351,25 @@ class CertificateTest(ProgramTest):
         server.hang_up("stay as they were")
         shake_hands()
         server.stop()
+
+    def test_to_be_read_again_before_it_has_begun(self):
+        certificate, key = self.make("one")
+        pipe, number = self.folder / "pipe.pem", self.folder / "number"
+        os.mkfifo(pipe)
+
+        def write():
+            with open(pipe, "w") as reader:  # opens once the server does
+                os.kill(int(number.read_text()), signal.SIGHUP)
+                reader.write(certificate.read_text())
+                certificate.rename(pipe)  # which is there at once when it is read again
+
+        writing = threading.Thread(target=write, daemon=True)
+        writing.start()
+        before = lambda: number.write_text(str(os.getpid()))
+        server = Server(self, "--context", 512, "--certificate", pipe, "--private-key", key, before=before)
+        writing.join()
+        wait_until(lambda: "are read again" in server.log)
+        self.assertEqual(server.stop(), 0)
 
     def test_tls(self):
         certificate, key = self.make("one")

@@ -67,6 +67,14 @@ std::optional<asio::ssl::context> tls_of(const HttpOptions& options) {
   return context;
 }
 
+/** Of this thread, and of those that it starts from here on. how: SIG_BLOCK or SIG_UNBLOCK. */
+void mask_hangup(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  pthread_sigmask(how, &set, nullptr);
+}
+
 /** Whether no connection has a request. */
 bool all_idle(const Shared& shared) {
   return std::ranges::all_of(shared.open, [](const Connection* each) { return each->idle() && !each->has_bytes(); });
@@ -238,9 +246,12 @@ void HttpServer::stop_on_signals(std::chrono::milliseconds grace, std::function<
   asio::post(state_->context, [this, grace, said = std::move(said)] { state_->wait_for_signal(grace, said); });
 }
 
+void HttpServer::hold_hangups() { mask_hangup(SIG_BLOCK); }
+
 void HttpServer::on_hangup(std::function<void()> act) {
   state_->hangups.add(SIGHUP);
   asio::post(state_->context, [this, act = std::move(act)] { state_->wait_for_hangup(act); });
+  mask_hangup(SIG_UNBLOCK);
 }
 
 void HttpServer::read_certificate() { state_->tls = tls_of(state_->options); }

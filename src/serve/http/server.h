@@ -62,6 +62,8 @@ class HttpServer {
    */
   void wait_for(std::function<bool()> others);
 
+  /** At the start of a program, before it has threads: a SIGHUP waits for on_hangup(). */
+  static void hold_hangups();
   /** Before run(): what SIGHUP does, on run()'s thread, instead of ending the process. */
   void on_hangup(std::function<void()> act);
   /** The same thread: reads the certificate and its key again, for connections that come from here on. Fails as the
