@@ -57,13 +57,13 @@ class Schemas {
     if (!given.contains("properties")) return out;
     const json::value* required = given.if_contains("required");
     out["properties"] = properties_of(given, required != nullptr ? required->as_array() : json::array(), request);
-    if (request) out["additionalProperties"] = false;
+    if (request && !given.contains("open")) out["additionalProperties"] = false;
     return out;
   }
 
  private:
   void add(json::object& out, std::string_view key, const json::value& value, bool request) const {
-    if (key == "properties" || key == "with") return;
+    if (key == "properties" || key == "with" || key == "open") return;
     if (key == "only") {
       json::array values{nullptr, false};
       values.insert(values.end(), value.as_array().begin(), value.as_array().end());

@@ -8,6 +8,7 @@
 //   "with": ["Name"]                      has that one's properties, too
 //   "only": [values]                      Fields::unsupported: null, false, or one of these
 //   "label": true                         Fields::label
+//   "open": true                          may also have what it does not name
 //   "maximum": "vocabulary" | "last token" | "context"    of the model that is served
 #pragma once
 

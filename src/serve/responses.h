@@ -38,9 +38,10 @@ struct ResponsesRequest {
   Ask ask;
   OutputForm form;
   bool stream = false, store = true, background = false;
-  std::string previous;  // the response that it goes on from
-  json::object said;     // what the response repeats of the request
-  json::array input;     // the request's own items, each with an id
+  bool leaves_out_search = false;  // a tool that the model is not told of: nothing here searches the web
+  std::string previous;            // the response that it goes on from
+  json::object said;               // what the response repeats of the request
+  json::array input;               // the request's own items, each with an id
 };
 
 enum class ResponsesPurpose : uint8_t { answer, count };

@@ -70,7 +70,14 @@ void read_reasoning(Fields& fields, ResponsesRequest& request, const ModelFacts&
   request.said["reasoning"] = std::move(said);
 }
 
-/** Functions, alone or in namespaces. */
+/** "web_search", "web_search_preview", and these with a date: an offer, which no answer has to take up. */
+bool is_search(const json::value& tool) {
+  const json::object* object = tool.if_object();
+  const json::value* type = object != nullptr ? object->if_contains("type") : nullptr;
+  return type != nullptr && type->is_string() && type->get_string().starts_with("web_search");
+}
+
+/** Functions, alone or in namespaces. What searches is passed over, whatever is said of it. */
 class ToolsReader {
  public:
   explicit ToolsReader(OutputForm& form) : form_(form) {}
@@ -96,6 +103,7 @@ class ToolsReader {
         failure_ = Failure{where, fmt::format("expected an object, found {}", kind_of(&tools[i]))};
         return;
       }
+      if (field == "tools" && is_search(tools[i])) continue;
       Fields tool(*object, where);
       read(tool, where);
       if (auto failure = tool.failure(); failure && !failure_) failure_ = std::move(failure);
@@ -172,7 +180,11 @@ void read_tool_fields(Fields& fields, ResponsesRequest& request, const ModelFact
     fields.fail("tools", fmt::format("the model '{}' does not know of tools", model.name));
   }
   fields.unsupported("max_tool_calls", "is not supported: no tools run here");
-  request.said["tools"] = tools != nullptr ? *tools : json::array();
+  json::array told;
+  for (const json::value& each : tools != nullptr ? *tools : json::array()) {
+    is_search(each) ? void(request.leaves_out_search = true) : void(told.push_back(each));
+  }
+  request.said["tools"] = std::move(told);
   request.said["tool_choice"] = choice != nullptr ? *choice : json::value("auto");
   request.said["parallel_tool_calls"] = parallel;
 }

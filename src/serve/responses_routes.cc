@@ -5,6 +5,7 @@
 
 #include "serve/files.h"
 #include "serve/json_request.h"
+#include "serve/observed.h"
 #include "serve/openai_page.h"
 #include "serve/openai_wire.h"
 #include "serve/response_desk.h"
@@ -40,11 +41,19 @@ std::optional<ResponsesRequest> read(Call& call, const JsonRequest& given, Respo
   return std::move(request).value();
 }
 
+/** In a header and in the log: who sees the response alone finds it in its "tools". */
+void say_what_is_left_out(Call& call) {
+  call.log->set("left_out", "web_search");
+  const Headers headers{{"x-gemma4-warning", "tools: web_search is left out: nothing here searches the web"}};
+  call.responder = std::make_shared<Observed>(call.responder, headers, nullptr);
+}
+
 void create(Call& call) {
   auto given = read_json_request(call, openai_error);
   if (!given) return;
   auto request = read(call, *given, ResponsesPurpose::answer);
   if (!request) return;
+  if (request->leaves_out_search) say_what_is_left_out(call);
   const std::shared_ptr<ResponseDesk> desk = call.service.responses();
   StoredResponse stored;
   stored.response = response_object(*request, given->name, request->background ? "queued" : "in_progress");

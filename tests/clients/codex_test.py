@@ -10,7 +10,6 @@ model = "{model}"
 model_provider = "gemma4"
 model_context_window = 131072
 check_for_update_on_startup = false
-web_search = "disabled"
 
 [model_providers.gemma4]
 name = "gemma4"

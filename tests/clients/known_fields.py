@@ -7,7 +7,7 @@ USER = [{"role": "user", "content": "x"}]
 FREE = "text for its sender's own books, which changes nothing at OpenAI or Anthropic either"
 WHOLE = "nothing here is padded: there is nothing that its length would tell"
 STRICT = "calls and forms are kept strictly whatever it says"
-LIST = "hosted tools apart, a word for what is always so here"
+LEFT_OUT = "of a search, of which no model is told, as a header says"
 CACHE = "how long a prompt is kept: what memory allows is kept anyway"
 
 
@@ -233,8 +233,16 @@ HARMLESS = {
         "input[].phase": "whether a text was the last one: the templates have no place for it",
         "input[].status": "what was cut short is part of the conversation as it is",
         "stream_options.include_obfuscation": WHOLE,
+        "tools[].external_web_access": LEFT_OUT,
+        "tools[].filters.allowed_domains": LEFT_OUT,
+        "tools[].search_content_types": LEFT_OUT,
+        "tools[].search_context_size": LEFT_OUT,
         "tools[].strict": STRICT,
         "tools[].tools[].strict": STRICT,
+        "tools[].user_location.city": LEFT_OUT,
+        "tools[].user_location.country": LEFT_OUT,
+        "tools[].user_location.region": LEFT_OUT,
+        "tools[].user_location.timezone": LEFT_OUT,
     },
     "messages": {**MESSAGES_HARMLESS, "metadata.user_id": FREE},
     "count_tokens": {

@@ -92,7 +92,8 @@ class Document:
         for arm in self.arms(schema):
             if "properties" in arm:
                 least = self.least(arm)
-                yield trail, set(arm["properties"]), build({**least, UNKNOWN: 1})
+                if arm.get("additionalProperties") is False:
+                    yield trail, set(arm["properties"]), build({**least, UNKNOWN: 1})
                 for name, inner in arm["properties"].items():
                     place = lambda value, least=least, name=name: build({**least, name: value})
                     yield from self.objects(inner, place, f"{trail}.{name}")

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from serve_support import ENDLESS, Server, ServerTest, TinyServerTest
-from support import GOLDEN, ProgramTest
+from support import GOLDEN, ProgramTest, wait_until
 
 RESPONSES = "/v1/responses"
 CAPITAL = {"input": "What is the capital of France?", "temperature": 0}
@@ -181,7 +181,7 @@ class ResponsesTest(ServerTest):
             "conversation": "x",
             "prompt": {"id": "x"},
             "reasoning": {"effort": "low"},
-            "tools": [{"type": "web_search"}],
+            "tools": [{"type": "file_search"}],
             "tool_choice": "required",
             "text": {"format": {"type": "xml"}},
             "include": ["file_search_call.results"],
@@ -313,10 +313,31 @@ class NamespaceTest(TinyServerTest):
             ([{**self.SPACE, "colour": 1}], "tools[0].colour"),
             ([{"type": "namespace", "name": "crm"}], "tools[0].tools"),
             ([self.SPACE, self.PLAIN], "tools[1].function.name"),
-            ([{"type": "web_search"}], "tools[0].type"),
+            ([{"type": "file_search"}], "tools[0].type"),
+            ([{**self.SPACE, "tools": [{"type": "web_search"}]}], "tools[0].tools[0].type"),
         ):
             error = self.server.json(RESPONSES, {"input": "x", "tools": tools}, status=400)["error"]
             self.assertEqual(error["param"], field, tools)
+
+    def test_a_search_that_is_offered_is_left_out_and_that_is_said(self):
+        searches = [{"type": "web_search", "external_web_access": False}, {"type": "web_search_preview", "x": [1]}]
+        body = {"input": "Who?", "max_output_tokens": 2}
+        plain = self.server.json(RESPONSES, {**body, "tools": [self.FIND]})
+        for stream in (False, True):
+            asked = {**body, "tools": [searches[0], self.FIND, searches[1]], "stream": stream}
+            status, head, text = self.server.ask("POST", RESPONSES, asked)
+            self.assertEqual(status, 200, text)
+            self.assertIn("web_search is left out", head["x-gemma4-warning"])
+            said = json.loads(text if not stream else text.rsplit("data: ", 1)[1])
+            said = said["response"] if stream else said
+            self.assertEqual(said["tools"], [self.FIND])
+            self.assertEqual(said["usage"]["input_tokens"], plain["usage"]["input_tokens"])
+        wait_until(lambda: self.server.log.count("left_out=web_search") == 2)
+        _, head, _ = self.server.ask("POST", RESPONSES, {**body, "tools": [self.FIND]})
+        self.assertNotIn("x-gemma4-warning", head)
+        for choice, field in (("required", "tool_choice"), ({"type": "web_search"}, "tool_choice.type")):
+            asked = {**body, "tools": searches, "tool_choice": choice}
+            self.assertEqual(self.server.json(RESPONSES, asked, status=400)["error"]["param"], field)
 
 
 class StateTest(ProgramTest):
