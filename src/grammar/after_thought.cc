@@ -41,7 +41,8 @@ void AfterThought::fill(std::span<uint32_t> bits) {
 
 bool AfterThought::accept(int32_t token) {
   State next = state();
-  if (next == State::start)
+  // Where anything may come, another thought may: what it holds is none of the answer's, and the budget holds it.
+  if (next == State::start || (next == State::answer && answer_->free()))
     next = token == place_.open ? State::thought : State::answer;
   else if (next == State::thought && token == place_.close)
     next = State::answer;

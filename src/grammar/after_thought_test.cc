@@ -105,5 +105,40 @@ TEST(AfterThought, ABudgetEndsTheThought) {
   EXPECT_EQ((std::vector<uint32_t>{2u, 0u}), bits_of(mask));
 }
 
+/** Allows everything, but remembers it. */
+class Free final : public TokenMask {
+ public:
+  explicit Free(std::vector<int32_t>& seen) : seen_(seen) {}
+  void fill(std::span<uint32_t> bits) override { std::fill(bits.begin(), bits.end(), ~0u); }
+  bool accept(int32_t token) override {
+    seen_.push_back(token);
+    return true;
+  }
+  void rollback(int tokens) override { seen_.resize(seen_.size() - static_cast<size_t>(tokens)); }
+  bool finished() const override { return false; }
+  bool free() const override { return true; }
+
+ private:
+  std::vector<int32_t>& seen_;
+};
+
+TEST(AfterThought, AThoughtWithinAFreeAnswerIsHeldByTheBudget) {
+  std::vector<int32_t> seen;
+  AfterThought mask(std::make_unique<Free>(seen), {kOpen, kClose},
+                    std::make_unique<ThoughtBudget>(2, kOpen, kClose, false));
+  for (const int32_t token : {5, kOpen, 6, 7}) ASSERT_TRUE(mask.accept(token));
+  EXPECT_FALSE(mask.free());
+  EXPECT_EQ((std::vector<uint32_t>{0u, 1u << (kClose - 32)}), bits_of(mask)) << "what accept() takes";
+  EXPECT_FALSE(mask.accept(1));
+  ASSERT_TRUE(mask.accept(kClose));
+  EXPECT_TRUE(mask.free());
+  ASSERT_TRUE(mask.accept(8));
+  EXPECT_EQ(seen, (std::vector<int32_t>{5, 8}));
+  mask.rollback(3);  // into the thought
+  EXPECT_TRUE(mask.free());
+  mask.rollback(2);
+  EXPECT_EQ(seen, std::vector<int32_t>{5});
+}
+
 }  // namespace
 }  // namespace gemma
