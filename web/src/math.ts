@@ -9,25 +9,44 @@ function escaped(md: MarkdownIt, tag: string, shown: string, tex: string): strin
   return `<${tag} class="math" data-math="${shown}">${md.utils.escapeHtml(tex)}</${tag}>`;
 }
 
+/**
+ * Where the next one of something is, at `from` or behind it; -1 where there is none. What was found is kept for those
+ * who ask from before it: thousands of marks that nothing closes would each search all that follows.
+ */
+function nextOf(find: (text: string, from: number) => number) {
+  const found = new WeakMap<StateInline, { from: number; at: number }>();
+  return (state: StateInline, from: number): number => {
+    const known = found.get(state);
+    if (known && known.from <= from && (known.at < 0 || from <= known.at)) return known.at;
+    const at = find(state.src, from);
+    found.set(state, { from, at });
+    return at;
+  };
+}
+
+const nextDollar = nextOf((text, from) => {
+  let at = text.indexOf('$', from);
+  while (at > 0 && text[at - 1] === '\\') at = text.indexOf('$', at + 1);
+  return at;
+});
+
 /** "$5 and $6" is no formula: a closing dollar has no blank before it and no digit behind it. */
 function inlineDollar(state: StateInline, silent: boolean): boolean {
   const { src, pos } = state;
   if (src[pos] !== '$' || src[pos + 1] === '$' || /\s/.test(src[pos + 1] ?? ' ')) return false;
-  for (let end = src.indexOf('$', pos + 1); end > 0; end = src.indexOf('$', end + 1)) {
-    if (src[end - 1] === '\\') continue;
-    if (/\s/.test(src[end - 1]!) || /\d/.test(src[end + 1] ?? '')) return false;
-    if (!silent) state.push('math_inline', 'math', 0).content = src.slice(pos + 1, end);
-    state.pos = end + 1;
-    return true;
-  }
-  return false;
+  const end = nextDollar(state, pos + 1);
+  if (end < 0 || /\s/.test(src[end - 1]!) || /\d/.test(src[end + 1] ?? '')) return false;
+  if (!silent) state.push('math_inline', 'math', 0).content = src.slice(pos + 1, end);
+  state.pos = end + 1;
+  return true;
 }
 
 /** What stands between two marks within a line: \(…\), and $$…$$ or \[…\] in the middle of a paragraph. */
 function inlineBetween(open: string, close: string, name: string) {
+  const nextClose = nextOf((text, from) => text.indexOf(close, from));
   return (state: StateInline, silent: boolean): boolean => {
     if (!state.src.startsWith(open, state.pos)) return false;
-    const end = state.src.indexOf(close, state.pos + open.length);
+    const end = nextClose(state, state.pos + open.length);
     if (end < 0) return false;
     if (!silent) state.push(name, 'math', 0).content = state.src.slice(state.pos + open.length, end);
     state.pos = end + close.length;
@@ -35,24 +54,42 @@ function inlineBetween(open: string, close: string, name: string) {
   };
 }
 
+function lineOf(state: StateBlock, line: number): string {
+  return state.src.slice(state.bMarks[line]! + state.tShift[line]!, state.eMarks[line]);
+}
+
+/** The first line below `start` that ends a formula: by the mark, or since it is empty or the last. Kept as above. */
+function nextEnd(close: string) {
+  const found = new WeakMap<StateBlock, { level: number; endLine: number; start: number; end: number }>();
+  return (state: StateBlock, start: number, endLine: number): number => {
+    const { level } = state; // of lists and quotations: what is an empty line in them is none around them
+    const known = found.get(state);
+    const holds = known && known.level === level && known.endLine === endLine;
+    if (holds && known.start <= start && start < known.end) return known.end;
+    let end = start + 1;
+    while (end < endLine && !state.isEmpty(end) && !lineOf(state, end).includes(close)) ++end;
+    found.set(state, { level, endLine, start, end });
+    return end;
+  };
+}
+
 function blockBetween(open: string, close: string) {
+  const endOf = nextEnd(close);
   return (state: StateBlock, startLine: number, endLine: number, silent: boolean): boolean => {
-    const lineOf = (line: number) => state.src.slice(state.bMarks[line]! + state.tShift[line]!, state.eMarks[line]);
-    if (!lineOf(startLine).startsWith(open)) return false;
-    let text = lineOf(startLine).slice(open.length);
-    let line = startLine;
-    while (!text.includes(close)) {
-      if (++line >= endLine || state.isEmpty(line)) return false; // not closed yet: the text as it is
-      text += '\n' + lineOf(line);
-    }
-    const [tex, ...behind] = text.split(close);
-    if (behind.join('').trim()) return false; // a formula within a line
+    const first = lineOf(state, startLine);
+    if (!first.startsWith(open)) return false;
+    const here = first.includes(close, open.length);
+    const end = here ? startLine : endOf(state, startLine, endLine);
+    if (end >= endLine || (!here && state.isEmpty(end))) return false; // not closed yet: the text as it is
+    const last = here ? first.slice(open.length) : lineOf(state, end);
+    if (last.slice(last.indexOf(close)).replaceAll(close, '').trim()) return false; // a formula within a line
     if (silent) return true;
+    const lines = Array.from({ length: end - startLine + 1 }, (_, i) => lineOf(state, startLine + i));
     const token = state.push('math_block', 'math', 0);
     token.block = true;
-    token.content = tex!;
-    token.map = [startLine, line + 1];
-    state.line = line + 1;
+    token.content = lines.join('\n').slice(open.length).split(close, 1)[0]!;
+    token.map = [startLine, end + 1];
+    state.line = end + 1;
     return true;
   };
 }
