@@ -215,6 +215,33 @@ test('an answer of 180 kB becomes what it is when drawn at once; what is above i
   assert.equal(await prose.locator('h2').last().innerText(), `Tour ${(await prose.locator('h2').count()) - 1}`);
 });
 
+test('of code that grows the lines that are there stay, and so does where somebody is in it', async (t) => {
+  const { page } = await openPage(t, { context: { viewport: { width: 360, height: 740 } } });
+  await page.fill('#message-box', 'listing');
+  await page.keyboard.press('Enter');
+  const code = answers(page).locator('.code code');
+  await until(async () => (await code.locator('.part').count()) > 2, 'the first parts');
+  const early = await code.locator('.part').nth(1).elementHandle();
+  const frame = answers(page).locator('.code pre');
+  await frame.evaluate((it) => (it.scrollTo(40, 0), it.focus({ preventScroll: true })));
+  await early.evaluate((it) => getSelection().selectAllChildren(it));
+  const selected = () => page.evaluate(() => getSelection().toString());
+  const lines = await selected();
+  await settled(page);
+  assert.equal(await early.evaluate((it) => it.isConnected), true);
+  assert.equal(await frame.evaluate((it) => it.scrollLeft), 40);
+  assert.equal(await frame.evaluate((it) => it === document.activeElement), true);
+  assert.equal(await selected(), lines);
+  const text = await code.evaluate((it) => it.textContent);
+  assert.match(text, /^ {4}value_0 =[^]*\n {4}value_3599 = compute\(3599, "text 3599"\)  # a remark\n$/);
+  await code.evaluate((it) => getSelection().selectAllChildren(it));
+  assert.ok((await selected()).trim() === text.trim(), 'what is selected is copied without lines between the parts');
+  const drawn = await code.innerHTML();
+  await page.reload();
+  await code.waitFor();
+  assert.ok(drawn === (await code.innerHTML()), 'as when drawn at once');
+});
+
 test('an answer that takes long to be drawn is drawn less often', async (t) => {
   const { page } = await openPage(t);
   await page.evaluate(() => {

@@ -10,7 +10,8 @@ import { answers, longText } from './answers.mjs';
 
 globalThis.crypto ??= webcrypto; // node 18
 const web = join(process.env.GEMMA4_SOURCE, 'web');
-const { build } = createRequire(join(process.env.GEMMA4_WEB_MODULES, 'x.js'))('esbuild');
+const modules = createRequire(join(process.env.GEMMA4_WEB_MODULES, 'x.js'));
+const { build } = modules('esbuild');
 
 /** A module of web/src, as it is. */
 async function load(name) {
@@ -33,7 +34,7 @@ const { wavOf } = await load('wav');
 const { isChat } = await load('check');
 const format = await load('format');
 const { lengthOfBeginning } = await load('fold');
-const { GrowingText } = await load('markdown');
+const { GrowingText, wholeOf } = await load('markdown');
 
 test('events: whatever the pieces and the line ends', () => {
   const text = 'data: {"a":1}\r\n\r\n: comment\n\ndata: one\ndata: two\n\nevent: x\ndata:three\r\rdata: never ended';
@@ -181,15 +182,87 @@ test('Markdown that grows is the same at every length as when it is read whole',
   }
   const growing = new GrowingText();
   growing.blocksOf('a\n\nb\n\nc');
-  assert.deepEqual(growing.blocksOf('b\n\nc'), ['<p>b</p>\n', '<p>c</p>\n'], 'another text');
+  assert.deepEqual(growing.blocksOf('b\n\nc').map(wholeOf), ['<p>b</p>\n', '<p>c</p>\n'], 'another text');
 });
 
 test('formulas on lines of their own end before an empty line; one that a line goes on behind stands in it', () => {
-  const formulas = (text) => [...new GrowingText().blocksOf(text).join('').matchAll(/class="math"[^>]*>([^<]*)/g)];
+  const formulas = (text) => [...new GrowingText().blocksOf(text).map(wholeOf).join('').matchAll(/class="math"[^>]*>([^<]*)/g)];
   const found = (text) => formulas(text).map((each) => each[1]);
   assert.deepEqual(found('$$\na\n$$\n\n\\[b\n\\]\n'), ['\na\n', 'b\n']);
   assert.deepEqual(found('$$a$$ and $$b$$\n\nx\n\n$$c$$'), ['a', 'b', 'c']);
   assert.deepEqual(found('$$\na\n\nb\n$$'), []);
+  assert.deepEqual(found('> \\[a\n>\n> \\[b\n> \\]\n\n- $$c\n\n  d$$\n'), ['b\n']);
+  assert.deepEqual(found('\\[a\n\\[b\nc\\] d'), ['a\n\\[b\nc'], 'in a paragraph');
+  assert.deepEqual(found('\\(a \\(b\\) [\\(c](x) \\(d\\) \\(e'), ['a \\(b', 'c](x) \\(d']);
+  assert.deepEqual(found('$a\\$b$ \\\\$c \\\\$d$'), ['a\\$b', 'c \\\\$d']);
+});
+
+test('marks of formulas that nothing closes are read in linear time', () => {
+  const time = (unit, length) => {
+    const text = unit.repeat(length / unit.length);
+    const times = Array.from({ length: 3 }, () => {
+      const begun = performance.now();
+      new GrowingText().blocksOf(text);
+      return performance.now() - begun;
+    });
+    return Math.min(...times);
+  };
+  for (const unit of ['\\(a ', '\\[a ', '\\\\$a', '\\[a\n', '$$a\n', '\\(![\\(a](b)']) {
+    time(unit, 10_000); // compiles it
+    const times = time(unit, 160_000) / time(unit, 10_000); // 16, were it exact; where each looks for its end: 256
+    assert.ok(times < 64, `${JSON.stringify(unit)}: 16 times as much takes ${times} times as long`);
+  }
+});
+
+/** A block of code of many lines, without its last line. */
+const listing = (language, line, count) => '```' + language + '\n' + Array.from({ length: count }, line).join('');
+
+test('code is coloured in parts of whole lines, which stay as they are while it grows', () => {
+  const text = listing('python', (_, i) => `value_${i} = compute(${i}, "text")  # a remark\n\n`, 1000);
+  const plain = (html) => html.replace(/<[^>]*>/g, '').replaceAll('&quot;', '"');
+  let before = [];
+  for (let end = 10_000; end < text.length; end += 1111) {
+    const [{ parts }] = new GrowingText().blocksOf(text.slice(0, end));
+    assert.equal(parts.map(plain).join(''), text.slice('```python\n'.length, end));
+    before.slice(0, -1).forEach((each, i) => assert.equal(parts[i], each, 'it is left alone'));
+    assert.ok(parts.every((each) => plain(each).length < 4096 + 100));
+    assert.ok(parts.slice(0, -1).every((each) => plain(each).endsWith('\n')));
+    assert.ok(parts.every((each, i) => i === parts.length - 1 || each.match(/hljs-comment/g).length > 50));
+    before = parts;
+  }
+});
+
+test('parts of code have the colours that all of it has', () => {
+  const { highlight } = modules('highlight.js/lib/common');
+  for (const [language, ...lines] of [
+    ['python', 'class A(B):', '    """Says', '    what."""', '    def f(a: int = 1):', '        return f"{a}"  # one'],
+    ['cpp', '#include <a>', 'int f(const T& x) {', "  return g('c', 1.5f);  /* two", '  lines */', '}'],
+    ['javascript', 'class A extends B {', '  #p = `a ${b}', '  c`;', '  get v() {', '    return /re/; // x', '  }', '}'],
+    ['css', '.a > b:hover {', '  color: #fff;', '}', '@media (width < 40rem) {', '  .a {', '    margin: 0;', '  }', '}'],
+    ['html', '<div class="a">', '  <p>text</p><script>', '    f("x");', '  </script>', '</div>'],
+  ]) {
+    const unit = lines.join('\n') + '\n';
+    const code = unit.repeat(20_000 / unit.length);
+    const [{ parts }] = new GrowingText().blocksOf('```' + language + '\n' + code + '```\n');
+    assert.ok(parts.length > 2, `${language}: ${parts.length} parts`);
+    const inParts = parts.map((each) => each.slice('<span class="part">'.length, -'</span>'.length)).join('');
+    assert.equal(inParts, highlight(code, { language }).value, language);
+  }
+});
+
+test('in a string without end, what grows is coloured where it has been tried, and when it ends', () => {
+  const line = (_, i) => `line ${i} of a string\n`;
+  const text = listing('python', line, 1).replace('line 0 of a string', 'x = """') + listing('', line, 2000).slice(4);
+  const remarks = (given) => new GrowingText().blocksOf(given)[0].parts.map((each) => /hljs-string/.test(each));
+  assert.deepEqual(remarks(text), [true]);
+  const [grown] = new GrowingText().blocksOf(text)[0].parts;
+  const [, inString, behind] = /hljs-string">([^<]*)<\/span>([^<]*)/.exec(grown);
+  assert.ok(inString.length > behind.length && behind.length > 100, `${inString.length} of it`);
+  const ended = text + '"""\ny = 1\n';
+  const [closed] = new GrowingText().blocksOf(ended + '```\n')[0].parts;
+  assert.match(closed, /line 1999 of a string\n&quot;&quot;&quot;<\/span>\ny = <span class="hljs-number">1/);
+  const more = listing('', (_, i) => `z = ${i}\n`, 2000).slice(4);
+  assert.ok(remarks(ended + more + more).length > 2, 'behind it are parts again');
 });
 
 test('of Markdown that grows only the end is read again', () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers are Markdown that nobody has checked. It becomes HTML without any HTML of its own, which passes `clean.ts`,
 // and fetches nothing: pictures of other places become links.
-import hljs from 'highlight.js/lib/common';
 import MarkdownIt, { type Env, type Token } from 'markdown-it';
+import { colouredParts } from './colour';
 import { addMath } from './math';
 
 const md = MarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
@@ -12,35 +12,32 @@ const escape = md.utils.escapeHtml;
 /** Languages that a frame can show. */
 const SHOWN = new Set(['html', 'htm', 'svg', 'xhtml']);
 
-/** Colouring costs more than all else, and an answer that grows is read again and again. */
-const coloured = new Map<string, string>();
-const KEPT = 64;
-
-function highlighted(code: string, language: string): string {
-  if (!language || !hljs.getLanguage(language)) return escape(code);
-  const key = `${language} ${code}`;
-  const known = coloured.get(key);
-  const html = known ?? hljs.highlight(code, { language, ignoreIllegals: true }).value;
-  coloured.delete(key); // the last one used goes last
-  coloured.set(key, html);
-  if (coloured.size > KEPT) coloured.delete(coloured.keys().next().value!);
-  return html;
-}
-
-function codeBlock(code: string, info: string): string {
-  const language = (info.trim().split(/\s+/)[0] ?? '').toLowerCase();
+/** Code of any kind, with a place for it: a list of parts that grows is drawn without what stands around it. */
+function codeFrame(language: string): string {
   const show = SHOWN.has(language) ? '<button type="button" data-act="preview">Preview</button>' : '';
   const name = escape(language || 'text');
   return (
     `<div class="code" data-language="${name}"><div class="code-head"><span>${name}</span>${show}` +
-    '<button type="button" data-act="copy">Copy</button></div>' +
-    `<pre tabindex="0"><code>${highlighted(code, language)}</code></pre></div>`
+    `<button type="button" data-act="copy">Copy</button></div><pre tabindex="0">${PLACE}</pre></div>`
   );
 }
 
-md.renderer.rules['fence'] = (tokens, i) => codeBlock(tokens[i]!.content, tokens[i]!.info);
-md.renderer.rules['code_block'] = (tokens, i) => codeBlock(tokens[i]!.content, '');
-md.renderer.rules['table_open'] = () => '<div class="table" role="region" aria-label="Table" tabindex="0"><table>';
+const PLACE = '<code></code>';
+
+/** Whether the line that ends it is not there. */
+function grows({ type, content, map }: Token): boolean {
+  const lines = content.split('\n').length - (content.endsWith('\n') || !content ? 1 : 0);
+  return type === 'fence' && map![1] - map![0] - 1 === lines;
+}
+
+function codeBlock(token: Token): Block {
+  const language = (token.info.trim().split(/\s+/)[0] ?? '').toLowerCase();
+  const parts = colouredParts(token.content, language, grows(token), escape);
+  return { html: codeFrame(language), parts: parts.map((each) => `<span class="part">${each}</span>`) };
+}
+
+md.renderer.rules['fence'] = md.renderer.rules['code_block'] = (tokens, i) => wholeOf(codeBlock(tokens[i]!));
+md.renderer.rules['table_open'] = () => '<div class="table" role="group" aria-label="Table" tabindex="0"><table>';
 md.renderer.rules['table_close'] = () => '</table></div>';
 // Alignment comes as a style, which the page's policy does not let an answer have.
 md.renderer.rules['th_open'] = md.renderer.rules['td_open'] = (tokens, i) => {
@@ -58,26 +55,35 @@ md.renderer.rules['link_open'] = (tokens, i, given, _env, renderer) => {
   return renderer.renderToken(tokens, i, given);
 };
 
-interface Block {
+export interface Block {
   html: string;
-  /** Where it begins. */
-  line: number;
+  /** Of code: what is to be put into its place in `html`. Of code that grows, mostly the last one alone is new. */
+  parts: string[];
 }
 
-/** The blocks at the top level. `linked`: the text says what its references lead to, which may stand anywhere. */
-function parsed(text: string): { blocks: Block[]; linked: boolean } {
+/** All of its HTML. */
+export function wholeOf({ html, parts }: Block): string {
+  return parts.length > 0 ? html.replace(PLACE, () => `<code>${parts.join('')}</code>`) : html;
+}
+
+/** The blocks at the top level. `lines`: where each begins. `linked`: the text says what its references lead to, which
+ *  may stand anywhere. */
+function parsed(text: string): { blocks: Block[]; lines: number[]; linked: boolean } {
   const env: Env = {};
   const blocks: Block[] = [];
+  const lines: number[] = [];
   let open: Token[] = [];
   let depth = 0;
   for (const token of md.parse(text, env)) {
     open.push(token);
     depth += token.nesting;
     if (depth > 0) continue;
-    blocks.push({ html: md.renderer.render(open, md.options, env), line: open[0]!.map![0] });
+    const isCode = token.type === 'fence' || token.type === 'code_block';
+    blocks.push(isCode ? codeBlock(token) : { html: md.renderer.render(open, md.options, env), parts: [] });
+    lines.push(open[0]!.map![0]);
     open = [];
   }
-  return { blocks, linked: env.references !== undefined };
+  return { blocks, lines, linked: env.references !== undefined };
 }
 
 /**
@@ -86,10 +92,10 @@ function parsed(text: string): { blocks: Block[]; linked: boolean } {
  */
 export class GrowingText {
   private done = ''; // the beginning that has been read for good
-  private html: string[] = []; // its blocks
+  private blocks: Block[] = []; // its blocks
 
-  /** The HTML of each block of `text`, which may also be another one than before. */
-  blocksOf(text: string): string[] {
+  /** The blocks of `text`, which may also be another one than before. */
+  blocksOf(text: string): Block[] {
     const whole = text.replace(/\r\n?/g, '\n');
     if (!whole.startsWith(this.done)) this.forget();
     let found = parsed(whole.slice(this.done.length));
@@ -97,23 +103,23 @@ export class GrowingText {
       this.forget();
       found = parsed(whole);
     }
-    const all = [...this.html, ...found.blocks.map(({ html }) => html)];
-    if (!found.linked) this.keep(whole.slice(this.done.length), found.blocks);
+    const all = [...this.blocks, ...found.blocks];
+    if (!found.linked) this.keep(whole.slice(this.done.length), found.blocks, found.lines);
     return all;
   }
 
   private forget(): void {
     this.done = '';
-    this.html = [];
+    this.blocks = [];
   }
 
   /** The last block may still become a part of the one above it: "2" is a paragraph, "2." goes on with a list. */
-  private keep(rest: string, blocks: Block[]): void {
+  private keep(rest: string, blocks: Block[], begins: number[]): void {
     const lines = rest.split('\n');
-    const follows = ({ line }: Block) => /^[ \t]*$/.test(lines[line - 1]!);
-    const end = blocks.findLastIndex((each, i) => i > 0 && i < blocks.length - 1 && follows(each));
+    const follows = (line: number) => /^[ \t]*$/.test(lines[line - 1]!);
+    const end = begins.findLastIndex((each, i) => i > 0 && i < begins.length - 1 && follows(each));
     if (end < 0) return;
-    this.done += lines.slice(0, blocks[end]!.line).join('\n') + '\n';
-    this.html.push(...blocks.slice(0, end).map(({ html }) => html));
+    this.done += lines.slice(0, begins[end]!).join('\n') + '\n';
+    this.blocks.push(...blocks.slice(0, end));
   }
 }

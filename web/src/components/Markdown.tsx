@@ -3,7 +3,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { say } from '../announce';
 import { cleaned } from '../clean';
-import { GrowingText } from '../markdown';
+import { type Block, GrowingText, wholeOf } from '../markdown';
 import { typeset } from '../math';
 import { whenNear } from '../near';
 import { preview } from '../state';
@@ -33,20 +33,38 @@ export function Markdown({ text, canWait }: Props) {
 /** What is in the page of a text that may grow. */
 class Blocks {
   private growing = new GrowingText();
-  private drawn: string[] = [];
+  private drawn: Block[] = [];
 
   /** Leaves alone what is as it was, up to the first block that is not. */
   draw(place: HTMLElement, text: string): void {
-    const html = this.growing.blocksOf(text);
-    const change = html.findIndex((each, i) => each !== this.drawn[i]);
-    const kept = change < 0 ? html.length : change;
-    this.drawn = html;
+    const before = this.drawn;
+    const now = this.growing.blocksOf(text);
+    this.drawn = now;
+    let kept = now.findIndex((each, i) => !before[i] || !same(each, before[i]));
+    if (kept < 0) kept = now.length;
+    else if (before[kept]?.html === now[kept]!.html && now[kept]!.parts.length > 0) {
+      fill(place.children[kept]!.querySelector('code')!, before[kept]!.parts, now[kept]!.parts);
+      ++kept;
+    }
     while (place.children.length > kept) place.lastChild!.remove();
-    if (kept === html.length) return;
-    const fresh = html.slice(kept).map((each) => `<div class="block" dir="auto">${each}</div>`);
+    if (kept === now.length) return;
+    const fresh = now.slice(kept).map((each) => `<div class="block" dir="auto">${wholeOf(each)}</div>`);
     place.append(cleaned(fresh.join(''))); // together: each cleaning makes a document
-    for (let i = kept; i < html.length; ++i) typeset(place.children[i] as HTMLElement);
+    for (let i = kept; i < now.length; ++i) typeset(place.children[i] as HTMLElement);
   }
+}
+
+function same(a: Block, b: Block): boolean {
+  const { html, parts } = b;
+  return a === b || (a.html === html && a.parts.length === parts.length && a.parts.every((each, i) => each === parts[i]));
+}
+
+/** Code that grows: what is scrolled, selected or has the focus in its frame stays so. */
+function fill(code: Element, before: string[], now: string[]): void {
+  const change = now.findIndex((each, i) => each !== before[i]);
+  const kept = change < 0 ? now.length : change;
+  while (code.children.length > kept) code.lastChild!.remove();
+  if (kept < now.length) code.append(cleaned(now.slice(kept).join('')));
 }
 
 /** The buttons at code are part of the text's HTML: their clicks come up to here. */
