@@ -91,6 +91,19 @@ export function longText(length) {
 
 /** A file of one conversation: `count` questions, each answered with all that Markdown has. */
 export function longConversation(count) {
+  return fileOf([conversation('long', 'A long one', count)]);
+}
+
+/** A file of many conversations, of four such questions each. */
+export function manyConversations(count) {
+  return fileOf(Array.from({ length: count }, (_, i) => conversation(`c${i}`, `Conversation ${i}`, 4)));
+}
+
+function fileOf(chats) {
+  return Buffer.from(JSON.stringify({ format: 'gemma4-chats', version: 1, chats, files: {} }));
+}
+
+function conversation(chatId, title, count) {
   const messages = {};
   const chosen = {};
   let parent = '';
@@ -104,8 +117,7 @@ export function longConversation(count) {
     chosen[parent] = id;
     parent = id;
   }
-  const chat = { id: 'long', title: 'A long one', created: 1, changed: 1, system: '', messages, chosen };
-  return Buffer.from(JSON.stringify({ format: 'gemma4-chats', version: 1, chats: [chat], files: {} }));
+  return { id: chatId, title, created: 1, changed: 1, system: '', messages, chosen };
 }
 
 const LONG = 180_000;
@@ -126,6 +138,7 @@ const scripts = {
   late: { text: longText(LONG), head: LONG - 10_000, size: 50, delay: 100 },
   paragraph: { text: 'Words that go on and on. '.repeat(LONG / 25), size: 400, delay: 20 },
   listing: { text: '```python\n' + Array.from({ length: LONG / 50 }, line).join('') + '```\n', size: 400, delay: 20 },
+  marks: { text: '\\(a '.repeat(25_000), size: 400, delay: 5 },
   nothing: { unseen: 7 }, // control tokens, which no client is sent
   length: { text: 'This goes on and', finish: 'length' },
   full: { status: 400, message: 'messages: 140000 tokens, the context holds 131072' },

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { manyConversations } from './answers.mjs';
 import { answers, ask, lastAnswer, openPage, settled, startServer, until, useBrowser } from './support.mjs';
 
 useBrowser();
@@ -219,6 +220,69 @@ test('history: listed, opened, searched, renamed, deleted, brought back', async 
   await until(async () => (await titles()).length === 2, 'it is back');
   await page.reload();
   await until(async () => (await titles()).length === 2, 'both after a reload');
+});
+
+test('the list is had without reading what was said; other windows read what has changed alone', async (t) => {
+  const { page, context } = await openPage(t);
+  const buffer = manyConversations(30);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
+  await page.getByText('30 conversations came in').waitFor();
+  await page.keyboard.press('Escape');
+  await context.addInitScript(() => {
+    window.read = [];
+    const note = (type, name, whatOf) => {
+      const old = type.prototype[name];
+      type.prototype[name] = function (...given) {
+        window.read.push(whatOf(given));
+        return old.apply(this, given);
+      };
+    };
+    note(IDBObjectStore, 'getAll', () => 'all');
+    note(IDBObjectStore, 'openCursor', () => 'each');
+    note(IDBObjectStore, 'get', ([id]) => id);
+  });
+  await page.reload();
+  const other = await context.newPage();
+  await other.goto(page.url());
+  const titles = (from) => from.locator('.entry a').allInnerTexts();
+  for (const each of [page, other]) await until(async () => (await titles(each)).length === 30, 'the list');
+  await ask(page, 'Hello');
+  await until(async () => (await titles(other))[0] === 'Hello', 'the new one');
+  assert.equal((await titles(other)).length, 31);
+  const id = new URL(page.url()).hash.slice(1);
+  for (const each of [page, other]) {
+    assert.deepEqual((await each.evaluate(() => window.read)).filter((it) => it !== id), []);
+  }
+  await other.getByLabel('Search conversations').pressSequentially('fibonacci', { delay: 300 });
+  await until(async () => (await titles(other)).length === 30, 'those in which it is said');
+  assert.equal((await other.evaluate(() => window.read)).filter((it) => it === 'each').length, 1, 'read once');
+});
+
+test('what an older page has kept is there', async (t) => {
+  const { page, mock } = await openPage(t);
+  await ask(page, 'Hello');
+  await page.goto(`${mock.url}licences`);
+  await page.evaluate(async () => {
+    const done = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+    const chats = await new Promise((resolve) => {
+      indexedDB.open('gemma4').onsuccess = ({ target: { result } }) => {
+        done(result.transaction('chats').objectStore('chats').getAll()).then((all) => (result.close(), resolve(all)));
+      };
+    });
+    await done(indexedDB.deleteDatabase('gemma4'));
+    const request = indexedDB.open('gemma4', 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore('chats', { keyPath: 'id' });
+      request.result.createObjectStore('files');
+    };
+    const db = await done(request);
+    await done(db.transaction('chats', 'readwrite').objectStore('chats').put(chats[0]));
+    db.close();
+  });
+  await page.goto(mock.url);
+  await page.getByRole('link', { name: 'Hello' }).click();
+  await until(async () => (await lastAnswer(page)) === 'You said: Hello', 'the conversation');
 });
 
 test('an answer goes on while another conversation is looked at', async (t) => {

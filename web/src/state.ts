@@ -64,19 +64,30 @@ const channel = new BroadcastChannel('gemma4');
 channel.onmessage = ({ data }: MessageEvent<string>) => void follow(data);
 
 async function follow(id: string): Promise<void> {
-  await refresh();
-  for (const each of id ? [id] : chats.value.keys()) await followOne(each).catch(() => {}); // it stays as it is here
+  try {
+    if (id) return await followOne(id);
+    await refresh();
+    for (const each of chats.value.keys()) await followOne(each);
+  } catch {
+    // it stays as it is here
+  }
 }
 
 async function followOne(id: string): Promise<void> {
-  if (!chats.value.has(id)) return;
   const written = await readChat(id);
   if (!written) {
     if (currentId.value === id) toast('This conversation was deleted in another window.');
     forget(id);
-  } else if (!running.value.has(id)) {
-    show(written);
+    return;
   }
+  list(written);
+  if (chats.value.has(id) && !running.value.has(id)) show(written);
+}
+
+/** Its line in the list. */
+function list({ id, title, changed }: Chat): void {
+  const others = summaries.value.filter((each) => each.id !== id);
+  summaries.value = [{ id, title, changed }, ...others].sort((a, b) => b.changed - a.changed);
 }
 
 /** Whatever is being written to it ends, and is not kept. */
@@ -101,8 +112,7 @@ export async function save(id: string): Promise<void> {
   } catch (error) {
     complain('This conversation is not kept', error);
   }
-  const { title, changed } = it;
-  summaries.value = [{ id, title, changed }, ...summaries.value.filter((each) => each.id !== id)];
+  list(it);
   channel.postMessage(id);
 }
 

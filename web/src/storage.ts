@@ -4,18 +4,28 @@ import { merged } from './tree';
 import type { Chat, Summary } from './types';
 
 const NAME = 'gemma4';
-const VERSION = 1;
+const VERSION = 2;
+/** Of conversations: what their line in the list needs, as keys, so that it is had without reading what was said. */
+const SUMMARY = 'summary';
 
 let opened: Promise<IDBDatabase> | undefined;
 
 function database(): Promise<IDBDatabase> {
   opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore('chats', { keyPath: 'id' });
-      request.result.createObjectStore('files');
+    request.onupgradeneeded = ({ oldVersion }) => {
+      const db = request.result;
+      if (oldVersion < 1) {
+        db.createObjectStore('chats', { keyPath: 'id' });
+        db.createObjectStore('files');
+      }
+      request.transaction!.objectStore('chats').createIndex(SUMMARY, ['changed', 'title']);
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onblocked = () => reject(new Error('another window has an older page open: close it and reload this one'));
+    request.onsuccess = () => {
+      request.result.onversionchange = () => request.result.close(); // a newer page has been loaded elsewhere
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error ?? new Error('the database does not open'));
   });
   return opened;
@@ -39,10 +49,33 @@ export function readChats(): Promise<Chat[]> {
   return ask('chats', 'readonly', (store) => store.getAll() as IDBRequest<Chat[]>);
 }
 
+/** One after the other: to be given all of them at once holds the page up. */
+export async function eachChat(work: (chat: Chat) => void): Promise<void> {
+  await ask('chats', 'readonly', (store) => {
+    const request = store.openCursor();
+    request.onsuccess = () => {
+      if (!request.result) return;
+      work(request.result.value as Chat);
+      request.result.continue();
+    };
+    return request;
+  });
+}
+
 /** Newest first. */
 export async function readSummaries(): Promise<Summary[]> {
-  const chats = await readChats();
-  return chats.map(({ id, title, changed }) => ({ id, title, changed })).sort((a, b) => b.changed - a.changed);
+  const all: Summary[] = [];
+  await ask('chats', 'readonly', (store) => {
+    const request = store.index(SUMMARY).openKeyCursor(null, 'prev');
+    request.onsuccess = () => {
+      if (!request.result) return;
+      const [changed, title] = request.result.key as [number, string];
+      all.push({ id: request.result.primaryKey as string, title, changed });
+      request.result.continue();
+    };
+    return request;
+  });
+  return all;
 }
 
 /** Returns what is kept now: with the messages that other windows have written to the same conversation meanwhile. */
@@ -66,14 +99,13 @@ export async function removeChat(chat: Chat): Promise<void> {
 /** Files that no conversation names any more: a removal can be undone for a while, so they go at the next start.
  *  `unsent`: those that none names yet. */
 export async function sweepFiles(unsent: Set<string>): Promise<void> {
-  const named = new Set(unsent);
-  for (const chat of await readChats()) {
-    for (const message of Object.values(chat.messages)) message.attachments?.forEach((each) => named.add(each.id));
-  }
-  const keys = await ask('files', 'readonly', (store) => store.getAllKeys());
-  for (const key of keys) {
-    if (!named.has(String(key))) await ask('files', 'readwrite', (store) => store.delete(key));
-  }
+  const left = new Set((await ask('files', 'readonly', (store) => store.getAllKeys())).map(String));
+  unsent.forEach((id) => left.delete(id));
+  if (left.size === 0) return;
+  await eachChat(({ messages }) => {
+    for (const { attachments } of Object.values(messages)) attachments?.forEach(({ id }) => left.delete(id));
+  });
+  for (const id of left) await ask('files', 'readwrite', (store) => store.delete(id));
 }
 
 export function readFile(id: string): Promise<Blob | undefined> {

@@ -3,7 +3,7 @@
 import { isChat, isRecord } from './check';
 import { blobOfDataUrl, dataUrlOf, fileOf } from './files';
 import { show, refresh } from './state';
-import { readChats, writeChat, writeFile } from './storage';
+import { readChats, readSummaries, writeChat, writeFile } from './storage';
 import { pathOf } from './tree';
 import type { Chat } from './types';
 
@@ -36,11 +36,11 @@ export async function exportAll(): Promise<void> {
 export async function importFile(file: Blob): Promise<number> {
   const given = checked(parsed(await file.text()));
   const files = Object.entries(given.files).map(([id, url]) => [id, decoded(url)] as const);
-  const here = new Map((await readChats()).map((each) => [each.id, each]));
+  const here = new Map((await readSummaries()).map(({ id, changed }) => [id, changed]));
   for (const [id, blob] of files) await writeFile(id, blob);
   let came = 0;
   for (const chat of given.chats) {
-    if ((here.get(chat.id)?.changed ?? 0) > chat.changed) continue;
+    if ((here.get(chat.id) ?? 0) > chat.changed) continue;
     await writeChat(chat);
     show(chat);
     ++came;

@@ -5,8 +5,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { focusBox } from '../focus';
 import { dayOf } from '../format';
 import { currentId, goTo, open, remove, rename, running, sidebarOpen, summaries } from '../state';
-import { readChats } from '../storage';
-import type { Chat, Summary } from '../types';
+import { eachChat } from '../storage';
+import type { Summary } from '../types';
 import { Icon, IconButton } from './Icon';
 
 export const SEARCH = 'search-box';
@@ -23,25 +23,38 @@ const words = computed(() => wanted.value.toLowerCase().split(/\s+/).filter(Bool
 /** Those in whose messages all words are. */
 const said = signal(new Set<string>());
 
-const holds = (text: string) => words.value.every((word) => text.toLowerCase().includes(word));
+const holds = (text: string) => words.value.every((word) => text.includes(word)); // in small letters
+const days = computed(() =>
+  grouped(summaries.value.filter(({ id, title }) => holds(title.toLowerCase()) || said.value.has(id))),
+);
 
-const days = computed(() => grouped(summaries.value.filter(({ id, title }) => holds(title) || said.value.has(id))));
-
+/** What was said in each, in small letters: while somebody searches, and nothing else is said. */
+let texts: Promise<Map<string, string>> | undefined;
 const SEARCH_MS = 150; // since the last letter
 let waiting = 0;
 effect(() => {
   clearTimeout(waiting);
   if (words.value.length > 0) waiting = window.setTimeout(() => void search(), SEARCH_MS);
-  else said.value = new Set();
+  else {
+    said.value = new Set();
+    texts = undefined;
+  }
 });
+summaries.subscribe(() => (texts = undefined));
+
+async function readTexts(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  await eachChat(({ id, messages }) => {
+    const texts = Object.values(messages).map(({ text }) => text.toLowerCase());
+    found.set(id, texts.join('\n'));
+  });
+  return found;
+}
 
 async function search(): Promise<void> {
-  const textOf = (chat: Chat) =>
-    Object.values(chat.messages)
-      .map(({ text }) => text)
-      .join('\n');
-  const chats = await readChats().catch(() => []);
-  said.value = new Set(chats.filter((chat) => holds(textOf(chat))).map(({ id }) => id));
+  texts ??= readTexts();
+  const found = await texts.catch(() => new Map<string, string>());
+  if (words.value.length > 0) said.value = new Set([...found].filter(([, text]) => holds(text)).map(([id]) => id));
 }
 
 function grouped(all: Summary[]): [string, Summary[]][] {
