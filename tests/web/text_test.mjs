@@ -119,25 +119,33 @@ test('long answers stay at their end, unless somebody reads further up', async (
   assert.ok((await gap()) < 5);
 });
 
-test('a long conversation shows its end at once; what is above is drawn where it is seen or printed', async (t) => {
+/** A page with a conversation of so many answers in its list. */
+async function withLong(t, count) {
   const { page } = await openPage(t);
-  const gap = () => page.locator('.scroller').evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
   await page.getByRole('button', { name: 'Settings' }).click();
-  const buffer = longConversation(200);
+  const buffer = longConversation(count);
   await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
   await page.keyboard.press('Escape');
-  const link = page.getByRole('link', { name: 'A long one' });
+  return { page, link: page.getByRole('link', { name: 'A long one' }) };
+}
+
+test('a long conversation shows its end at once; what is above is drawn where it is seen or printed', async (t) => {
+  const { page, link } = await withLong(t, 200);
+  const gap = () => page.locator('.scroller').evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
   const first = await link.evaluate(async (it) => {
     it.click();
     await new Promise((resolve) => setTimeout(resolve)); // one draws before that
-    const all = [...document.querySelectorAll('.assistant .prose')];
-    return { raw: all.map((each) => each.matches('.raw')), text: all[100].textContent };
+    return [...document.querySelectorAll('.message')].map((each) => each.querySelectorAll('.raw').length);
   });
-  assert.equal(first.raw.length, 200);
-  assert.deepEqual(first.raw.slice(-4), [false, false, false, false]);
-  assert.equal(first.raw[100], true);
-  assert.match(first.text, /A short tour[^]*\| Earth \|/, 'what is not drawn can be found');
-  await until(async () => (await gap()) < 1, 'its end');
+  assert.deepEqual(first, Array(8).fill(0));
+  await until(async () => (await page.locator('.message').count()) === 400, 'those above');
+  const all = await page.locator('.assistant .prose').evaluateAll((them) => {
+    return them.map((each) => [each.matches('.raw'), each.textContent]);
+  });
+  assert.ok(all.slice(-4).every(([raw]) => !raw));
+  assert.equal(all[100][0], true);
+  assert.match(all[100][1], /A short tour[^]*\| Earth \|/, 'what is not drawn can be found');
+  assert.ok((await gap()) < 1, 'its end');
 
   await page.locator('.scroller').evaluate((it) => it.scrollTo(0, it.scrollHeight / 2));
   const middle = () =>
@@ -178,15 +186,12 @@ function goneUp(page) {
 }
 
 test('in a long conversation one goes up evenly, and finds what is far out of sight', async (t) => {
-  const { page } = await openPage(t);
-  await page.getByRole('button', { name: 'Settings' }).click();
-  const buffer = longConversation(200);
-  await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
-  await page.keyboard.press('Escape');
-  await page.getByRole('link', { name: 'A long one' }).click();
+  const { page, link } = await withLong(t, 200);
+  await link.click();
   await answers(page).last().waitFor();
   const moved = await goneUp(page);
   assert.ok(moved.every((each) => Math.abs(each - 250) <= 2), `each time by ${moved}`);
+  await until(async () => (await page.locator('.message').count()) === 400, 'all of it');
   const found = () => page.evaluate(() => window.find('Question 42', true, false, true) && getSelection().toString());
   assert.equal(await found(), 'Question 42');
   const top = () => page.evaluate(() => getSelection().focusNode.parentElement.getBoundingClientRect().top);
@@ -194,6 +199,31 @@ test('in a long conversation one goes up evenly, and finds what is far out of si
   await page.waitForTimeout(500); // what is near is drawn
   const at = await top();
   assert.ok(at > 100 && at < 600, `what was found is in sight, at ${at}`);
+});
+
+test('while what is above comes, what is read at the top of what is there stays; it is printed whole', async (t) => {
+  const { page, link } = await withLong(t, 200);
+  const places = await link.evaluate(async (it) => {
+    it.click();
+    await new Promise((resolve) => setTimeout(resolve));
+    const scroller = document.querySelector('.scroller');
+    scroller.scrollTo(0, 0);
+    const count = () => document.querySelectorAll('.message').length;
+    const [read] = document.querySelectorAll('.message');
+    const before = { count: count(), top: read.getBoundingClientRect().top };
+    const tops = [];
+    while (count() < 100) {
+      await new Promise(requestAnimationFrame);
+      tops.push(read.getBoundingClientRect().top - before.top);
+    }
+    dispatchEvent(new Event('beforeprint'));
+    await Promise.resolve();
+    await new Promise((resolve) => setTimeout(resolve));
+    return { early: before.count, tops, printed: count(), raw: document.querySelectorAll('.raw').length };
+  });
+  assert.equal(places.early, 8);
+  assert.ok(places.tops.every((each) => Math.abs(each) < 2), `it moved by ${places.tops}`);
+  assert.deepEqual([places.printed, places.raw], [400, 0]);
 });
 
 test('an answer of 180 kB becomes what it is when drawn at once; what is above its end is left alone', async (t) => {

@@ -19,4 +19,9 @@ export function whenNear(place: Element, work: () => void): () => void {
   };
 }
 
-addEventListener('beforeprint', () => waiting.forEach((work) => work()));
+/** As for paper, to which nothing is nearer than anything else. */
+export function drawAll(): void {
+  waiting.forEach((work) => work());
+}
+
+addEventListener('beforeprint', drawAll);

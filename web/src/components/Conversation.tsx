@@ -2,13 +2,11 @@
 // The messages, kept at their end while an answer grows unless somebody reads further up, or writes there.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { currentId, editing, isRunning, path } from '../state';
-import type { Attachment, Message } from '../types';
 import { Empty } from './Empty';
 import { IconButton } from './Icon';
-import { MessageView } from './MessageView';
+import { Messages } from './Messages';
 
 const NEAR = 80; // pixels from the end that still count as the end
-const AT_ONCE = 8; // messages at the end: more than a screen, mostly
 
 export function Conversation() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -27,6 +25,19 @@ export function Conversation() {
     it.scrollTo({ top: path.value.length > 0 ? it.scrollHeight : 0 }); // what is there before begins at its top
     look();
   };
+  /** Before others come above the first message; returns what keeps it where it is once they are there. */
+  const hold = () => {
+    const it = scroller.current!;
+    const place = it.querySelector('.message')!;
+    const { top } = place.getBoundingClientRect();
+    const height = it.scrollHeight;
+    return () => {
+      const moved = place.getBoundingClientRect().top - top;
+      if (Math.abs(moved) >= 1) it.scrollTop += moved; // most browsers see to that, but none at the very top
+      seen.current.top += it.scrollHeight - height; // whoever has gone up meanwhile is heard of later
+      seen.current.height = it.scrollHeight;
+    };
+  };
   useLayoutEffect(toEnd, [currentId.value, messages.length]);
   useLayoutEffect(() => {
     if (isRunning.value) toEnd();
@@ -37,7 +48,11 @@ export function Conversation() {
   // Pictures and formulas get their height after the text has been drawn, and a message box that grows takes height
   // from the conversation.
   useEffect(() => {
-    const resized = () => (pinned.current ? toEnd() : setAway(leftBelow(scroller.current!) > NEAR));
+    const resized = () => {
+      if (goneUp()) pinned.current = false; // which is heard of with the next frame
+      if (pinned.current) toEnd();
+      else setAway(leftBelow(scroller.current!) > NEAR);
+    };
     const observer = new ResizeObserver(resized);
     observer.observe(content.current!);
     observer.observe(scroller.current!);
@@ -45,10 +60,14 @@ export function Conversation() {
   }, []);
   // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up, and
   // nothing above them has gone.
+  const goneUp = () => {
+    const { scrollTop, scrollHeight } = scroller.current!;
+    return scrollTop < seen.current.top && scrollHeight >= seen.current.height;
+  };
   const onScroll = () => {
     const it = scroller.current!;
     const left = leftBelow(it);
-    const up = it.scrollTop < seen.current.top && it.scrollHeight >= seen.current.height;
+    const up = goneUp();
     look();
     pinned.current = !editing.value && (left < (up ? 1 : NEAR) || (pinned.current && !up));
     setAway(!pinned.current && left >= 1);
@@ -71,16 +90,7 @@ export function Conversation() {
           {messages.length === 0 ? (
             <Empty />
           ) : (
-            messages.map((message, i) => (
-              <MessageView
-                key={message.parent || currentId.value} // versions take each other's place, and keep the focus
-                message={message}
-                pictures={message.role === 'assistant' ? picturesBefore(messages, i) : []}
-                live={isRunning.value && i === messages.length - 1}
-                last={i === messages.length - 1}
-                canWait={i < messages.length - AT_ONCE}
-              />
-            ))
+            <Messages key={currentId.value} messages={messages} hold={hold} />
           )}
         </div>
       </div>
@@ -93,11 +103,3 @@ function leftBelow(it: HTMLElement): number {
   return it.scrollHeight - it.scrollTop - it.clientHeight;
 }
 
-/** The pictures of the latest message before `at` that has any. */
-function picturesBefore(messages: Message[], at: number): Attachment[] {
-  for (let i = at - 1; i >= 0; --i) {
-    const pictures = messages[i]!.attachments?.filter((each) => each.kind === 'image') ?? [];
-    if (pictures.length > 0) return pictures;
-  }
-  return [];
-}
