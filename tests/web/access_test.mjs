@@ -31,7 +31,7 @@ for (const [name, context] of [
     await page.setInputFiles(chooser, await drawnPicture(page));
     await page.locator('.chip').waitFor();
     await checkAccess(page, 'attached');
-    for (const text of ['detect', 'markdown', 'think', 'full', 'weather']) await ask(page, text);
+    for (const text of ['detect', 'markdown', 'think', 'full', 'markdown', 'weather']) await ask(page, text);
     await page.locator('.thought summary').last().click();
     await checkAccess(page, 'conversation');
     await page.locator('.message.user').last().hover();

@@ -130,7 +130,10 @@ test('WAV: clipped, rounded, sized', async () => {
 test('numbers as people read them', () => {
   assert.deepEqual([999, 1300, 9949, 131072, 2000000].map(format.short), ['999', '1.3k', '9.9k', '131k', '2.0M']);
   assert.deepEqual([12, 1500, 2345678].map(format.bytes), ['12 B', '2 kB', '2.3 MB']);
-  assert.deepEqual([40, 1234, 61000].map(format.duration), ['40 ms', '1.2 s', '1 min 1 s']);
+  const durations = [40, 1234, 59700, 61000, 119800].map(format.duration);
+  assert.deepEqual(durations, ['40 ms', '1.2 s', '1 min 0 s', '1 min 1 s', '2 min 0 s']);
+  const speeds = [[11, 100], [11, 2], [1, 100], [1, 0]].map(([tokens, writeMs]) => ({ tokens, writeMs }));
+  assert.deepEqual(speeds.map(format.tokensPerSecond), [100, 0, 0, 0]);
   assert.equal(format.clock(83.4), '1:23');
   const now = new Date(2026, 4, 20, 12).getTime();
   const days = [0, 1, 3, 40].map((ago) => format.dayOf(now - ago * 86400000, now));

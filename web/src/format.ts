@@ -27,14 +27,17 @@ export function clock(seconds: number): string {
 
 export function duration(ms: number): string {
   if (ms < 950) return `${Math.round(ms)} ms`;
-  return ms < 59500
-    ? `${(ms / 1000).toFixed(1)} s`
-    : `${Math.floor(ms / 60000)} min ${Math.round((ms % 60000) / 1000)} s`;
+  if (ms < 59500) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** Of an answer once its first token is there. */
+/** What came within less says nothing of speed: it may have come together. */
+const LEAST_MS = 50;
+
+/** Of an answer once its first token is there; 0 where there is too little to tell. */
 export function tokensPerSecond(stats: Stats): number {
-  return stats.tokens > 1 && stats.writeMs > 0 ? ((stats.tokens - 1) * 1000) / stats.writeMs : 0;
+  return stats.tokens > 1 && stats.writeMs >= LEAST_MS ? ((stats.tokens - 1) * 1000) / stats.writeMs : 0;
 }
 
 /** The day that a conversation is filed under. */
