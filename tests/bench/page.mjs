@@ -8,13 +8,15 @@
 // late:      the last 10 kB of such an answer, with 500 characters a second, when what is above them has been drawn.
 // listing:   the same as `long` of one block of code; paragraph: of one paragraph.
 // opening:   a conversation of 600 messages is opened: until its end is shown, and the longest task.
+// marks:     an answer of 100 kB of "\(a " is read and drawn.
+// history:   500 conversations: a window starts, asks, is searched, while another one looks on: longest tasks.
 //
 // Medians of the rounds. Needs what tests/web needs; GEMMA4_CHROMIUM and GEMMA4_WEB_MODULES name other places of it.
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { longConversation } from '../web/answers.mjs';
+import { longConversation, manyConversations } from '../web/answers.mjs';
 import { startMock } from '../web/mock_server.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,9 +26,21 @@ const { values: given, positionals: folders } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string', multiple: true, default: ['long', 'late', 'listing', 'paragraph', 'opening'] },
+    only: { type: 'string', multiple: true, default: ['long', 'late', 'listing', 'paragraph', 'marks', 'opening', 'history'] },
   },
 });
+
+function watchTasks() {
+  window.tasks = [];
+  const note = (list) => window.tasks.push(...list.getEntries().map((each) => each.duration));
+  new PerformanceObserver(note).observe({ type: 'longtask', buffered: true });
+}
+
+/** The longest task since the last look. */
+async function longest(page) {
+  await page.waitForTimeout(1500);
+  return page.evaluate(() => Math.max(0, ...window.tasks.splice(0)));
+}
 
 /** A fresh page, and what its tasks of more than 50 ms are as long as. */
 async function withPage(folder, work) {
@@ -34,15 +48,12 @@ async function withPage(folder, work) {
   const executablePath = process.env.GEMMA4_CHROMIUM ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
   try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
     page.setDefaultTimeout(120_000);
     await page.goto(mock.url);
     await page.locator('.empty').waitFor();
-    await page.evaluate(() => {
-      window.tasks = [];
-      const note = (list) => window.tasks.push(...list.getEntries().map((each) => each.duration));
-      new PerformanceObserver(note).observe({ type: 'longtask' });
-    });
+    await page.evaluate(watchTasks);
     return await work(page, mock);
   } finally {
     await browser.close();
@@ -73,23 +84,54 @@ function streamed(folder, script) {
   });
 }
 
+async function imported(page, buffer) {
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.setInputFiles('dialog input[type=file]', { name: 'x.json', mimeType: 'application/json', buffer });
+  await page.locator('.toast').first().waitFor();
+  await page.keyboard.press('Escape');
+}
+
 function opened(folder) {
   return withPage(folder, async (page) => {
-    await page.getByRole('button', { name: 'Settings' }).click();
-    const file = { name: 'x.json', mimeType: 'application/json', buffer: longConversation(300) };
-    await page.setInputFiles('dialog input[type=file]', file);
-    await page.keyboard.press('Escape');
+    await imported(page, longConversation(300));
     const link = page.getByRole('link', { name: 'A long one' });
     await link.waitFor();
     await page.evaluate(() => (window.tasks.length = 0));
     const shown = await link.evaluate(async (it) => {
       const begun = performance.now();
       it.click();
-      while (document.querySelectorAll('.message').length < 600) await new Promise(requestAnimationFrame);
+      const last = () => [...document.querySelectorAll('.message')].at(-1);
+      while (!last()?.querySelector('.katex')) await new Promise(requestAnimationFrame);
       await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
       return performance.now() - begun;
     });
-    return { 'shown after, ms': shown, 'longest task, ms': Math.max(0, ...(await page.evaluate(() => window.tasks))) };
+    while ((await page.locator('.message').count()) < 600) await page.waitForTimeout(100);
+    return { 'shown after, ms': shown, 'longest task, ms': await longest(page) };
+  });
+}
+
+function listed(folder) {
+  return withPage(folder, async (page) => {
+    await imported(page, manyConversations(500));
+    await page.reload();
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    for (const each of [page, other]) await each.locator('.entry').nth(499).waitFor();
+    await page.waitForTimeout(2000);
+    await page.reload();
+    await page.evaluate(watchTasks);
+    const began = performance.now();
+    await page.locator('.entry').nth(499).waitFor();
+    const shown = performance.now() - began;
+    const found = { 'list after, ms': shown, 'start, ms': await longest(page) };
+    await other.evaluate(watchTasks);
+    await longest(other);
+    await page.fill('#message-box', 'one');
+    await page.locator('#message-box').press('Enter');
+    await page.locator('.message.assistant .stats').waitFor();
+    Object.assign(found, { 'asking, ms': await longest(page), 'looking on, ms': await longest(other) });
+    await page.getByLabel('Search conversations').pressSequentially('tour moons', { delay: 200 });
+    return Object.assign(found, { 'searching, ms': await longest(page) });
   });
 }
 
@@ -101,7 +143,8 @@ for (const what of given.only) {
   const found = folders.map(() => []);
   for (let round = 0; round < Number(given.rounds); ++round) {
     for (const [i, folder] of folders.entries()) {
-      found[i].push(await (what === 'opening' ? opened(folder) : streamed(folder, what)));
+      const measure = { opening: opened, history: listed }[what] ?? ((it) => streamed(it, what));
+      found[i].push(await measure(folder));
     }
   }
   for (const [i, folder] of folders.entries()) {
