@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Earlier conversations. Beside the page where there is room, over it on phones.
-import { computed, effect, signal } from '@preact/signals';
+import { computed, effect, signal, useComputed } from '@preact/signals';
+import { memo } from 'preact/compat';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { focusBox } from '../focus';
 import { dayOf } from '../format';
@@ -131,9 +132,11 @@ export function Sidebar() {
   );
 }
 
-function Entry({ entry }: { entry: Summary }) {
+/** Drawn anew only when something about it is new: there may be hundreds. */
+const Entry = memo(function Entry({ entry }: { entry: Summary }) {
   const [renaming, setRenaming] = useState(false);
-  const current = currentId.value === entry.id;
+  const current = useComputed(() => currentId.value === entry.id);
+  const busy = useComputed(() => running.value.has(entry.id));
   const renamed = () => {
     setRenaming(false);
     focusWhenLost(`.sidebar a[href="#${entry.id}"]`);
@@ -155,8 +158,8 @@ function Entry({ entry }: { entry: Summary }) {
   };
   return (
     <li class="entry">
-      <a href={`#${entry.id}`} aria-current={current ? 'page' : undefined} onClick={visit} title={entry.title}>
-        {running.value.has(entry.id) && <span class="busy" role="img" aria-label="being answered" />}
+      <a href={`#${entry.id}`} aria-current={current.value ? 'page' : undefined} onClick={visit} title={entry.title}>
+        {busy.value && <span class="busy" role="img" aria-label="being answered" />}
         {entry.title}
       </a>
       <span class="entry-actions">
@@ -165,7 +168,7 @@ function Entry({ entry }: { entry: Summary }) {
       </span>
     </li>
   );
-}
+});
 
 /** Once the page is drawn anew, gives the focus to this where what had it has gone. */
 function focusWhenLost(selector: string): void {
