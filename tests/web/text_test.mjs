@@ -110,7 +110,10 @@ test('long answers stay at their end, unless somebody reads further up', async (
   await page.fill('#message-box', 'steady');
   await page.keyboard.press('Enter');
   await until(async () => (await answers(page).count()) === 2, 'the second answer');
-  await page.locator('.scroller').evaluate((it) => it.scrollTo(0, 0));
+  await page.locator('.scroller').evaluate((it) => {
+    it.querySelector('.message-foot').style.display = 'none'; // what goes at the same time is no excuse
+    it.scrollTo(0, 0);
+  });
   await page.getByRole('button', { name: 'To the end' }).waitFor();
   await page.waitForTimeout(300);
   assert.ok((await gap()) > 200, 'left alone while reading');

@@ -58,11 +58,13 @@ export function Conversation() {
     observer.observe(scroller.current!);
     return () => observer.disconnect();
   }, []);
-  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up, and
-  // nothing above them has gone.
+  // Far from the end alone says nothing: a picture may have come since. People have left the end when they go up, by
+  // more than what has gone.
   const goneUp = () => {
     const { scrollTop, scrollHeight } = scroller.current!;
-    return scrollTop < seen.current.top && scrollHeight >= seen.current.height;
+    const gone = seen.current.height - scrollHeight;
+    const up = seen.current.top - scrollTop;
+    return gone > 0 ? up > gone + 1 : up > 0; // heights are rounded
   };
   const onScroll = () => {
     const it = scroller.current!;
