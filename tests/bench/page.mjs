@@ -26,7 +26,11 @@ const { values: given, positionals: folders } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string', multiple: true, default: ['long', 'late', 'listing', 'paragraph', 'marks', 'opening', 'history'] },
+    only: {
+      type: 'string',
+      multiple: true,
+      default: ['long', 'late', 'listing', 'paragraph', 'marks', 'opening', 'history'],
+    },
   },
 });
 

@@ -189,8 +189,8 @@ test('Markdown that grows is the same at every length as when it is read whole',
 });
 
 test('formulas on lines of their own end before an empty line; one that a line goes on behind stands in it', () => {
-  const formulas = (text) => [...new GrowingText().blocksOf(text).map(wholeOf).join('').matchAll(/class="math"[^>]*>([^<]*)/g)];
-  const found = (text) => formulas(text).map((each) => each[1]);
+  const html = (text) => new GrowingText().blocksOf(text).map(wholeOf).join('');
+  const found = (text) => [...html(text).matchAll(/class="math"[^>]*>([^<]*)/g)].map((each) => each[1]);
   assert.deepEqual(found('$$\na\n$$\n\n\\[b\n\\]\n'), ['\na\n', 'b\n']);
   assert.deepEqual(found('$$a$$ and $$b$$\n\nx\n\n$$c$$'), ['a', 'b', 'c']);
   assert.deepEqual(found('$$\na\n\nb\n$$'), []);
@@ -239,9 +239,9 @@ test('parts of code have the colours that all of it has', () => {
   const { highlight } = modules('highlight.js/lib/common');
   for (const [language, ...lines] of [
     ['python', 'class A(B):', '    """Says', '    what."""', '    def f(a: int = 1):', '        return f"{a}"  # one'],
-    ['cpp', '#include <a>', 'int f(const T& x) {', "  return g('c', 1.5f);  /* two", '  lines */', '}'],
-    ['javascript', 'class A extends B {', '  #p = `a ${b}', '  c`;', '  get v() {', '    return /re/; // x', '  }', '}'],
-    ['css', '.a > b:hover {', '  color: #fff;', '}', '@media (width < 40rem) {', '  .a {', '    margin: 0;', '  }', '}'],
+    ['cpp', '#include <a>', 'int f(const T& x) {', "  return g('c', 1.f);  /* two", '  lines */', '}'],
+    ['javascript', 'class A extends B {', '  #p = `a ${b}', '  c`;', '  get v() {', '    return /r/; // x', '  }', '}'],
+    ['css', '.a > b:hover {', '  color: #fff;', '}', '@media (width < 4em) {', '  .a {', '    margin: 0', '  }', '}'],
     ['html', '<div class="a">', '  <p>text</p><script>', '    f("x");', '  </script>', '</div>'],
   ]) {
     const unit = lines.join('\n') + '\n';

@@ -56,7 +56,8 @@ class Blocks {
 
 function same(a: Block, b: Block): boolean {
   const { html, parts } = b;
-  return a === b || (a.html === html && a.parts.length === parts.length && a.parts.every((each, i) => each === parts[i]));
+  if (a === b) return true;
+  return a.html === html && a.parts.length === parts.length && a.parts.every((each, i) => each === parts[i]);
 }
 
 /** Code that grows: what is scrolled, selected or has the focus in its frame stays so. */
