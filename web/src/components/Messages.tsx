@@ -8,7 +8,7 @@ import type { Attachment, Message } from '../types';
 import { MessageView } from './MessageView';
 
 const AT_ONCE = 8; // more than a screen, mostly
-const MORE = 20; // at a time: a task of some 50 ms
+const MORE = 20; // at a time: a task of 50 to 100 ms
 const PAUSE_MS = 20; // for what people do meanwhile
 
 interface Props {
