@@ -79,9 +79,12 @@ test('a question asked otherwise, an answer given again: versions side by side',
   const { page, mock } = await openPage(t);
   await ask(page, 'again');
   const first = await lastAnswer(page);
-  await page.getByRole('button', { name: 'Answer again' }).click();
+  const button = page.getByRole('button', { name: 'Answer again' });
+  const place = await button.boundingBox();
+  await button.click();
   await until(async () => (await page.locator('.assistant .branches').innerText()).includes('2/2'), 'a second version');
   await settled(page);
+  assert.deepEqual(await button.boundingBox(), place, 'it can be pressed again where it was');
   assert.notEqual(await lastAnswer(page), first);
   await page.locator('.assistant').getByRole('button', { name: 'Version before' }).click();
   assert.equal(await lastAnswer(page), first);

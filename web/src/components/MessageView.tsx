@@ -95,11 +95,11 @@ function Answer({ message, pictures, live, last, canWait }: Props) {
         </p>
       )}
       <footer class="message-foot">
-        <Branches message={message} />
         {!live && message.text && <CopyButton text={message.text} />}
         {!live && (
           <IconButton icon="again" label="Answer again" disabled={isRunning.value} onClick={() => again(message)} />
         )}
+        <Branches message={message} /> {/* where it moves no button from below the hand that has just pressed it */}
         {message.stats && <StatsLine stats={message.stats} live={live} />}
       </footer>
     </article>
