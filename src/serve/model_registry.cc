@@ -175,19 +175,23 @@ bool ModelRegistry::keep(const std::string& name, Clock::duration idle) {
   return state_->shelf.keep(name, idle);
 }
 
-int64_t ModelRegistry::want(const std::string& name, Then then, int64_t most) {
+int64_t ModelRegistry::ticket() {
+  const std::lock_guard lock(state_->mutex);
+  return ++state_->tickets;
+}
+
+bool ModelRegistry::want(const std::string& name, int64_t ticket, Then then, int64_t most) {
   const std::lock_guard lock(state_->mutex);
   int64_t waiting = 0;
   for (const auto& [other, entry] : state_->entries) waiting += std::ssize(entry.waiters);
-  if (waiting >= most) return 0;
-  const int64_t ticket = ++state_->tickets;
+  if (waiting >= most) return false;
   state_->entries.at(name).waiters.push_back({ticket, std::move(then)});
   state_->shelf.want(name);
   state_->changed.notify_all();
-  return ticket;
+  return true;
 }
 
-void ModelRegistry::forget(int64_t ticket) {
+bool ModelRegistry::forget(int64_t ticket) {
   std::vector<Waiter> gone;  // ends without the lock
   const std::lock_guard lock(state_->mutex);
   for (auto& [name, entry] : state_->entries) {
@@ -197,8 +201,9 @@ void ModelRegistry::forget(int64_t ticket) {
     entry.waiters.erase(at);
     state_->shelf.forget(name);
     state_->changed.notify_all();
-    return;
+    return true;
   }
+  return false;
 }
 
 void ModelRegistry::run() {

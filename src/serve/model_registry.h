@@ -3,8 +3,9 @@
 // the shelf decides (model_shelf.h), so that neither workers nor the engines wait for that.
 //
 //   if (auto model = models.take(name)) ...                        // loaded: it stays as long as the pointer does
-//   const auto ticket = models.want(name, [](auto found) { ... });  // called when it is, or with why it cannot be
-//   models.forget(ticket);                                          // nobody waits any more
+//   const auto ticket = models.ticket();
+//   models.want(name, ticket, [](auto found) { ... });  // called when it is, or with why it cannot be
+//   if (models.forget(ticket)) ...                      // nobody waits any more, and nobody is called
 #pragma once
 
 #include <functional>
@@ -75,9 +76,13 @@ class ModelRegistry {
   Model take(const std::string& name);
   /** How long one that is loaded stays when nobody asks for it, as ModelShelf::keep(). */
   bool keep(const std::string& name, Clock::duration idle);
-  /** `then` is called once, on the registry's thread. 0, and it is not, where `most` wait already. */
-  int64_t want(const std::string& name, Then then, int64_t most = std::numeric_limits<int64_t>::max());
-  void forget(int64_t ticket);
+  /** For one who is going to wait; no two have the same. */
+  int64_t ticket();
+  /** `then` is called once, on the registry's thread. False, and it is not, where `most` wait already. */
+  bool want(const std::string& name, int64_t ticket, Then then, int64_t most = std::numeric_limits<int64_t>::max());
+  /** False: nobody waits with this ticket, for its `then` is being called, or has been. A model that is being loaded
+   *  goes on being loaded. */
+  bool forget(int64_t ticket);
 
  private:
   struct State;

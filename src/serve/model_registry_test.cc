@@ -37,7 +37,7 @@ class Registry : public testing::Test {
     };
     source.least_bytes = [](const ModelCard& card) { return card.name == "large" ? 6 : 3; };
     source.load = [this](const ModelCard& card, int64_t) {
-      if (card.name == "slow") gate_.get_future().wait();
+      if (card.name == "slow") loading_.set_value(), gate_.get_future().wait();
       if (card.name == "broken") fail("broken.gguf", "is no model");
       ++there_;
       const auto fake = std::shared_ptr<int>(new int(0), [this](const int* gone) {
@@ -53,16 +53,17 @@ class Registry : public testing::Test {
 
   std::future<Result<Model>> want(const std::string& name) {
     auto found = std::make_shared<std::promise<Result<Model>>>();
-    ticket_ = models_->want(name, [found](Result<Model> result) { found->set_value(std::move(result)); });
+    ticket_ = models_->ticket();
+    EXPECT_TRUE(models_->want(name, ticket_, [found](Result<Model> result) { found->set_value(std::move(result)); }));
     return found->get_future();
   }
 
   std::mutex mutex_;
   std::vector<std::string> names_{"a", "b", "broken", "large", "slow"};
   std::atomic<int> there_{0};
-  std::promise<void> gate_;
+  std::promise<void> loading_, gate_;  // of "slow": it has begun; it may end
   std::function<void()> when_unloaded_;
-  int64_t ticket_ = 0;
+  int64_t ticket_ = 0;  // of who came last
   std::unique_ptr<ModelRegistry> models_;
 };
 
@@ -98,19 +99,45 @@ TEST_F(Registry, WhoLeavesIsNotCalled) {
   auto slow = want("slow");
   const int64_t first = ticket_;
   auto other = want("slow");
-  models_->forget(first);
-  models_->forget(first);  // nothing is there to forget
+  EXPECT_TRUE(models_->forget(first));
+  EXPECT_FALSE(models_->forget(first));  // nothing is there to forget
   gate_.set_value();
   EXPECT_TRUE(other.get());
+  EXPECT_FALSE(models_->forget(ticket_));
   EXPECT_THROW(slow.get(), std::future_error);
+}
+
+TEST_F(Registry, WhoIsCalledHasNotLeftAndTheOtherWayRound) {
+  for (int i = 0; i < 200; ++i) {
+    auto found = want("a");
+    const bool left = models_->forget(ticket_);
+    bool called = true;
+    try {
+      EXPECT_TRUE(found.get());
+    } catch (const std::future_error&) {
+      called = false;
+    }
+    EXPECT_NE(left, called);
+  }
+}
+
+TEST_F(Registry, AModelThatNobodyWaitsForAnyMoreIsLoadedAllTheSame) {
+  auto slow = want("slow");
+  loading_.get_future().wait();
+  EXPECT_TRUE(models_->forget(ticket_));
+  gate_.set_value();
+  EXPECT_TRUE(want("slow").get());
+  EXPECT_EQ(models_->find("slow")->loads, 1);
 }
 
 TEST_F(Registry, NoMoreWaitThanMay) {
   auto slow = want("slow");
-  EXPECT_EQ(models_->want("slow", [](const Result<Model>&) { ADD_FAILURE(); }, 1), 0);
-  EXPECT_EQ(models_->want("a", [](const Result<Model>&) { ADD_FAILURE(); }, 1), 0);  // of all together
+  const auto nobody = [](const Result<Model>&) { ADD_FAILURE(); };
+  EXPECT_FALSE(models_->want("slow", models_->ticket(), nobody, 1));
+  EXPECT_FALSE(models_->want("a", models_->ticket(), nobody, 1));  // of all together
   std::promise<Result<Model>> second;
-  EXPECT_NE(models_->want("slow", [&](Result<Model> result) { second.set_value(std::move(result)); }, 2), 0);
+  const auto then = [&](Result<Model> result) { second.set_value(std::move(result)); };
+  EXPECT_TRUE(models_->want("slow", models_->ticket(), then, 2));
   gate_.set_value();
   EXPECT_TRUE(slow.get());
   EXPECT_TRUE(second.get_future().get());

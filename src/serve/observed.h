@@ -2,6 +2,7 @@
 // A responder that tells how its answer went, once: the status, when it is out or the client has left.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,9 @@ class Observed final : public Responder {
     end_with(status_);
   }
   void when_gone(std::function<void()> gone) override { inner_->when_gone(std::move(gone)); }
+  void when_late(std::chrono::steady_clock::time_point at, std::function<void()> late) override {
+    inner_->when_late(at, std::move(late));
+  }
 
  private:
   void end_with(int status) {

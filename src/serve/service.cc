@@ -131,8 +131,20 @@ std::shared_ptr<ServedModel> Service::take(Call& call, const std::string& name) 
   if (call.lent) return call.lent;
   const std::string model = model_of(name);
   if (auto loaded = models_->take(model)) return loaded;
-  const auto waiting = std::make_shared<Call>(std::move(call));
-  waiting->deadline = deadline();
+  wait_for(model, std::make_shared<Call>(std::move(call)));
+  return nullptr;
+}
+
+void Service::wait_for(const std::string& model, const std::shared_ptr<Call>& waiting) {
+  const auto until = waiting->deadline = deadline(*waiting);
+  // Once it waits the call is another thread's, which may have set its own when_gone() by the time this goes on.
+  const std::shared_ptr<Responder> responder = waiting->responder;
+  const int64_t ticket = models_->ticket();
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  responder->when_gone([models = models_, ticket, gone] {
+    gone->store(true);
+    models->forget(ticket);
+  });
   auto then = [this, waiting](Result<std::shared_ptr<ServedModel>> found) {
     workers_.post([this, waiting, found = std::move(found)] {
       const auto refuse = [&](const Refusal& why) { waiting->responder->respond(waiting->route->error(why)); };
@@ -142,13 +154,16 @@ std::shared_ptr<ServedModel> Service::take(Call& call, const std::string& name) 
       answer(*waiting);
     });
   };
-  const int64_t ticket = models_->want(model, std::move(then), options_.most_answers);
-  if (ticket == 0) {
-    waiting->responder->respond(waiting->route->error(queue_is_full()));
-    return nullptr;
+  if (!models_->want(model, ticket, std::move(then), options_.most_answers)) {
+    return responder->respond(waiting->route->error(queue_is_full()));
   }
-  waiting->responder->when_gone([models = models_, ticket] { models->forget(ticket); });
-  return nullptr;
+  if (gone->load()) models_->forget(ticket);
+  if (!until) return;
+  // Who takes the ticket back answers. Not kept by its own responder, the call ends when nobody answers it any more.
+  responder->when_late(*until, [models = models_, ticket, weak = std::weak_ptr(waiting)] {
+    const auto late = weak.lock();
+    if (models->forget(ticket)) late->responder->respond(late->route->error(waited_too_long()));
+  });
 }
 
 std::shared_ptr<const Key> Service::key_of(const HttpRequest& request) const {
@@ -167,7 +182,8 @@ const std::vector<std::shared_ptr<const Grammar>>* Service::forced(std::string_v
   return found == options_.forced.end() || models_->knows(found->first) ? nullptr : &found->second;
 }
 
-std::optional<Clock::time_point> Service::deadline() const {
+std::optional<Clock::time_point> Service::deadline(const Call& call) const {
+  if (call.deadline) return call.deadline;
   if (options_.queue_seconds == 0) return std::nullopt;
   return Clock::now() + std::chrono::seconds(options_.queue_seconds);
 }
@@ -184,7 +200,7 @@ std::shared_ptr<Generation> Service::generation(const Call& call, const std::sha
 }
 
 void Service::generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply) {
-  ask.answer.deadline = call.deadline ? call.deadline : deadline();
+  ask.answer.deadline = deadline(call);
   const auto begun = generation(call, model, std::move(ask), std::move(reply));
   call.responder->when_gone([begun] { begun->cancel(); });
   begin(begun);

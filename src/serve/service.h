@@ -74,8 +74,8 @@ class Service {
   void own(const Call& call, AnswerOptions& answer) const;
   /** What such a name answers, whatever is asked; null where it is no name for tests. */
   const std::vector<std::shared_ptr<const Grammar>>* forced(std::string_view name) const;
-  /** Until when a request that comes now must have been begun. */
-  std::optional<Clock::time_point> deadline() const;
+  /** Until when a request must have been begun that comes now, or that has waited for its model. */
+  std::optional<Clock::time_point> deadline(const Call& call) const;
   /** On a worker's thread: sends the request on its way, and cancels it when the client leaves. */
   void generate(Call& call, const std::shared_ptr<ServedModel>& model, Ask ask, std::shared_ptr<Reply> reply);
   /** The same, not begun, of a client that may leave: it goes on until it is cancelled. To be begun by begin(). */
@@ -88,6 +88,8 @@ class Service {
 
  private:
   void answer(Call& call);
+  /** Until this model is loaded, or cannot be, or it has waited too long. */
+  void wait_for(const std::string& model, const std::shared_ptr<Call>& waiting);
   std::string model_of(const std::string& name) const;
   void dispatch(HttpRequest request, std::shared_ptr<Responder> responder);
   std::shared_ptr<Responder> observed(const HttpRequest& request, std::string path,

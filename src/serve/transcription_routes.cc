@@ -29,7 +29,7 @@ void answer(Call& call, SpeechWay way) {
   if (!request) return refuse(request.failure());
   call.service.own(call, request.value().answer);
   if (forced != nullptr) request.value().forced = *forced;
-  request.value().answer.deadline = call.service.deadline();
+  request.value().answer.deadline = call.service.deadline(call);
   auto transcribing = std::make_shared<Transcribing>(model, std::move(request).value(), call.responder,
                                                      call.service.intake(), call.service.metrics());
   call.responder->when_gone([transcribing] { transcribing->cancel(); });

@@ -14,6 +14,7 @@ import unittest
 
 import tiny_model
 from pull_test import Hub
+from serve_queue_test import Busy, write_rules
 from serve_support import Server, user
 from support import MODEL, PATIENCE, ProgramTest
 
@@ -390,6 +391,46 @@ class RoomTest(ModelsTest):
         time.sleep(0.1)
         self.assertEqual(server.stop(), 0)
         self.assertNotIn(" loaded seconds", server.log.split("stopping")[1])
+
+
+class LateTest(ModelsTest):
+    """A model that has no room before another has answered."""
+
+    ARGS = ("--parallel", 1, "--context", 65536, "--media-cache", "1MB")
+
+    def setUp(self):
+        super().setUp()
+        self.make("one", "two")
+        for name in ("one", "two"):
+            config = self.models / name / "config.json"
+            config.write_text(config.read_text().replace("8192", "65536"))
+        server = self.serve(*self.ARGS)
+        needs = []
+        for name in ("one", "two"):
+            answer(server, name)
+            needs.append(self.count(server, "bytes", name))
+        server.stop(signal.SIGKILL)
+        rules = f"long={write_rules(self.folder, 60)}"
+        memory = max(needs) + min(needs) // 2
+        more = ("--memory", memory, "--queue-seconds", 1, "--alias", rules)
+        self.server = self.serve(*self.ARGS, *more, model=self.models / "one")
+
+    def test_who_waits_for_it_hears_at_once_that_it_waited_too_long(self):
+        for path, body in (
+            ("/v1/chat/completions", question("two")),
+            ("/v1/messages", question("two")),
+            ("/api/chat", {"model": "two", "messages": user("Hello")}),
+        ):
+            busy = Busy(self.server)
+            self.addCleanup(busy.end)
+            begun = time.monotonic()
+            status, head, text = self.server.ask("POST", path, body)
+            self.assertEqual((status, head.get("retry-after")), (503, "10"), text)
+            self.assertGreater(time.monotonic() - begun, 0.9)
+            self.assertIn("as long as this server lets requests wait", text)
+            self.assertEqual(self.count(self.server, "loads_total", "two"), 0)
+            busy.end()
+        answer(self.server, "two")
 
 
 class KeptTest(ModelsTest):

@@ -3,6 +3,7 @@
 // a stream of pieces.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,6 +50,9 @@ class Responder {
   /** Calls `gone` once, on a thread of the server's, when the client leaves before the answer's end, or reads too
    *  slowly; at once if it has. */
   virtual void when_gone(std::function<void()> gone) = 0;
+  /** Calls `late` once, on a thread of the server's, a tenth of a second after `at` or sooner, where nothing has been
+   *  answered by then and the client is still there. */
+  virtual void when_late(std::chrono::steady_clock::time_point at, std::function<void()> late) = 0;
 };
 
 /** Answers a request, then or later, on whatever thread. It runs on the thread of all connections and must not wait. */

@@ -63,6 +63,23 @@ void Outbox::when_gone(std::function<void()> gone) {
   gone();
 }
 
+void Outbox::when_late(std::chrono::steady_clock::time_point at, std::function<void()> late) {
+  const std::lock_guard lock(mutex_);
+  if (gone_ || begun_) return;
+  late_at_ = at;
+  when_late_ = std::move(late);
+}
+
+void Outbox::tell_late(std::chrono::steady_clock::time_point now) {
+  std::function<void()> late;
+  {
+    const std::lock_guard lock(mutex_);
+    if (begun_ || !when_late_ || now < late_at_) return;
+    late = std::exchange(when_late_, {});
+  }
+  late();
+}
+
 Outbox::News Outbox::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(news_, {});
@@ -79,6 +96,7 @@ void Outbox::leave() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(gone_, true)) return;
     gone = std::exchange(when_gone_, {});
+    when_late_ = {};
     news_ = {};
   }
   if (gone) gone();
@@ -87,7 +105,7 @@ void Outbox::leave() {
 void Outbox::close() {
   const std::lock_guard lock(mutex_);
   gone_ = true;
-  when_gone_ = {};
+  when_gone_ = {}, when_late_ = {};
   news_ = {};
 }
 

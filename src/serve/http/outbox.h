@@ -3,6 +3,7 @@
 // of the connections.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,7 @@ class Outbox final : public Responder {
   void write(std::string piece) override;
   void end() override;
   void when_gone(std::function<void()> gone) override;
+  void when_late(std::chrono::steady_clock::time_point at, std::function<void()> late) override;
 
   /** What has come since the last call. */
   struct News {
@@ -39,6 +41,8 @@ class Outbox final : public Responder {
   News take();
   /** What was taken is with the client now. */
   void taken(size_t bytes);
+  /** Who wanted to know of this time, or of one before it, is told, where there is no answer yet. */
+  void tell_late(std::chrono::steady_clock::time_point now);
   /** The client is gone; who answers is told. */
   void leave();
   /** The answer has arrived: nobody is told of anything any more. */
@@ -53,7 +57,8 @@ class Outbox final : public Responder {
   News news_;
   int64_t waiting_ = 0, largest_ = 0;
   bool begun_ = false, ended_ = false, gone_ = false;
-  std::function<void()> when_gone_;
+  std::function<void()> when_gone_, when_late_;
+  std::chrono::steady_clock::time_point late_at_;
 };
 
 }  // namespace gemma::serve

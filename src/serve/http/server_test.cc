@@ -231,6 +231,19 @@ TEST(HttpServer, SaysThatAClientHasLeft) {
   EXPECT_TRUE(gone.load());
 }
 
+TEST(HttpServer, SaysThatARequestHasWaitedSoLong) {
+  std::shared_ptr<Responder> held;
+  Running running([&](HttpRequest, std::shared_ptr<Responder> responder) {
+    held = std::move(responder);
+    held->when_late(std::chrono::steady_clock::now() + 30ms, [&] { held->respond({.status = 503, .body = "late"}); });
+  });
+  Client client = running.client();
+  for (int i = 0; i < 2; ++i) {
+    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    EXPECT_THAT(client.read("late"), StartsWith("HTTP/1.1 503 ")) << i;
+  }
+}
+
 TEST(HttpServer, DropsAClientThatReadsTooSlowly) {
   HttpOptions options;
   options.waiting_bytes = 1 << 20;

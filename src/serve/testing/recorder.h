@@ -19,6 +19,7 @@ struct Recorder final : Responder {
   void write(std::string piece) override { stream += piece; }
   void end() override { ended = true; }
   void when_gone(std::function<void()>) override {}
+  void when_late(std::chrono::steady_clock::time_point, std::function<void()>) override {}
 
   json::object body() const { return parse_json(head.body).value().get_object(); }
   /** The data of a stream's events, of which the names must be their types. */

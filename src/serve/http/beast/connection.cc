@@ -284,6 +284,7 @@ class Talk final : public Connection {
         // Who closes the sending end alone may have what comes at once: of who waits longer nobody can tell the two
         // apart.
         if (waited && has_left()) co_return false;
+        outbox.tell_late(Clock::now());
         error_code ignored;
         news_.expires_after(kPeek);
         co_await news_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
