@@ -72,6 +72,20 @@ class Placer {
   PlacedPrompt out_;
 };
 
+/** Each part of messages that has a place, in order. */
+template <class Messages, class Visit>
+void each_medium(Messages& messages, const Visit& visit) {
+  for (auto& message : messages) {
+    auto* object = message.if_object();
+    auto* content = object ? object->if_contains("content") : nullptr;
+    auto* parts = content ? content->if_array() : nullptr;
+    if (parts == nullptr) continue;
+    for (auto& part : *parts) {
+      if (const auto medium = medium_of_part(part)) visit(part, *medium);
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<Medium> medium_of_place(const PromptPiece& piece) {
@@ -146,15 +160,17 @@ std::optional<Medium> medium_of_part(const json::value& part) {
 
 std::vector<Medium> media_in(const json::array& messages) {
   std::vector<Medium> media;
-  for (const json::value& message : messages) {
-    const json::object* object = message.if_object();
-    const json::value* content = object ? object->if_contains("content") : nullptr;
-    if (content == nullptr || !content->is_array()) continue;
-    for (const json::value& part : content->get_array()) {
-      if (const auto medium = medium_of_part(part)) media.push_back(*medium);
-    }
-  }
+  each_medium(messages, [&](const json::value&, Medium medium) { media.push_back(medium); });
   return media;
+}
+
+void set_media_in(json::array& messages, std::span<const Medium> media) {
+  size_t next = 0;
+  each_medium(messages, [&](json::value& part, Medium) {
+    GEMMA_CHECK(next < media.size(), "each part has a medium");
+    part.get_object()["type"] = name_of(media[next++]);
+  });
+  GEMMA_CHECK(next == media.size(), "each medium has a part");
 }
 
 }  // namespace gemma

@@ -68,5 +68,7 @@ Result<PlacedPrompt> place_media(const std::vector<PromptPiece>& pieces, std::sp
 std::optional<Medium> medium_of_part(const json::value& part);
 /** The kinds of all such parts, in order. */
 std::vector<Medium> media_in(const json::array& messages);
+/** Makes them of these kinds, of which there are as many. */
+void set_media_in(json::array& messages, std::span<const Medium> media);
 
 }  // namespace gemma

@@ -155,6 +155,13 @@ TEST(MediaIn, PartsInOrderByAllTheirNames) {
       {{"role", "user"}, {"content", json::array{kVideo, nullptr, {{"type", 3}}}}},
       7};
   EXPECT_THAT(media_in(messages), ElementsAre(Medium::image, Medium::audio, Medium::image, Medium::video));
+  json::array changed = messages;
+  const std::vector<Medium> media{Medium::video, Medium::audio, Medium::audio, Medium::image};
+  set_media_in(changed, media);
+  EXPECT_EQ(media_in(changed), media);
+  set_media_in(changed, media_in(messages));
+  changed[1].at("content").at(2).at("type") = "input_audio", changed[1].at("content").at(3).at("type") = "image_url";
+  EXPECT_EQ(changed, messages);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ struct MediaSource {
   std::string bytes;         // of the file
   int budget = 0;            // soft tokens of a picture; 0: the model's; media::kAutoBudget
   std::string address = {};  // where the bytes are to be fetched from, instead of them
+  bool any_kind = false;     // with an address: `kind` is what the bytes say when they have come
 };
 
 /** What an answer must keep to, where it is not calls. */

@@ -36,8 +36,7 @@ bool Generation::fits(int64_t most) {
 
 bool Generation::take_media() {
   if (cancelled_.load()) return false;
-  auto media =
-      intake_.take(*model_, std::exchange(ask_.media, {}), ask_.answer.salt, [this] { return !cancelled_.load(); });
+  auto media = intake_.take(*model_, ask_, [this] { return !cancelled_.load(); });
   if (!media) {
     refuse(Refusal(media.failure()));
     return false;

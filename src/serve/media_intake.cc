@@ -14,6 +14,9 @@
 #include <utility>
 
 #include "base/file.h"
+#include "chat/media_places.h"
+#include "media/file_bytes.h"
+#include "media/kind.h"
 
 namespace gemma::serve {
 namespace {
@@ -50,6 +53,17 @@ std::optional<Failure> too_many(const std::vector<MediaSource>& sources) {
   return std::nullopt;
 }
 
+std::optional<Failure> settle_kind(MediaSource& source) {
+  const auto bytes = std::as_bytes(std::span(source.bytes));
+  const auto kind = media::kind_of(bytes);
+  if (!kind) {
+    return Failure{source.name, fmt::format("expected a picture, sound or film, found {}", media::what_it_is(bytes))};
+  }
+  source.kind = *kind;
+  if (source.kind != media::Kind::image) source.budget = 0;
+  return std::nullopt;
+}
+
 /** fetcher: null where addresses are refused. */
 std::optional<Failure> fetch(Fetcher* fetcher, MediaSource& source, const std::function<bool()>& go_on) {
   if (fetcher == nullptr) {
@@ -60,7 +74,7 @@ std::optional<Failure> fetch(Fetcher* fetcher, MediaSource& source, const std::f
   auto bytes = fetcher->get(source.address, go_on);
   if (!bytes) return Failure{source.name, bytes.failure().reason};
   source.bytes = std::move(bytes).value();
-  return std::nullopt;
+  return source.any_kind ? settle_kind(source) : std::nullopt;
 }
 
 }  // namespace
@@ -122,6 +136,16 @@ Result<MediaList> MediaIntake::take(const ServedModel& model, std::vector<MediaS
     source.bytes = {};
   }
   return out;
+}
+
+Result<MediaList> MediaIntake::take(const ServedModel& model, Ask& ask, const std::function<bool()>& go_on) {
+  const bool unsaid = std::ranges::any_of(ask.media, &MediaSource::any_kind);
+  auto media = take(model, std::exchange(ask.media, {}), ask.answer.salt, go_on);
+  if (!media || !unsaid) return media;
+  std::vector<Medium> kinds;
+  for (const auto& each : media.value()) kinds.push_back(each->item.medium);
+  set_media_in(ask.messages, kinds);
+  return media;
 }
 
 }  // namespace gemma::serve

@@ -37,6 +37,8 @@ class MediaIntake {
    *  than usual. */
   Result<MediaList> take(const ServedModel& model, std::vector<MediaSource> sources, uint64_t salt,
                          const std::function<bool()>& go_on, const media::PrepareOptions& how = {});
+  /** The same of all that an ask has, whose messages say from here on what the files that have come are. */
+  Result<MediaList> take(const ServedModel& model, Ask& ask, const std::function<bool()>& go_on);
   /** Whatever is on its way fails, soon. */
   void stop() { stopped_.store(true); }
   DecodedMedia::Stats stats() const { return decoded_.stats(); }

@@ -104,9 +104,8 @@ class Reader {
   }
 
   void file(Fields& part, const std::string& place) {
-    part.unsupported("file_url", "is not supported: pictures are fetched as input_image");
     const int budget = budget_of(part);
-    auto source = read_file_part(part, place, files_);
+    auto source = read_file_part(part, place, files_, FileAddresses::taken);
     if (!source || part.failure()) return;
     if (source->kind == media::Kind::image) source->budget = budget;
     turns_.media(std::move(*source));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/responses.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "serve/hidden_thought.h"
@@ -93,6 +94,30 @@ TEST(ResponsesInput, WhatIsWrongIsNamed) {
             "input[0]: no tool call before it that waits has the id '1'");
   EXPECT_EQ(written(R"([{"type": "function_call", "call_id": "1", "name": "f", "arguments": "1"}])"),
             "input[0].arguments: expected the text of a JSON object");
+}
+
+TEST(ResponsesInput, AFileByAddressIsWhatItsBytesSayLater) {
+  const auto read = [](const std::string& fields) {
+    ResponsesRequest request;
+    const std::string part = fmt::format(R"({{"type": "input_file", "detail": "low", {}}})", fields);
+    request.input = parse_json(R"([{"role": "user", "content": [)" + part + "]}]").value().get_array();
+    const auto failure = read_responses_input(request, {});
+    if (failure) return failure->message();
+    const MediaSource& source = request.ask.media.at(0);
+    return fmt::format("{} {} {} {} {}", source.name, name_of(source.kind), source.any_kind, source.budget,
+                       source.address);
+  };
+  EXPECT_EQ(read(R"("file_url": "https://a.com/b", "filename": "b.wav")"),
+            "input[0].content[0] image true 70 https://a.com/b");
+  EXPECT_EQ(read(R"("file_url": "data:audio/wav;base64,UklGRiQAAABXQVZF")"), "input[0].content[0] audio false 0 ");
+  EXPECT_EQ(read(R"("file_url": "data:text/plain;base64,AAAA")"),
+            "input[0].content[0].file_url: expected a picture, sound or film");
+  EXPECT_EQ(read(R"("file_url": "b.png")"),
+            "input[0].content[0].file_url: expected the file itself (data:image/png;base64,...) or its address "
+            "(https://...)");
+  const std::string one = "input[0].content[0].file_id: expected file_id, file_data or file_url, one of them";
+  EXPECT_EQ(read(R"("file_url": "https://a.com/b", "file_data": "AAAA")"), one);
+  EXPECT_EQ(read(R"("filename": "b")"), one);
 }
 
 TEST(ResponsesInput, ItemsGetIds) {

@@ -228,7 +228,7 @@ void Service::count(Call& call, const std::shared_ptr<ServedModel>& model, Ask a
   own(call, ask.answer);
   const bool waits = intake_.waits_for_others(ask.media);
   auto work = [this, model, ask = std::make_shared<Ask>(std::move(ask)), gone, tell = std::move(tell)] {
-    auto media = intake_.take(*model, std::move(ask->media), ask->answer.salt, [gone] { return !gone->load(); });
+    auto media = intake_.take(*model, *ask, [gone] { return !gone->load(); });
     if (!media) return tell(media.failure());
     tell(Exchange::count(model->speaker, ask->messages, std::move(media).value(), ask->answer));
   };

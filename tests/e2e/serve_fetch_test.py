@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gemma4 serve: pictures, sound and film that requests name by address, from a server of the test's own."""
 
+import base64
 import http.server
 import json
 import pathlib
@@ -159,6 +160,55 @@ class FetchTest(TinyServerTest):
         error = self.server.json("/v1/messages/count_tokens", messages, status=400)["error"]
         self.assertIn("status 404", error["message"])
 
+    def answered(self, *parts, **more):
+        """Tokens of the prompt, and what is said to it."""
+        text = {"type": "input_text", "text": "What?"}
+        given = {"input": [{"role": "user", "content": [*parts, text]}], "temperature": 0, "max_output_tokens": 16}
+        response = self.server.json("/v1/responses", {**given, **more})
+        return response["usage"]["input_tokens"], [item["content"] for item in response["output"]]
+
+    def test_a_file_is_what_its_bytes_say(self):
+        def linked(path, **more):
+            return {"type": "input_file", "file_url": self.url(path), **more}
+
+        def sent(file, **more):
+            return {"type": "input_file", "file_data": base64.b64encode(file.read_bytes()).decode(), **more}
+
+        files = {"/square.png": SQUARE, "/tones.wav": TONES, "/film.mp4": FILM}
+        found = {path: self.answered(linked(path)) for path in files}
+        self.assertEqual(found, {path: self.answered(sent(file)) for path, file in files.items()})
+        self.assertEqual(len({tokens for tokens, _ in found.values()}), 3, "the files are of one size")
+        order = ["/film.mp4", "/square.png", "/tones.wav", "/square.png"]
+        self.assertEqual(
+            self.answered(*(linked(path, detail="low") for path in order)),
+            self.answered(*(sent(files[path], detail="low") for path in order)),
+        )
+        given = {"input": [{"role": "user", "content": [linked("/to/" + self.url("/tones.wav"))]}]}
+        tokens = self.server.json("/v1/responses/input_tokens", given)["input_tokens"]
+        given["input"][0]["content"] = [sent(TONES)]
+        self.assertEqual(self.server.json("/v1/responses/input_tokens", given)["input_tokens"], tokens)
+
+    def test_a_response_goes_on_from_one_with_a_file(self):
+        part = {"type": "input_file", "file_url": self.url("/tones.wav")}
+        body = {"input": [{"role": "user", "content": [part]}], "max_output_tokens": 16}
+        first = self.server.json("/v1/responses", body)
+        body = {"input": "And?", "previous_response_id": first["id"], "max_output_tokens": 16}
+        second = self.server.json("/v1/responses", body)
+        self.assertGreater(second["usage"]["input_tokens"], first["usage"]["input_tokens"])
+
+    def test_a_file_that_is_no_media_is_named(self):
+        def refused(url, path="/v1/responses"):
+            content = [{"type": "input_text", "text": "x"}, {"type": "input_file", "file_url": url}]
+            return self.server.json(path, {"input": [{"role": "user", "content": content}]}, status=400)["error"]
+
+        for path in ("/v1/responses", "/v1/responses/input_tokens"):
+            error = refused(self.url("/text"), path)
+            self.assertIn("expected a picture, sound or film", error["message"])
+            self.assertIn("input[0].content[1]", error["message"] + (error["param"] or ""))
+        self.assertIn("status 404", refused(self.url("/none"))["message"])
+        self.assertIn("is none of the hosts", refused("https://example.com/a.png")["message"])
+        self.assertIn("sends more than 1000000 bytes", refused(self.url("/endless"))["message"])
+
     def test_what_goes_wrong_there(self):
         port = self.site.server_port
         for path, why in (
@@ -266,9 +316,9 @@ class OffTest(TinyServerTest):
         error = self.server.json("/v1/messages", body, status=400)["error"]
         self.assertEqual(error["type"], "invalid_request_error")
         self.assertIn("fetches no addresses", error["message"])
-        item = {"role": "user", "content": [{"type": "input_image", "image_url": url}]}
-        error = self.server.json("/v1/responses", {"input": [item]}, status=400)["error"]
-        self.assertIn("fetches no addresses", error["message"])
+        for part in ({"type": "input_image", "image_url": url}, {"type": "input_file", "file_url": url}):
+            error = self.server.json("/v1/responses", {"input": [{"role": "user", "content": [part]}]}, 400)["error"]
+            self.assertIn("fetches no addresses", error["message"])
 
 
 class OptionsTest(ProgramTest):

@@ -97,6 +97,7 @@ class FilesTest(TinyServerTest):
             {"type": "input_image", "file_id": name, "detail": "low"},
             {"type": "input_file", "file_id": name, "detail": "low"},
             {"type": "input_file", "file_data": url, "filename": "a.png", "detail": "low"},
+            {"type": "input_file", "file_url": url, "filename": "a.png", "detail": "low"},
         ):
             body = {"input": [{"role": "user", "content": [part]}], "max_output_tokens": 2}
             tokens.add(self.server.json(RESPONSES, body)["usage"]["input_tokens"])

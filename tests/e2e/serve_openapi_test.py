@@ -36,6 +36,7 @@ PICTURE = "data:image/png;base64,aGk="
 PNG = b"\x89PNG\r\n\x1a\n"  # enough to be told from sound
 LEAST = {
     "file_data": base64.b64encode(PNG).decode(),
+    "file_url": "data:image/png;base64," + base64.b64encode(PNG).decode(),
     "tool_call_id": "c",
     "url": PICTURE,
     "image_url": PICTURE,
