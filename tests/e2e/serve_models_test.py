@@ -192,9 +192,11 @@ class SeveralModelsTest(ModelsTest):
         self.assertEqual(answer(server, "one"), wanted)
         for _ in range(2):
             server.json("/v1/chat/completions", question("four"), 404)
-        self.assertEqual(server.log.count("models are as they were: "), 1)
+        eventually(lambda: server.log.count("models are as they were: ") == 1)
         away.rename(self.models)
         answer(server, "two")
+        server.stop()
+        self.assertEqual(server.log.count("models are as they were: "), 1)
 
     def test_a_broken_file_is_an_error_of_its_own_requests(self):
         self.make("one")
