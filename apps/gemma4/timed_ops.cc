@@ -193,8 +193,12 @@ Tensor TimedOps::rope_2d(const Tensor& x, int64_t columns, std::span<const float
   return timed("rope_2d", [&] { return inner_.rope_2d(x, columns, inverse_frequency, head_dim); });
 }
 
-Tensor TimedOps::attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) {
-  return timed("attention_dense", [&] { return inner_.attention_dense(q, k, v, head_dim); });
+DenseKeys TimedOps::dense_keys(const Tensor& k, const Tensor& v, int64_t head_dim) {
+  return timed("dense_keys", [&] { return inner_.dense_keys(k, v, head_dim); });
+}
+
+Tensor TimedOps::attention_dense(const Tensor& q, const DenseKeys& keys) {
+  return timed("attention_dense", [&] { return inner_.attention_dense(q, keys); });
 }
 
 Tensor TimedOps::pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) {

@@ -63,7 +63,8 @@ class TimedOps final : public Ops {
                   std::span<const int32_t> to) override;
   Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
   Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) override;
-  Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  DenseKeys dense_keys(const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  Tensor attention_dense(const Tensor& q, const DenseKeys& keys) override;
   Tensor conv2d(const Tensor& x, const Tensor& w) override;
   Tensor depthwise_conv1d(const Tensor& x, const Tensor& w) override;
   Tensor audio_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& r, int64_t head_dim,

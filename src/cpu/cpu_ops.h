@@ -76,7 +76,8 @@ class CpuOps final : public Ops {
   Tensor attention(const Tensor& q, const AttentionPlan& plan) override;
 
   Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency, int64_t head_dim) override;
-  Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  DenseKeys dense_keys(const Tensor& k, const Tensor& v, int64_t head_dim) override;
+  Tensor attention_dense(const Tensor& q, const DenseKeys& keys) override;
   Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) override;
 
   Tensor conv2d(const Tensor& x, const Tensor& w) override;

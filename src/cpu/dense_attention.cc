@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention in which every query sees every key. A tile is some rows of one head; it goes over all keys in blocks of
 // fixed size with a running softmax, so that scores of one tile and block are all there is of them. Both products of a
-// block run along lanes of keys, or of a head's places: keys are laid out for that once.
+// block run along lanes of keys, or of a head's places: dense_keys lays keys out for that.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,45 +20,48 @@ namespace {
 constexpr int64_t kTileHeight = 96;  // rows of a tile, over which keys and values go once
 constexpr int64_t kKeys = 128;       // of a block
 
+/** Keys [heads, blocks, head_dim, kKeys] and values [heads, blocks, kKeys, head_dim]. */
+struct Blocks {
+  int64_t rows, dim;
+
+  int64_t per_head() const { return (rows + kKeys - 1) / kKeys; }
+  int64_t keys_of(int64_t block) const { return std::min(kKeys, rows - block * kKeys); }
+  int64_t at(int64_t head, int64_t block) const { return (head * per_head() + block) * kKeys * dim; }
+};
+
+/** One block of one head; k and v are the head's first columns of the block's first row. */
+void lay_out(const Blocks& blocks, int64_t block, const float* k, const float* v, int64_t width, float* keys,
+             float* values) {
+  const int64_t count = blocks.keys_of(block), dim = blocks.dim;
+  if (count < kKeys) std::fill_n(keys, kKeys * dim, 0.0f);
+  for (int64_t j = 0; j < count; ++j, k += width, v += width) {
+    for (int64_t i = 0; i < dim; ++i) keys[i * kKeys + j] = k[i];
+    std::copy_n(v, dim, values + j * dim);
+  }
+}
+
 class DenseAttention {
  public:
-  DenseAttention(const Kernels& kernels, const Tensor& q, int64_t seen, int64_t dim)
-      : kernels_(kernels), rows_(q.rows()), seen_(seen), width_(q.cols()), dim_(dim), q_(q.data<float>().data()) {}
+  DenseAttention(const Kernels& kernels, const Tensor& q, const DenseKeys& seen)
+      : kernels_(kernels),
+        rows_(q.rows()),
+        width_(q.cols()),
+        dim_(seen.head_dim),
+        blocks_{seen.rows, seen.head_dim},
+        q_(q.data<float>().data()),
+        keys_(seen.keys.data<float>().data()),
+        values_(seen.values.data<float>().data()) {}
 
   int64_t heads() const { return width_ / dim_; }
-  int64_t blocks() const { return (seen_ + kKeys - 1) / kKeys; }
   int64_t tiles() const { return (rows_ + kTileHeight - 1) / kTileHeight; }
-
-  /** Memory for keys [heads, blocks, dim, kKeys] and for values [heads, blocks, kKeys, dim]. */
-  int64_t side_floats() const { return heads() * blocks() * kKeys * dim_; }
-  void use(float* keys, float* values) {
-    keys_ = keys;
-    values_ = values;
-  }
-  /** Lays out one block of one head. */
-  void arrange(const float* k, const float* v, int64_t head, int64_t block) const;
   void run(int64_t head, int64_t tile, float* out) const;
 
  private:
-  int64_t keys_of(int64_t block) const { return std::min(kKeys, seen_ - block * kKeys); }
-  int64_t side_of(int64_t head, int64_t block) const { return (head * blocks() + block) * kKeys * dim_; }
-
   const Kernels& kernels_;
-  int64_t rows_, seen_, width_, dim_;  // of queries, of keys
-  const float* q_;
-  float *keys_ = nullptr, *values_ = nullptr;
+  int64_t rows_, width_, dim_;
+  Blocks blocks_;
+  const float *q_, *keys_, *values_;
 };
-
-void DenseAttention::arrange(const float* k, const float* v, int64_t head, int64_t block) const {
-  float *keys = keys_ + side_of(head, block), *values = values_ + side_of(head, block);
-  const int64_t count = keys_of(block);
-  if (count < kKeys) std::fill_n(keys, kKeys * dim_, 0.0f);
-  for (int64_t j = 0; j < count; ++j) {
-    const int64_t from = (block * kKeys + j) * width_ + head * dim_;
-    for (int64_t i = 0; i < dim_; ++i) keys[i * kKeys + j] = k[from + i];
-    std::copy_n(v + from, dim_, values + j * dim_);
-  }
-}
 
 void DenseAttention::run(int64_t head, int64_t tile, float* out) const {
   static thread_local Scratch scratch;
@@ -70,8 +73,8 @@ void DenseAttention::run(int64_t head, int64_t tile, float* out) const {
   std::fill_n(largest, rows, kNone);
   std::fill_n(total, rows, 0.0f);
   std::fill_n(sums, rows * dim_, 0.0f);
-  for (int64_t block = 0; block < blocks(); ++block) {
-    const int64_t at = side_of(head, block), count = keys_of(block);
+  for (int64_t block = 0; block < blocks_.per_head(); ++block) {
+    const int64_t at = blocks_.at(head, block), count = blocks_.keys_of(block);
     const auto side = [at](const float* all) { return reinterpret_cast<const std::byte*>(all + at); };
     kernels_.weighted_sum[kPlain](q_ + first * width_ + head * dim_, width_, nullptr, rows, side(keys_), dim_, kKeys,
                                   scores);
@@ -85,21 +88,33 @@ void DenseAttention::run(int64_t head, int64_t tile, float* out) const {
 
 }  // namespace
 
-Tensor CpuOps::attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) {
-  for (const Tensor* each : {&q, &k, &v}) {
-    GEMMA_CHECK(each->dtype() == DType::f32 && each->cols() == q.cols(), "q, k and v of the same heads");
-  }
-  GEMMA_CHECK(k.rows() == v.rows() && (k.rows() > 0 || q.rows() == 0), "a value for each key, and some to see");
-  GEMMA_CHECK(head_dim > 0 && q.cols() % head_dim == 0, "whole heads");
-  Tensor y = make(DType::f32, q.shape());
-  DenseAttention work(kernels_, q, k.rows(), head_dim);
-  Tensor keys = make(1, work.side_floats()), values = make(1, work.side_floats());
-  work.use(keys.data_mutable<float>().data(), values.data_mutable<float>().data());
+DenseKeys CpuOps::dense_keys(const Tensor& k, const Tensor& v, int64_t head_dim) {
+  for (const Tensor* each : {&k, &v}) GEMMA_CHECK(each->dtype() == DType::f32, "keys and values in f32");
+  GEMMA_CHECK(k.rows() == v.rows() && k.cols() == v.cols(), "a value for each key");
+  GEMMA_CHECK(head_dim > 0 && k.cols() % head_dim == 0, "whole heads");
+  const Blocks blocks{k.rows(), head_dim};
+  const int64_t width = k.cols(), heads = width / head_dim, per_head = blocks.per_head();
+  DenseKeys all{make(1, blocks.at(heads, 0)), make(1, blocks.at(heads, 0)), k.rows(), head_dim};
   const float *from_k = k.data<float>().data(), *from_v = v.data<float>().data();
-  const int64_t blocks = work.blocks(), tiles = work.tiles();
-  threads_.parallel_for(work.heads() * blocks, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) work.arrange(from_k, from_v, i / blocks, i % blocks);
+  float *keys = all.keys.data_mutable<float>().data(), *values = all.values.data_mutable<float>().data();
+  threads_.parallel_for(heads * per_head, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t head = i / per_head, block = i % per_head, to = blocks.at(head, block);
+      const int64_t from = block * kKeys * width + head * head_dim;
+      lay_out(blocks, block, from_k + from, from_v + from, width, keys + to, values + to);
+    }
   });
+  return all;
+}
+
+Tensor CpuOps::attention_dense(const Tensor& q, const DenseKeys& keys) {
+  const Blocks blocks{keys.rows, keys.head_dim};
+  GEMMA_CHECK(q.dtype() == DType::f32 && keys.head_dim > 0 && q.cols() % keys.head_dim == 0, "f32, whole heads");
+  GEMMA_CHECK(keys.keys.cols() == blocks.at(q.cols() / keys.head_dim, 0), "queries of as many heads as keys");
+  GEMMA_CHECK(keys.rows > 0 || q.rows() == 0, "keys to see");
+  Tensor y = make(DType::f32, q.shape());
+  const DenseAttention work(kernels_, q, keys);
+  const int64_t tiles = work.tiles();
   float* to = y.data_mutable<float>().data();
   threads_.parallel_claim(work.heads() * tiles, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) work.run(i / tiles, i % tiles, to);

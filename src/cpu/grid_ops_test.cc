@@ -84,7 +84,7 @@ TEST_P(GridOps, AttentionWithoutMask) {
       const int64_t heads = 2, width = heads * dim;
       const Tensor q = random_tensor({rows, width}, 5), k = random_tensor({rows, width}, 6),
                    v = random_tensor({rows, width}, 7);
-      const auto y = run([&](CpuOps& ops) { return ops.attention_dense(q, k, v, dim); });
+      const auto y = run([&](CpuOps& ops) { return ops.attention_dense(q, ops.dense_keys(k, v, dim)); });
       for (int64_t r = 0; r < rows; r += 1 + rows / 7) {
         for (int64_t h = 0; h < heads; ++h) {
           const auto truth =
@@ -104,9 +104,10 @@ TEST_P(GridOps, AttentionOfSomeRows) {
   const int64_t rows = 307, width = 128;
   const Tensor q = random_tensor({rows, width}, 5), k = random_tensor({rows, width}, 6),
                v = random_tensor({rows, width}, 7);
-  const auto all = run([&](CpuOps& ops) { return ops.attention_dense(q, k, v, 64); });
+  const auto all = run([&](CpuOps& ops) { return ops.attention_dense(q, ops.dense_keys(k, v, 64)); });
   for (const auto& [first, count] : {std::pair{0, 1}, {1, 130}, {131, 176}}) {
-    const auto some = run([&](CpuOps& ops) { return ops.attention_dense(q.slice(first, count), k, v, 64); });
+    const auto some =
+        run([&](CpuOps& ops) { return ops.attention_dense(q.slice(first, count), ops.dense_keys(k, v, 64)); });
     EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin() + first * width)) << first;
     EXPECT_EQ(std::ssize(some), count * width);
   }
@@ -114,7 +115,7 @@ TEST_P(GridOps, AttentionOfSomeRows) {
 
 TEST_P(GridOps, AttentionOfNothingIsNothing) {
   const Tensor none = Tensor::host(DType::f32, {0, 64});
-  EXPECT_TRUE(run([&](CpuOps& ops) { return ops.attention_dense(none, none, none, 64); }).empty());
+  EXPECT_TRUE(run([&](CpuOps& ops) { return ops.attention_dense(none, ops.dense_keys(none, none, 64)); }).empty());
 }
 
 TEST_P(GridOps, PoolIsTheMeanOfACellTimesAFactor) {

@@ -28,13 +28,13 @@ int usual_context(const Config& config, const EngineOptions& options) {
 
 int64_t patches_of(const VisionConfig& c, int64_t soft_tokens) { return soft_tokens * c.pool * c.pool; }
 
-/** Of all patches queries, keys and values, both of these again as attention has them, and what it gives; or queries,
- * keys and values, and of those of a slice both halves of an MLP and their product; or pixels. */
+/** Of all patches queries, keys and values, and both of these again as attention has them; or queries, keys and values,
+ * and of those of a slice both halves of an MLP and their product; or pixels. */
 int64_t picture_bytes(const VisionConfig& c, int64_t soft_tokens) {
   const int64_t patches = patches_of(c, soft_tokens), heads = int64_t{c.heads} * c.head_dim;
   const int64_t slice = VisionEncoding::rows_within(c, patches, VisionEncoding::kSlice);
   const int64_t keys = slice < patches ? patches * 3 * heads : 0;
-  const int64_t attention = patches * 6 * heads, pixels = patches * 9 * c.patch * c.patch;
+  const int64_t attention = patches * 5 * heads, pixels = patches * 9 * c.patch * c.patch;
   return 4 * (patches * 2 * c.dim + std::max({attention, keys + slice * (c.dim + int64_t{4} * c.mlp_width), pixels}));
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -58,6 +59,12 @@ int64_t VisionEncoding::rows_within(const VisionConfig& config, int64_t patches,
   return std::min(std::max<int64_t>(multiplications / of_row / kRows, 1) * kRows, patches);
 }
 
+void VisionEncoding::tap_heads(std::string_view name, const Tensor& x) const {
+  if (!ops_.listening()) return;
+  const int64_t d = config_.head_dim;
+  ops_.tap(fmt::format("vision.layer.{}.attn.{}", layer_, name), x.view(Shape{x.rows(), x.cols() / d, d}));
+}
+
 /** Queries, keys and values of all patches, which see one another; the multiplications that took. No scale is needed,
  *  since q and k are normed. */
 int64_t VisionEncoding::make_keys() {
@@ -66,23 +73,21 @@ int64_t VisionEncoding::make_keys() {
   const int64_t d = config_.head_dim;
   const Tensor x = ops_.rms_norm(x_, &w.input_layernorm, eps);
   q_ = ops_.rope_2d(ops_.rms_norm(linear(ops_, w.q, x), &w.q_norm, eps, d), columns_, config_.inverse_frequency, d);
-  k_ = ops_.rope_2d(ops_.rms_norm(linear(ops_, w.k, x), &w.k_norm, eps, d), columns_, config_.inverse_frequency, d);
-  v_ = ops_.rms_norm(linear(ops_, w.v, x), nullptr, eps, d);
+  const Tensor k =
+      ops_.rope_2d(ops_.rms_norm(linear(ops_, w.k, x), &w.k_norm, eps, d), columns_, config_.inverse_frequency, d);
+  const Tensor v = ops_.rms_norm(linear(ops_, w.v, x), nullptr, eps, d);
+  tap_heads("q", q_), tap_heads("k", k), tap_heads("v", v);
+  keys_ = ops_.dense_keys(k, v, d);
   return 3 * x.rows() * x.cols() * q_.cols();
 }
 
 /** What the next rows see. With the last of them nobody needs keys any more. */
 Tensor VisionEncoding::attend(int64_t rows) {
-  const int64_t d = config_.head_dim;
-  Tensor context = ops_.attention_dense(q_.slice(through_, rows), k_, v_, d);
+  Tensor context = ops_.attention_dense(q_.slice(through_, rows), keys_);
   if (through_ + rows < x_.rows()) return context;
-  if (ops_.listening()) {
-    const auto tap = [&](const char* name, const Tensor& t) {
-      ops_.tap(fmt::format("vision.layer.{}.attn.{}", layer_, name), t.view(Shape{t.rows(), t.cols() / d, d}));
-    };
-    tap("q", q_), tap("k", k_), tap("v", v_), tap("ctx", context);
-  }
-  q_ = k_ = v_ = {};
+  tap_heads("ctx", context);
+  q_ = {};
+  keys_ = {};
   return context;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "model/encoder_weights.h"
 #include "model/patches.h"
@@ -36,6 +37,7 @@ class VisionEncoding {
 
  private:
   int64_t make_keys();
+  void tap_heads(std::string_view name, const Tensor& x) const;
   Tensor attend(int64_t rows);
   Tensor pass(int64_t rows);
   void finish();
@@ -49,7 +51,8 @@ class VisionEncoding {
   int layer_ = 0;
   int64_t through_ = 0;  // rows that are through the layer
   Tensor x_;             // [patches, dim]: of these rows what comes out of the layer, of the others what goes in
-  Tensor q_, k_, v_;     // of all rows, while some are still to go through
+  Tensor q_;             // of all rows, as keys and values, while some are still to go through
+  DenseKeys keys_;
   Tensor soft_tokens_;
 };
 

@@ -120,9 +120,10 @@ class Ops {
    *  its own. inverse_frequency has head_dim / 4 entries. */
   virtual Tensor rope_2d(const Tensor& x, int64_t columns, std::span<const float> inverse_frequency,
                          int64_t head_dim) = 0;
-  /** q [n, heads * head_dim], k, v [rows, heads * head_dim]: softmax(q . k) v, each q seeing each k. Keys in blocks of
-   *  fixed size, merged in order; there is no matrix of all scores. */
-  virtual Tensor attention_dense(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head_dim) = 0;
+  /** softmax(q . k) v of q [n, heads * head_dim], each seeing each of k, v [rows, heads * head_dim], which dense_keys
+   *  lays out; blocks of keys are merged in order, and there is no matrix of all scores. */
+  virtual DenseKeys dense_keys(const Tensor& k, const Tensor& v, int64_t head_dim) = 0;
+  virtual Tensor attention_dense(const Tensor& q, const DenseKeys& keys) = 0;
   /** factor * the mean of each cell of `kernel` x `kernel` rows -> [rows / kernel^2, cols], row by row. */
   virtual Tensor pool(const Tensor& x, int64_t columns, int64_t kernel, float factor) = 0;
 
@@ -130,8 +131,7 @@ class Ops {
   /** x [time, bins, channels], w [out, 3 * 3 * channels] (by step in time, in bins, channel): a convolution that moves
    * by two and reads zeros beyond the edges -> [(time + 1) / 2, (bins + 1) / 2, out]. */
   virtual Tensor conv2d(const Tensor& x, const Tensor& w) = 0;
-  /** Each column by itself, w [kernel, cols]: sum over i of w_i * x_(t - kernel + 1 + i), zeros before the first row.
-   */
+  /** Each column by itself, w [kernel, cols]: sum over i of w_i * x_(t - kernel + 1 + i), zeros before row 0. */
   virtual Tensor depthwise_conv1d(const Tensor& x, const Tensor& w) = 0;
   /** q, k, v [rows, heads * head_dim]; row t sees rows t - n, 0 <= n < window: softmax(cap * tanh((q . k + q . r_n) /
    *  cap)) v, r [window or more, heads * head_dim]. */

@@ -71,7 +71,8 @@ class CacheOps final : public Ops {
   Tensor moe(const Tensor&, const Routing&, const Tensor&, const Tensor&) override { return none(); }
   Tensor rope(const Tensor&, std::span<const int32_t>, std::span<const float>, int64_t) override { return none(); }
   Tensor rope_2d(const Tensor&, int64_t, std::span<const float>, int64_t) override { return none(); }
-  Tensor attention_dense(const Tensor&, const Tensor&, const Tensor&, int64_t) override { return none(); }
+  DenseKeys dense_keys(const Tensor&, const Tensor&, int64_t) override { return {}; }
+  Tensor attention_dense(const Tensor&, const DenseKeys&) override { return none(); }
   Tensor pool(const Tensor&, int64_t, int64_t, float) override { return none(); }
   Tensor conv2d(const Tensor&, const Tensor&) override { return none(); }
   Tensor depthwise_conv1d(const Tensor&, const Tensor&) override { return none(); }
