@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fixed workers for data-parallel loops. It does not queue tasks, does not steal and does not nest: one loop at a time,
-// each worker one contiguous share. Which worker computes which element never changes what is computed.
+// Fixed workers for data-parallel loops. It does not queue tasks and does not nest: one loop at a time, each worker one
+// contiguous share, of whose end the others take when they are done with their own. Which worker computes which element
+// never changes what is computed.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,11 @@ class ThreadPool {
 
   int size() const;
 
-  /** Calls fn(begin, end) on contiguous shares that cover 0..n, each of at least `grain` elements where possible, and
-   *  returns when all are done. With n <= grain (or one thread) it runs on the calling thread. The first exception of a
-   *  share is thrown again here. Called from one thread at a time. */
+  /** Calls fn(begin, end) on ranges that cover 0..n, and returns when all are done. Each worker has a share of at least
+   *  `grain` elements where possible, goes through it in order, in a few pieces, and takes from what others have left
+   *  then; pieces are no smaller than a quarter of `grain`, and a share of one element stays its worker's. With n <=
+   *  grain (or one thread) it runs on the calling thread. The first exception is thrown again here. Called from one
+   *  thread at a time. */
   void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> fn);
 
   /** The same, with pieces of `piece` elements claimed from a counter, for elements of unequal cost. */

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -41,6 +43,32 @@ TEST(ThreadPool, SharesRunOnSeveralThreads) {
     while (arrived < 2) std::this_thread::yield();
   });
   EXPECT_EQ(arrived, 2);
+}
+
+TEST(ThreadPool, WhoIsDoneTakesFromTheOthersShare) {
+  ThreadPool pool(2);
+  std::atomic<bool> helped{false};
+  pool.parallel_for(64, 1, [&](int64_t begin, int64_t end) {
+    if (begin == 0) {  // waits for the other worker, which alone can come to the end of this one's share
+      while (!helped) std::this_thread::yield();
+    } else if (end == 32) {
+      helped = true;
+    }
+  });
+  EXPECT_TRUE(helped);
+}
+
+TEST(ThreadPool, AShareOfOneElementStaysItsWorkers) {
+  ThreadPool pool(3);
+  for (int i = 0; i < 200; ++i) {
+    std::mutex mutex;
+    std::set<std::thread::id> seen;
+    pool.parallel_for(3, 1, [&](int64_t, int64_t) {
+      const std::lock_guard lock(mutex);
+      EXPECT_TRUE(seen.insert(std::this_thread::get_id()).second);
+    });
+    EXPECT_EQ(seen.size(), 3u);
+  }
 }
 
 TEST(ThreadPool, AnErrorReachesTheCallerAndThePoolGoesOn) {

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/function_ref.h"
+#include "base/thread_pool.h"
 #include "cpu/buffer_pool.h"
 #include "cpu/cpu_ops.h"
 #include "cpu/kernels/kernels.h"
@@ -25,7 +27,7 @@ namespace gemma::cpu {
 namespace {
 
 // Multiply-adds that pay for waking another thread, by 8-bit or bf16 kernels and by others.
-constexpr int64_t kPackedShare = 262144, kShare = 65536;
+constexpr int64_t kPackedShare = 131072, kShare = 65536;
 // Rows from which on it pays to widen a panel first.
 constexpr int64_t kWideRows = 8 * kTileRows;
 // bf16 that is multiplied in f32: a block of rows, and one of a panel's columns, which stays in the second cache: the
@@ -84,6 +86,18 @@ int64_t panel_width(const Weight& w, int64_t index) {
  *  of the group lie one after another, else tile by tile. */
 bool by_blocks(const Kernels& kernels, const RowGroup& group) {
   return kernels.widen_bf16 != nullptr && group.rows >= kWideRows;
+}
+
+/** body(begin, end) for panels, shared out to the threads: in one piece each where products are by blocks, since each
+ *  piece widens all rows anew. */
+void over_panels(const Kernels& kernels, ThreadPool& threads, const Weight& w, int64_t panels, const RowGroup& group,
+                 FunctionRef<void(int64_t, int64_t)> body) {
+  if (w.type != DType::bf16 || !by_blocks(kernels, group)) {
+    return threads.parallel_for(panels, panels_per_share(w, group.rows), body);
+  }
+  const int64_t shares = std::min<int64_t>(panels, threads.size());
+  threads.parallel_for(shares, 1,
+                       [&](int64_t begin, int64_t end) { body(panels * begin / shares, panels * end / shares); });
 }
 
 /** bf16 to f32; of each pair the second comes first, as products take them. */
@@ -360,7 +374,7 @@ void CpuOps::linear(const Tensor& x, std::span<const Tensor* const> weights, std
   if (x.rows() == 0 || count == 0) return;
   const RowGroup all{0, x.rows()};
   const Operand operand(kernels_, threads_, *buffers_, x, std::span(parts).first(count), {&all, 1});
-  threads_.parallel_for(panels, panels_per_share(parts[0], x.rows()), [&](int64_t begin, int64_t end) {
+  over_panels(kernels_, threads_, parts[0], panels, all, [&](int64_t begin, int64_t end) {
     for (size_t i = 0; i < count; ++i) {
       const int64_t start = i == 0 ? 0 : ends[i - 1];
       const int64_t first = std::max(begin, start) - start, last = std::min(end, ends[i]) - start;
@@ -380,9 +394,8 @@ Tensor CpuOps::clipped_linear(const Tensor& x, const Tensor& w, const Bounds& bo
   const Operand operand(kernels_, threads_, *buffers_, x, {&weight, 1}, {&all, 1}, {}, &bounds);
   Tensor y = make(x.rows(), w.rows());
   float* to = y.data_mutable<float>().data();
-  threads_.parallel_for(weight.panels, panels_per_share(weight, x.rows()), [&](int64_t begin, int64_t end) {
-    operand.multiply(weight, 0, begin, end - begin, all, to, y.cols());
-  });
+  over_panels(kernels_, threads_, weight, weight.panels, all,
+              [&](int64_t begin, int64_t end) { operand.multiply(weight, 0, begin, end - begin, all, to, y.cols()); });
   return y;
 }
 

@@ -69,11 +69,20 @@ class PackedProductPlain {
     const int part = first / (kParts * V::kLanes);
     for (int64_t i = 0; i < places; ++i, panel += kPlaceBytes, x += W::kValues * kRows) {
       if (prefetch) prefetch_weights<kParts>(panel, i, part);
-#pragma GCC unroll 4
-      for (int p = 0; p < kParts; ++p) {
+      const auto add = [&](int p, int r) {
+        sums[p][r] = W::add(sums[p][r], panel + (first + p * V::kLanes) * W::kBytes, x + W::kValues * r);
+      };
+      // In the order that wants fewer registers: an activation at a time where both vectors of weights stay in them.
+      if constexpr (V::kLanes == 16) {
 #pragma GCC unroll 12
         for (int r = 0; r < kRows; ++r) {
-          sums[p][r] = W::add(sums[p][r], panel + (first + p * V::kLanes) * W::kBytes, x + W::kValues * r);
+          for (int p = 0; p < kParts; ++p) add(p, r);
+        }
+      } else {
+#pragma GCC unroll 4
+        for (int p = 0; p < kParts; ++p) {
+#pragma GCC unroll 12
+          for (int r = 0; r < kRows; ++r) add(p, r);
         }
       }
     }
