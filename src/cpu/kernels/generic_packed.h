@@ -243,7 +243,10 @@ class PackedProduct {
           if (prefetch) prefetch_weights<kParts>(block, first, blocks, p);
           typename Tile<V, type, kRows>::Block w;
           w.read(block, first + p * V::kLanes, header[p]);
-          tiles[p].add(w, x);
+          const ActivationBlock* rows = x;
+          // GCC 12 would keep the address of each operand in memory on the stack for the next vector.
+          if constexpr (V::kLanes == 16 && kParts > 1) __asm__("" : "+r"(rows));
+          tiles[p].add(w, rows);
           // Codes of the next vector are not read before: registers would not hold both.
           if constexpr (kParts > 1 && kRows > 2) __asm__ volatile("" ::: "memory");
         }
