@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
+
+#include "media/header.h"
 
 namespace gemma::media {
 namespace {
@@ -21,6 +24,12 @@ bool begins_pictures_in_ogg(std::span<const std::byte> bytes) {
     bytes = bytes.subspan(std::min(length, bytes.size()));
   }
   return false;
+}
+
+/** AVIF and HEIC are in the boxes of MP4. */
+bool is_still(std::span<const std::byte> bytes) {
+  const std::optional<ImageFormat> picture = recognise_image(bytes);
+  return picture && !has_more_pictures(bytes, *picture);
 }
 
 /** Frames of MPEG audio begin with eleven ones; layer 0 is AAC's. */
@@ -45,6 +54,7 @@ bool is_plain_sound(std::span<const std::byte> bytes) {
 
 bool is_film(std::span<const std::byte> bytes) {
   const std::string_view first = text_at(bytes, 0, 4), box = text_at(bytes, 4, 4);
+  if (is_still(bytes)) return false;
   if (box == "ftyp" || box == "moov" || box == "mdat" || box == "wide") return true;  // MP4, QuickTime, m4a
   if (first == "\x1a\x45\xdf\xa3" || first == "OggS") return true;                    // Matroska, WebM; Theora, VP8
   if (first == "RIFF" && text_at(bytes, 8, 4) == "AVI ") return true;

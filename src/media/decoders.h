@@ -29,6 +29,7 @@ struct RawImage {
   int width = 0, height = 0, channels = 3;
   std::vector<uint8_t> data;
   int orientation = 1;
+  bool first_of_several = false;  // as its decoder has counted; header.h knows what a header tells
 
   uint8_t* row(int y) { return data.data() + int64_t{y} * width * channels; }
 };
@@ -41,7 +42,8 @@ RawImage decode_by_ffmpeg(const ImageFile& file, ImageFormat format);
 /** AVIF, HEIC. */
 RawImage decode_heif(const ImageFile& file);
 
-/** Whether the first bytes are those of a container that FFmpeg is asked to read. */
+/** Whether the first bytes are those of a container that FFmpeg is asked to read. AVIF and HEIC are such where they say
+ *  that they are sequences. */
 bool is_film(std::span<const std::byte> bytes);
 /** Whether they are those of an Ogg file without pictures; one with pictures is a film. */
 bool is_sound_in_ogg(std::span<const std::byte> bytes);

@@ -23,7 +23,7 @@ FileBytes::FileBytes(const ByteSource& source, std::string_view kind, int64_t li
   }
 }
 
-std::string_view what_it_is(std::span<const std::byte> bytes) {
+std::string what_it_is(std::span<const std::byte> bytes) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kKinds{
       {{"%PDF", "a PDF"},
        {"<svg", "an SVG"},
@@ -39,7 +39,7 @@ std::string_view what_it_is(std::span<const std::byte> bytes) {
        {"\x1a\x45\xdf\xa3", "a film (WebM, Matroska)"},
        {"PK\x03\x04", "a ZIP archive"}}};
   for (const auto& [start, kind] : kKinds) {
-    if (text_at(bytes, 0, start.size()) == start) return kind;
+    if (text_at(bytes, 0, start.size()) == start) return std::string(kind);
   }
   if (text_at(bytes, 0, 4) == "RIFF" && text_at(bytes, 8, 4) == "WAVE") return "a sound file (WAV)";
   if (text_at(bytes, 0, 4) == "RIFF" && text_at(bytes, 8, 4) == "WEBP") return "a picture (WebP)";
@@ -47,7 +47,7 @@ std::string_view what_it_is(std::span<const std::byte> bytes) {
   if (text_at(bytes, 0, 4) == "\x89PNG") return "a picture (PNG)";
   if (text_at(bytes, 0, 3) == "\xff\xd8\xff") return "a picture (JPEG)";
   if (text_at(bytes, 0, 4) == "GIF8") return "a picture (GIF)";
-  if (recognise_image(bytes)) return "a picture";
+  if (const auto format = recognise_image(bytes)) return fmt::format("a picture ({})", name_of(*format));
   if (text_at(bytes, 4, 4) == "ftyp") return "a film or sound file (MP4)";
   if (is_plain_sound(bytes)) return "a sound file";
   if (is_film(bytes)) return "a film or sound file";

@@ -39,6 +39,6 @@ inline std::string_view text_at(std::span<const std::byte> bytes, size_t at, siz
 }
 
 /** "a film (MP4)" and the like, by the first bytes; "none of these" for what is not known either. */
-std::string_view what_it_is(std::span<const std::byte> bytes);
+std::string what_it_is(std::span<const std::byte> bytes);
 
 }  // namespace gemma::media

@@ -282,6 +282,10 @@ TEST_F(FilmTest, WhatIsNoFilmIsRefused) {
   };
   EXPECT_THAT(refusal(kSamples + "sounds/tones.m4a"), HasSubstr("holds no pictures"));
   EXPECT_THAT(refusal(kSamples + "images/rgb.png"), HasSubstr("found a picture (PNG)"));
+  for (const auto& [still, format] :
+       {std::pair{"plain.avif", "AVIF"}, {"alpha.avif", "AVIF"}, {"pages.heic", "HEIC"}}) {
+    EXPECT_THAT(refusal(kSamples + "images/" + still), HasSubstr(fmt::format("found a picture ({})", format))) << still;
+  }
   FilmOptions limits;
   limits.max_seconds = 0.5;
   EXPECT_THAT(refusal(kFilms + "h264.mkv", limits), HasSubstr("expected at most 0.5 (--max-seconds)"));

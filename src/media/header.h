@@ -43,7 +43,8 @@ std::optional<HeaderSize> size_in_header(std::span<const std::byte> bytes, Image
 /** Of a file of boxes (HEIC, AVIF, MP4): what it is first of all, then what it may be read as; none of any other. */
 std::vector<std::string_view> brands_of(std::span<const std::byte> bytes);
 
-/** Whether other pictures follow the first one: frames of an animation (GIF, WebP, PNG, AVIF, HEIC), pages (TIFF). */
+/** Whether other pictures follow the first one: frames of an animation (GIF, WebP, PNG; AVIF and HEIC that say they are
+ *  sequences), pages (TIFF). */
 bool has_more_pictures(std::span<const std::byte> bytes, ImageFormat format);
 
 }  // namespace gemma::media

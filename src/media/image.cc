@@ -109,7 +109,7 @@ Image decode_image(const ByteSource& source, const ImageOptions& options) {
          what_it_is(file.bytes()));
   }
   RawImage raw = decode({file.name(), file.bytes(), options.max_pixels}, *format);
-  Image image{{}, *format, raw.orientation};
+  Image image{{}, *format, raw.orientation, raw.first_of_several || has_more_pictures(file.bytes(), *format)};
   file.check();
   image.pixels = to_pixels(std::move(raw), options.alpha);
   if (options.turn) image.pixels = turned(std::move(image.pixels), image.orientation);

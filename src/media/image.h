@@ -43,10 +43,12 @@ struct ImageOptions {
 struct Image {
   Pixels pixels;
   ImageFormat format = ImageFormat::jpeg;
-  int orientation = 1;  // the tag, 1 to 8; `pixels` has been turned by it where the options asked for that
+  int orientation = 1;            // the tag, 1 to 8; `pixels` has been turned by it where the options asked for that
+  bool first_of_several = false;  // there are other frames or pages
 };
 
-/** Of an animation or a file of several pages the first. Fails with the file's name and one line. */
+/** Of an animation or a file of several pages the first, of AVIF and HEIC the one that is named as the main one. Fails
+ *  with the file's name and one line. */
 Image decode_image(const ByteSource& source, const ImageOptions& options);
 
 /** The pixels as tag `orientation` (1 to 8) says they are to be seen. */

@@ -15,7 +15,9 @@ std::optional<Medium> kind_in(const std::string& bytes) { return kind_of(std::as
 std::optional<Medium> kind_at(const std::string& path) { return kind_in(read_file(path)); }
 
 TEST(Kind, ByFirstBytes) {
-  EXPECT_EQ(kind_at(kSamples + "images/rgb.png"), Medium::image);
+  for (const char* name : {"rgb.png", "plain.heic", "animated.avif"}) {
+    EXPECT_EQ(kind_at(kSamples + "images/" + name), Medium::image) << name;
+  }
   EXPECT_EQ(kind_at(kPreprocess + "audio/tones_16000_11.wav"), Medium::audio);
   for (const char* name : {"tones.aac", "tones.m4a", "tones_44100.mp3", "tones_44100.ogg", "tones_44100.flac"}) {
     EXPECT_EQ(kind_at(kSamples + "sounds/" + name), Medium::audio) << name;

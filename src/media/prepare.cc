@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "media/file_bytes.h"
-#include "media/header.h"
 #include "media/patches.h"
 #include "media/pauses.h"
 #include "media/text_height.h"
@@ -49,8 +47,7 @@ void prepare_image(const ByteSource& source, const PrepareOptions& options, Prep
                {"height", image.pixels.height},   {"orientation", image.orientation},
                {"budget", chosen.budget},         {"resized", {{"width", width}, {"height", height}}},
                {"soft_tokens", soft_tokens}};
-  const FileBytes file(source, "a picture file", image_options.max_bytes);
-  if (has_more_pictures(file.bytes(), image.format)) out.facts["first_of_several"] = true;
+  if (image.first_of_several) out.facts["first_of_several"] = true;
   if (by_text) out.facts["text_height"] = chosen.text ? json::value(*chosen.text) : json::value(nullptr);
   if (by_text && chosen.text) out.facts["text_height_resized"] = chosen.resized;
   if (options.whole) {

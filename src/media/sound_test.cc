@@ -130,6 +130,7 @@ TEST(Sound, OddFilesAreReadOrRefusedInOneLine) {
   EXPECT_THAT(refusal(""), HasSubstr("empty file"));
   EXPECT_THAT(refusal("hello, world"), HasSubstr("found none of these"));
   EXPECT_THAT(refusal(read_file(kSamples + "images/rgb.png")), HasSubstr("found a picture (PNG)"));
+  EXPECT_THAT(refusal(read_file(kSamples + "images/plain.heic")), HasSubstr("found a picture (HEIC)"));
   EXPECT_THAT(refusal(wav({0, 0, std::nanf("")})), HasSubstr("sample 2 is not a number"));
   EXPECT_THAT(refusal(wav({0, std::numeric_limits<float>::infinity()})), HasSubstr("sample 1 is not a number"));
   const float most = std::numeric_limits<float>::max();

@@ -27,12 +27,12 @@ void check_sound_format(Fields& audio, std::string_view bytes) {
   if (*format == "flac") name = "FLAC";
   if (*format == "ogg" || *format == "opus") name = "Ogg";
   if (*format == "m4a" || *format == "mp4") name = "MP4";
-  const std::string_view found = media::what_it_is(std::as_bytes(std::span(bytes)));
+  const std::string found = media::what_it_is(std::as_bytes(std::span(bytes)));
   // What is known in no more words may be that, and that a picture is no sound is said where it is decoded.
   for (const std::string_view vague : {"none of these", "a sound file", "a film or sound file"}) {
     if (found == vague) return;
   }
-  if (found.starts_with("a picture") || found.find(name) != std::string_view::npos) return;
+  if (found.starts_with("a picture") || found.find(name) != std::string::npos) return;
   audio.fail("format", fmt::format("expected what the bytes are, {}, found '{}'", found, *format));
 }
 

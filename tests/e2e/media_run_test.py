@@ -176,7 +176,7 @@ class MediaRun(ProgramTest):
 
     def test_of_several_pictures_the_first_is_seen_and_that_is_said(self):
         self.make()
-        for name in ("animated.webp", "animated.gif", "pages.tif", "animated.avif"):
+        for name in ("animated.webp", "animated.gif", "pages.tif", "animated.avif", "pages.heic"):
             picture = GOLDEN / "media" / "images" / name
             done = self.run_program("run", self.model, "--image", picture, "-n", "1", "What?")
             if b"built without" not in done.stderr:

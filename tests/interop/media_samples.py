@@ -131,6 +131,8 @@ def write_all(save):
     save("animated.avif", rgb, save_all=True, append_images=[grey.convert("RGB")], quality=90, subsampling="4:4:4")
     pillow_heif.register_heif_opener()
     save("plain.heic", rgb, quality=90)
+    save("pages.heic", rgb, save_all=True, append_images=[grey.convert("RGB")], quality=90)
+    save("thumbnail.heic", rgb, quality=90, thumbnails=[8])
 
 
 def write_raw(save_bytes):

@@ -43,6 +43,8 @@ RawImage decode_heif(const ImageFile& file) {
   const int channels = heif_image_handle_has_alpha_channel(handle.get()) != 0 ? 4 : 3;
   RawImage image =
       new_image(file, heif_image_handle_get_width(handle.get()), heif_image_handle_get_height(handle.get()), channels);
+  // Neither thumbnails, nor alpha, depth and the like, nor the tiles of a grid are counted.
+  image.first_of_several = heif_context_get_number_of_top_level_images(context.get()) > 1;
   const Options options(heif_decoding_options_alloc());
   options->convert_hdr_to_8bit = 1;
   heif_image* decoded = nullptr;
