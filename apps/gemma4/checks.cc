@@ -49,6 +49,15 @@ CLI::Validator sizes(int64_t most) {
   return {fault, ""};
 }
 
+CLI::Validator room() {
+  const auto fault = [size = sizes(std::numeric_limits<int64_t>::max())](const std::string& text) {
+    return text == "0" ? std::string() : size(text);
+  };
+  return {fault, ""};
+}
+
+int64_t room_of(const std::string& size) { return size == "0" ? 0 : *parse_bytes(size); }
+
 CLI::Validator not_empty() {
   return {[](const std::string& text) { return std::string(text.empty() ? "expected a name, found nothing" : ""); },
           ""};

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace gemma::app {
 
@@ -21,6 +22,9 @@ CLI::Validator seeds();
 CLI::Validator in_range(double least, double most);
 /** Bytes as parse_bytes reads them, at most so many, and no share of the memory. */
 CLI::Validator sizes(int64_t most);
+/** Room for what may be kept, in bytes; "0": nothing is. */
+CLI::Validator room();
+int64_t room_of(const std::string& size);  // as checked
 /** Text that is not empty. */
 CLI::Validator not_empty();
 

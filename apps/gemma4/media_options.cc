@@ -16,6 +16,9 @@
 #include "gemma4/checks.h"
 #include "gemma4/standard_input.h"
 #include "gemma4/terminal.h"
+#include "media/film.h"
+#include "media/image.h"
+#include "media/sound.h"
 
 namespace gemma::app {
 namespace {
@@ -139,6 +142,11 @@ class Waiting {
 
 }  // namespace
 
+void group_media_options(CLI::App& command, size_t before) {
+  const std::vector<CLI::Option*> options = command.get_options();
+  for (size_t i = before; i < options.size(); ++i) options[i]->group(kMediaGroup);
+}
+
 void Hearing::set(MediaConfig& encoders) const {
   if (encoders.audio && reference_window) encoders.audio->window = encoders.audio->distances - 1;
 }
@@ -159,12 +167,33 @@ void add_hearing_options(CLI::App& command, Hearing& hearing) {
   add_front_end(command, hearing.front_end)->group(kMediaGroup);
 }
 
+void add_encoder_cache_option(CLI::App& command, std::string& size) {
+  command
+      .add_option("--encoder-cache", size,
+                  "Room for what the encoders made of pictures, sound and film, so that what is shown again is not "
+                  "encoded again; 0 for none")
+      ->capture_default_str()
+      ->check(room())
+      ->type_name("SIZE")
+      ->group(kMediaGroup);
+}
+
 void add_decoding_limits(CLI::App& command, MediaLimits& limits, bool seen, bool heard) {
   if (seen) {
-    command.add_option("--max-pixels", limits.max_pixels, "Of a picture or frame at most, before resizing")
+    const auto millions = [](int64_t pixels) { return pixels / 1'000'000; };
+    command
+        .add_option("--max-pixels", limits.max_pixels,
+                    fmt::format("Of a picture or frame at most, before resizing; default {} million, of a frame {}",
+                                millions(media::ImageOptions().max_pixels), millions(media::FilmOptions().max_pixels)))
         ->check(pixels());
   }
-  if (heard) command.add_option("--max-seconds", limits.max_seconds, "Of sound or film at most")->check(seconds());
+  if (heard) {
+    command
+        .add_option("--max-seconds", limits.max_seconds,
+                    fmt::format("Of sound or film at most; default {}, of a film {}", media::SoundOptions().max_seconds,
+                                media::FilmOptions().max_seconds))
+        ->check(seconds());
+  }
   add_size(command, "--max-memory", limits.max_memory, media::kMinWorkerMemory, "For decoding it at most; default 6GB");
   command.add_option("--max-cpu", limits.cpu_seconds, "Seconds of processor time for decoding it at most")
       ->check(whole(1, media::kMaxWorkerSeconds))
@@ -214,8 +243,7 @@ void add_media_settings(CLI::App& command, MediaSettings& settings, const std::v
   }
   const bool film = has(Medium::video);
   add_limits(command, settings.limits, has(Medium::image) || film, has(Medium::audio) || film);
-  const std::vector<CLI::Option*> options = command.get_options();
-  for (size_t i = before; i < options.size(); ++i) options[i]->group(kMediaGroup);
+  group_media_options(command, before);
 }
 
 File open_file(const std::string& path, const MediaLimits& limits) {

@@ -25,6 +25,9 @@ struct MediaOptions {
   MediaLimits limits;
 };
 
+/** Puts the options that were added since the command had `before` of them below a heading of their own in --help. */
+void group_media_options(CLI::App& command, size_t before);
+
 /** Options of one kind of file; `options` lives as long as the command. */
 void add_media_options(CLI::App& command, MediaOptions& options);
 
@@ -52,6 +55,9 @@ struct Hearing {
 void add_audio_window_option(CLI::App& command, Hearing& hearing);
 /** --audio-window and --front-end. */
 void add_hearing_options(CLI::App& command, Hearing& hearing);
+
+/** --encoder-cache, which room_of reads. */
+void add_encoder_cache_option(CLI::App& command, std::string& size);
 
 /** What decoding one may take, files of every kind together, but for its bytes. `limits` lives as long as the command.
  */

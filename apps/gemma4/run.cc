@@ -286,6 +286,7 @@ void add_run(CLI::App& app) {
       ->type_name("FILE");
   add_media_inputs(*command, options->inputs);
   add_hearing_options(*command, options->session.hearing);
+  add_encoder_cache_option(*command, options->session.encoder_cache);
   command->add_option("-s,--system", options->system, "The system turn");
   command->add_option("--think", given->think, "Think before answering, at most N tokens (0 or none: no limit)")
       ->expected(0, 1)

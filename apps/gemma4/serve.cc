@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/command.h"
 #include "gemma4/serve_models.h"
 #include "gemma4/serve_options.h"

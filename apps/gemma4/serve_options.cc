@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gemma4/serve_options.h"
 
-#include <limits>
 #include <sstream>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "gemma4/checks.h"
 
 namespace gemma::app {
 namespace {
 
 constexpr int64_t kMostBody = 1'000'000'000;  // that SQLite keeps as one
-
-/** Room for what may be kept; "0": nothing is. */
-CLI::Validator room() {
-  return {[size = sizes(std::numeric_limits<int64_t>::max())](const std::string& text) {
-            return text == "0" ? std::string() : size(text);
-          },
-          ""};
-}
 
 /** Which others there are beside MODEL. */
 void add_models_options(CLI::App& command, ServeOptions& options) {
@@ -124,16 +114,25 @@ void add_state_options(CLI::App& command, ServeOptions& options) {
                   "Room for the files that clients leave, 0 for none (default: 256MiB in memory, 4GiB with --state)")
       ->check(room())
       ->type_name("SIZE");
+  command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
+      ->capture_default_str()
+      ->check(sizes(kMostBody))
+      ->type_name("SIZE");
+}
+
+/** How pictures, sound and film are read, and what is kept of them. */
+void add_media_service_options(CLI::App& command, ServeOptions& options) {
+  const size_t before = command.get_options().size();
+  add_decoding_limits(command, options.media_limits, true, true);
   command
       .add_option("--media-cache", options.media_cache,
                   "Room for decoded pictures, sound and film, so that a conversation's are decoded once; 0 for none")
       ->capture_default_str()
       ->check(room())
       ->type_name("SIZE");
-  command.add_option("--body-limit", options.body_limit, "The largest request, or file, that is taken")
-      ->capture_default_str()
-      ->check(sizes(kMostBody))
-      ->type_name("SIZE");
+  add_encoder_cache_option(command, options.session.encoder_cache);
+  add_hearing_options(command, options.session.hearing);
+  group_media_options(command, before);
 }
 
 /** What goes with one model alone. */
@@ -156,8 +155,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_access_options(command, options);
   add_state_options(command, options);
   add_fetch_options(command, options);
-  add_decoding_limits(command, options.media_limits, true, true);
-  add_hearing_options(command, options.session.hearing);
+  add_media_service_options(command, options);
   command.add_option("--log", options.log, "A line about each request on stderr; json: all lines are JSON objects")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "json", "none"}));
@@ -189,8 +187,6 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->check(whole(0, 86400));
   add_machine_options(command, options.session.machine);
 }
-
-int64_t room_of(const std::string& size) { return size == "0" ? 0 : *parse_bytes(size); }
 
 void check_serve_options(const CLI::App& command, const ServeOptions& options) {
   if (options.several()) check_several(options);

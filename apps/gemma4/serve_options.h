@@ -35,7 +35,5 @@ struct ServeOptions {
 void add_serve_options(CLI::App& command, ServeOptions& options);
 /** Fails where options do not go together. */
 void check_serve_options(const CLI::App& command, const ServeOptions& options);
-/** Bytes of --files-limit and the like, as checked: "0" is none. */
-int64_t room_of(const std::string& size);
 
 }  // namespace gemma::app

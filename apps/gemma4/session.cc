@@ -13,6 +13,7 @@
 #include "engine/memory_plan.h"
 #include "file/mmproj_name.h"
 #include "gemma4/cache_types.h"
+#include "gemma4/checks.h"
 #include "gemma4/kept_cache.h"
 #include "gemma4/local_model.h"
 #include "gemma4/settings.h"
@@ -74,6 +75,7 @@ EngineOptions engine_options(const SessionOptions& options) {
   engine.max_sequences = options.max_sequences;
   engine.queue_limit = options.queue_limit;
   engine.key_queue_limit = options.key_queue_limit;
+  engine.encoded_bytes = room_of(options.encoder_cache);
   if (options.max_sequences > 1) engine.kv.remembered = kRememberedByMany;
   engine.kv.types = cache_types("--kv", options.kv);
   engine.speculation.length = speculation_length(options.speculate);

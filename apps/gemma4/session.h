@@ -23,7 +23,8 @@ struct SessionOptions {
   std::string model;
   std::string mmproj;  // the encoders' file, or "": as the model's place has it
   Hearing hearing;
-  int context = 0;  // 0: the model's, cut to what memory allows
+  std::string encoder_cache = "64MiB";  // room_of: soft tokens that are kept to be found again
+  int context = 0;                      // 0: the model's, cut to what memory allows
   MachineOptions machine;
   int max_sequences = 1;
   int queue_limit = 256, key_queue_limit = 256;  // requests that wait, in all and of one key

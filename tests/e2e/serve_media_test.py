@@ -37,8 +37,17 @@ def sound(file):
 
 def decoded(server, headers=None):
     """(files that were decoded, and those that had been) since the server began."""
+    return counted(server, "files_decoded", "files_found", headers=headers)
+
+
+def encoded(server):
+    """The same of what encoders have made of them."""
+    return counted(server, "media_encoded", "media_found")
+
+
+def counted(server, *names, headers=None):
     text = server.ask("GET", "/metrics", headers=headers)[2]
-    return tuple(int(re.search(rf"^gemma4_files_{each}_total (\d+)$", text, re.M)[1]) for each in ("decoded", "found"))
+    return tuple(int(re.search(rf"^gemma4_{each}_total (\d+)$", text, re.M)[1]) for each in names)
 
 
 class MediaTest(TinyServerTest):
@@ -132,14 +141,26 @@ class MemoryLimitTest(TinyServerTest):
         self.assertIn("memory (--max-memory)", error["message"])
 
 
-class NothingKeptTest(TinyServerTest):
-    ARGS = ("--media-cache", "0")
+class KeptTest(TinyServerTest):
+    """A picture that is asked about twice, behind different words: its tokens are not those of the same prompt."""
 
-    def test_each_is_decoded(self):
-        body = {"messages": [{"role": "user", "content": [picture(WIDE)]}], "max_tokens": 1}
-        for _ in range(2):
-            self.server.json(CHAT, body)
-        self.assertEqual(decoded(self.server), (2, 0))
+    ARGS, DECODED, ENCODED = (), (1, 1), (1, 1)
+
+    def test_a_picture_that_comes_again(self):
+        for words in ("Is this one?", "And this?"):
+            content = [{"type": "text", "text": words}, picture(WIDE)]
+            self.server.json(CHAT, {"messages": [{"role": "user", "content": content}], "max_tokens": 1})
+        self.assertEqual((decoded(self.server), encoded(self.server)), (self.DECODED, self.ENCODED))
+
+
+class NothingKeptTest(KeptTest):
+    ARGS, DECODED, ENCODED = ("--media-cache", "0", "--encoder-cache", "0"), (2, 0), (2, 0)
+
+
+class FewKeptTest(KeptTest):
+    """Less room than one picture needs is none."""
+
+    ARGS, ENCODED = ("--encoder-cache", "100"), (2, 0)
 
 
 class KeysTest(TinyServerTest):

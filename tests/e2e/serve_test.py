@@ -286,7 +286,7 @@ class OptionsTest(ProgramTest):
             self.assertIn(said, self.error("serve", MODEL, *args, status=2))
 
     def test_rooms(self):
-        for option in ("--media-cache", "--files-limit"):
+        for option in ("--media-cache", "--encoder-cache", "--files-limit"):
             self.assertIn("1 byte or more, found '0.5'", self.error("serve", MODEL, option, "0.5", status=2))
         self.assertIn("1 to 1000000000 bytes", self.error("serve", MODEL, "--body-limit", "0", status=2))
         server = Server(self, "--files-limit", "0", "--context", 512)
