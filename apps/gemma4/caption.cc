@@ -33,6 +33,7 @@ std::string question(const CaptionOptions& options) {
 }
 
 void run(const CaptionOptions& options) {
+  refuse_question("caption", Medium::image, options.files);
   Task(options.task, {Medium::image}).answer_each(files_of(Medium::image, options.files), question(options));
 }
 

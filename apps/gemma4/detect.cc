@@ -169,20 +169,17 @@ class Grounder {
   std::vector<grounding::Sighting> sightings_;
 };
 
-/** A word that is meant as a file: with an ending or a folder, and without a blank. */
-bool names_file(const std::string& word) {
-  const std::string ending = std::filesystem::path(word).extension().string();
-  return word.find(' ') == std::string::npos && (ending.size() > 2 || word.find('/') != std::string::npos);
-}
-
 void run(GroundOptions options) {
-  const std::optional<std::string> phrase = take_phrase(options.words);
   const char* command = options.point ? "point" : "detect";
+  const std::optional<std::string> phrase = take_phrase(command, options.words);
   std::error_code error;
   const bool missing = !phrase && options.words.size() > 1 && options.words.back() != "-" &&
                        !std::filesystem::exists(options.words.back(), error);
   if (missing) fail_usage(command, "no such file: '{}'", options.words.back());
-  if (options.words.empty() || (phrase && names_file(*phrase))) fail_usage(command, "no such file: '{}'", *phrase);
+  if (phrase && names_file(*phrase)) fail_usage(command, "no such file: '{}'", *phrase);
+  if (options.words.empty()) {
+    fail_usage(command, "expected a picture, and what to look for behind it; no such file: '{}'", *phrase);
+  }
   if (options.point && !phrase) fail_usage(command, "expected what to point to behind the pictures, in quotes");
   Grounder(options, phrase).run();
 }

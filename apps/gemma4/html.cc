@@ -40,6 +40,7 @@ struct HtmlOptions {
 class PageWriter {
  public:
   explicit PageWriter(const HtmlOptions& options) : options_(options) {
+    refuse_question("html", Medium::image, options.files);
     if (!options.out.empty()) pages_ = Targets("-o", options.out, options.files, ".html");
     if (!options.render.empty()) pictures_ = Targets("--render", options.render, options.files, ".png");
     pictures_.keep_apart(pages_);

@@ -127,7 +127,10 @@ void add_ocr(CLI::App& app) {
   options->task.media.image.budget = media::kAutoBudget;  // text has to be seen
   add_task_options(*command, options->task, {Medium::image});
   command->footer(kExamples);
-  command->callback([options] { TextReader(*options).run(); });
+  command->callback([options] {
+    refuse_question("ocr", Medium::image, options->files);
+    TextReader(*options).run();
+  });
 }
 
 }  // namespace gemma::app

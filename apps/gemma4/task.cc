@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <utility>
@@ -41,6 +42,18 @@ AnswerOptions answer_options(const TaskOptions& options, const Settings& setting
   answer.think = options.think.has_value();
   answer.think_budget = static_cast<int>(options.think.value_or(0));
   return answer;
+}
+
+/** Neither there nor named like a picture, sound or film. */
+bool is_no_file(const std::string& word) {
+  std::error_code error;
+  return word != "-" && !named_like_a_file(word) && !std::filesystem::exists(word, error);
+}
+
+/** Of what is given the first that is a file, for an example. */
+std::string first_file(const std::vector<std::string>& words) {
+  const auto found = std::find_if_not(words.begin(), words.end(), is_no_file);
+  return found == words.end() ? "FILE" : *found;
 }
 
 void print_json(const Session& session, const MediaFile& file, const Media& media, const Answer& answer,
@@ -190,15 +203,31 @@ void add_end(json::object& out, const Answer& answer, const Media& media) {
   out["media"] = to_json(media);
 }
 
-std::optional<std::string> take_phrase(std::vector<std::string>& words) {
-  std::error_code error;
-  if (words.empty() || words.back() == "-" || named_like_a_file(words.back()) ||
-      std::filesystem::exists(words.back(), error)) {
-    return std::nullopt;
+bool names_file(const std::string& word) {
+  const std::string ending = std::filesystem::path(word).extension().string();
+  return word.find(' ') == std::string::npos && (ending.size() > 2 || word.find('/') != std::string::npos);
+}
+
+std::optional<std::string> take_phrase(std::string_view command, std::vector<std::string>& words) {
+  std::optional<std::string> phrase;
+  if (!words.empty() && is_no_file(words.back())) {
+    phrase = std::move(words.back());
+    words.pop_back();
   }
-  std::string phrase = std::move(words.back());
-  words.pop_back();
+  for (const std::string& word : words) {
+    if (!is_no_file(word) || names_file(word)) continue;
+    fail_usage(command, "no such file: '{}'; what is asked stands behind the files: gemma4 {} {} \"{}\"", word, command,
+               first_file(words), word);
+  }
   return phrase;
+}
+
+void refuse_question(std::string_view command, Medium kind, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (!is_no_file(word) || word.find(' ') == std::string::npos) continue;
+    fail_usage(command, "no such file: '{}'; questions of your own are asked by gemma4 run --{} {} \"{}\"", word,
+               name_of(kind), first_file(words), word);
+  }
 }
 
 std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths) {

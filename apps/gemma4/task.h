@@ -90,8 +90,12 @@ void say_if_stopped(const std::string& name, const Answer& answer);
 /** How an answer ended, what it took and facts of what it is about, as --json of every such command ends. */
 void add_end(json::object& out, const Answer& answer, const Media& media);
 
-/** The last word where it is no file: what is asked. */
-std::optional<std::string> take_phrase(std::vector<std::string>& words);
+/** Whether a word can be meant as a file only: with an ending or a folder, and without a blank. */
+bool names_file(const std::string& word);
+/** The last word where it is no file: what is asked. Wrong usage of `command` where another is none either. */
+std::optional<std::string> take_phrase(std::string_view command, std::vector<std::string>& words);
+/** Wrong usage of `command`, whose question is its own, where a question stands among its files. */
+void refuse_question(std::string_view command, Medium kind, const std::vector<std::string>& words);
 /** Fails where standard input is among them twice. */
 std::vector<MediaFile> files_of(Medium kind, const std::vector<std::string>& paths);
 

@@ -215,6 +215,7 @@ void check_targets(const TranscribeOptions& options, const std::vector<std::stri
 }
 
 void check(const TranscribeOptions& options) {
+  refuse_question("transcribe", Medium::audio, options.files);
   if (options.srt + options.vtt + options.task.json > 1) fail_usage("transcribe", "one of --srt, --vtt and --json");
   if ((options.srt || options.vtt) && options.files.size() > 1 && options.output.empty()) {
     fail_usage("-o", "subtitles of several files go into a folder: name it");

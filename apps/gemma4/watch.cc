@@ -25,10 +25,8 @@ struct WatchOptions {
 };
 
 void run(WatchOptions options) {
-  std::optional<std::string> asked = take_phrase(options.words);
-  if (asked && asked->find(' ') == std::string::npos && asked->find('/') != std::string::npos) {  // a path
-    options.words.push_back(*std::exchange(asked, std::nullopt));
-  }
+  std::optional<std::string> asked = take_phrase("watch", options.words);
+  if (asked && names_file(*asked)) options.words.push_back(*std::exchange(asked, std::nullopt));
   if (options.words.empty()) {
     fail_usage("watch", "expected a film, and a question behind it; no such file: '{}'", *asked);
   }

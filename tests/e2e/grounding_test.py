@@ -252,12 +252,25 @@ class Grounding(ProgramTest):
         self.assertIn(".png or .svg", self.error("detect", SQUARE, "--draw", "x.gif", status=2))
         self.assertIn("a pattern", self.error("detect", SQUARE, TURNED, "--draw", "x.svg", status=2))
         self.assertIn("no such file", self.error("detect", SQUARE, "other.png", status=2))
+        self.assertIn("expected a picture, and", self.error("detect", "the bike", status=2))
         self.assertIn("--page", self.error("html", SQUARE, "--page", "x.html", status=2))
         self.assertIn("--pages", self.error("ocr", SQUARE, "--pages", "5-2", status=2))
         self.assertIn("no vision tower", self.error("detect", SQUARE, "-m", GOLDEN / "e_text"))
         for command in ("detect", "point", "ocr", "html"):
             self.assertIn("Examples:", self.out(command, "--help"))
             self.assertIn(f"{command})", self.out("completion", "bash"))
+
+    def test_words_before_the_files(self):
+        for command, words in (("detect", "the bike"), ("detect", "bike"), ("point", "the bike, left")):
+            files = [TURNED, words, SQUARE] if words == "bike" else [words, TURNED]
+            for behind in ([], ["the car"]):
+                self.assertEqual(
+                    f"gemma4: {command}: no such file: '{words}'; what is asked stands behind the files: "
+                    f'gemma4 {command} {TURNED} "{words}"',
+                    self.error(command, *files, *behind, status=2),
+                )
+        for command in ("ocr", "html"):
+            self.assertIn(f'gemma4 run --image {SQUARE} "Is it?"', self.error(command, SQUARE, "Is it?", status=2))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,19 @@ class Tasks(ProgramTest):
         for question in ("Is it and / or?", "What happens in goal.mp4"):
             self.assertEqual(len(self.rows(*begin, "goal.mp4", question)), 1)
 
+    def test_a_question_before_the_films(self):
+        said = "watch: no such file: 'Who scores?'; what is asked stands behind the files: gemma4 watch "
+        self.assertIn(f'{said}{FILM} "Who scores?"', self.error("watch", "Who scores?", FILM, status=2))
+
+    def test_a_question_of_ones_own(self):
+        for command, kind in (("caption", "image"), ("transcribe", "audio")):
+            self.assertIn(f'gemma4 run --{kind} {WIDE} "Is it?"', self.error(command, "Is it?", WIDE, status=2))
+
+    def test_a_picture_is_no_film(self):
+        still = GOLDEN / "media" / "images" / "plain.avif"
+        self.assertIn("plain.avif: expected a film", self.error("watch", still, "What?"))
+        self.assertIn("plain.avif: expected a sound file", self.error("transcribe", still))
+
     def test_long_sound_is_written_down_in_pieces(self):
         talk = write_tone(self.folder / "talk.wav", 75, [(20, 20.6), (47, 47.6)])
         row = self.rows("transcribe", talk, "-n", "8")[0]
