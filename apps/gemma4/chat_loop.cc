@@ -17,6 +17,7 @@
 #include "gemma4/line_reader.h"
 #include "gemma4/run.h"
 #include "gemma4/settings.h"
+#include "gemma4/standard_input.h"
 #include "gemma4/terminal.h"
 
 namespace gemma::app {
@@ -25,7 +26,7 @@ namespace {
 constexpr int64_t kLongestConversation = 1 << 28;  // bytes
 
 constexpr const char* kHelp = R"(  /system TEXT   what the model is told first (empty: nothing); starts over
-  /image FILE    show a picture with your next message; /audio and /video likewise
+  /image FILE... show pictures with your next message; /audio and /video likewise
   /drop          do not show it after all
   /think [N|off] think before answering, at most N tokens
   /reset         forget the conversation
@@ -149,6 +150,15 @@ class ChatLoop {
     return files;
   }
 
+  /** What /image is about: one file, blanks in its name and all, unless several are named and one of them is there. */
+  static std::vector<std::string> named_files(const std::string& argument) {
+    std::error_code error;
+    const auto is_there = [&](const std::string& path) { return std::filesystem::exists(path, error); };
+    const std::string path = unquoted(argument);
+    const std::vector<std::string> words = pasted_words(argument);
+    return !is_there(path) && std::any_of(words.begin(), words.end(), is_there) ? words : std::vector{path};
+  }
+
   /** Reads a file that goes with the next message, or says why not. False: Ctrl-C ended that. */
   bool show(const MediaFile& file) {
     try {
@@ -164,7 +174,7 @@ class ChatLoop {
 
   void read(const MediaFile& file) {
     if (file.path.empty()) return say("which file?");
-    if (file.path == "-") return say("standard input is where you type: name a file");
+    if (file.path == "-" || is_standard_input(file.path)) return say("standard input is where you type: name a file");
     if (!session_.chat_template) return say("this model has no chat template, and no place for it in a conversation");
     auto media = reader_of_media_.read(file);
     const std::string fault = fault_in_room(*media, shown_, session_.engine->context());
@@ -279,7 +289,10 @@ class ChatLoop {
       options_.system = argument;
       reset();
     } else if (name == "/image" || name == "/audio" || name == "/video") {
-      show({name == "/image" ? Medium::image : name == "/audio" ? Medium::audio : Medium::video, unquoted(argument)});
+      const Medium kind = name == "/image" ? Medium::image : name == "/audio" ? Medium::audio : Medium::video;
+      for (const std::string& path : named_files(argument)) {
+        if (!show({kind, path})) break;
+      }
     } else if (name == "/drop") {
       say(shown_.empty() ? "nothing was to be shown" : "not shown: " + names_of(shown_));
       shown_.clear();

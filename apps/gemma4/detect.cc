@@ -33,6 +33,7 @@ constexpr const char* kPointExamples = R"(Examples:
 
 constexpr int kMostTokens = 4096;  // of an answer, where --max-tokens does not say; a model may find no end
 constexpr int kMostEntries = 200;
+constexpr const char* kCut = "; it was cut (--max-tokens)";
 
 struct GroundOptions {
   TaskOptions task;
@@ -109,7 +110,8 @@ class Grounder {
 
   void use(const std::string& file, const Media& media, const Answer& answer) {
     Result<grounding::Findings> findings = grounding::read_findings(answer.text, label_);
-    if (!findings) fail(media.name, "{}", findings.failure().message());
+    const bool cut = answer.finish == Finish::length;
+    if (!findings) fail(media.name, "{}{}", findings.failure().message(), cut ? kCut : "");
     for (const std::string& line : findings.value().notes) say(media.name, line);
     say_if_stopped(media.name, answer);
     const grounding::Sighting seen = sighting(file, media.facts, std::move(findings.value().found));

@@ -46,7 +46,7 @@ class PageWriter {
     pictures_.keep_apart(pages_);
     if (!pictures_.empty()) check_render();
     if (options.page.empty()) return;
-    if (pictures_.empty() || !pages_.empty()) fail_usage("--page", "is a page to --render; expected that, and no -o");
+    if (pictures_.empty() || !pages_.empty()) fail_usage("--page", "expected --render FILE.png beside it, and no -o");
     if (options.files.size() > 1) fail_usage("--page", "is the page of one picture, found {}", options.files.size());
   }
 
@@ -77,6 +77,10 @@ class PageWriter {
   }
 
   void check_render() const {
+    for (const std::string& file : options_.files) {
+      if (pictures_.of(file).ends_with(".png")) continue;
+      fail_usage("--render", "expected a name in .png, or a folder ('out/'), found '{}'", options_.render);
+    }
     find_browser();  // now, not after the answers
     if (std::count(options_.files.begin(), options_.files.end(), "-") > 0) {
       fail_usage("--render", "reads the picture again: standard input cannot be");

@@ -72,16 +72,29 @@ void make_usual_surroundings() {
   std::signal(SIGCHLD, SIG_DFL);
 }
 
-/** Whether there is a command of that name, those that are not listed included. */
-bool knows(const CLI::App& app, std::string_view name) {
-  return !app.get_subcommands([&](const CLI::App* each) { return each->get_name() == name; }).empty();
+/** The command of that name, those that are not listed included; null: there is none. */
+const CLI::App* find(const CLI::App& app, std::string_view name) {
+  const auto found = app.get_subcommands([&](const CLI::App* each) { return each->get_name() == name; });
+  return found.empty() ? nullptr : found[0];
+}
+
+/** Fails where a name is none: of the command, or of what it is about (`preprocess image`). */
+void check_names(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || *argv[1] == '-') return;
+  const CLI::App* command = find(app, argv[1]);
+  if (command == nullptr) {
+    fail_usage("command", "expected one of those that gemma4 --help lists, found '{}'", argv[1]);
+  }
+  const auto kinds = command->get_subcommands([](const CLI::App*) { return true; });
+  if (kinds.empty() || (argc > 2 && (*argv[2] == '-' || find(*command, argv[2]) != nullptr))) return;
+  std::string names;
+  for (const CLI::App* kind : kinds) names += (names.empty() ? "" : ", ") + kind->get_name();
+  fail_usage(argv[1], "expected one of {}, found {}", names, argc > 2 ? fmt::format("'{}'", argv[2]) : "nothing");
 }
 
 int answer(CLI::App& app, int argc, char** argv) {
   try {
-    if (argc > 1 && *argv[1] != '-' && !knows(app, argv[1])) {
-      fail_usage("command", "expected one of those that gemma4 --help lists, found '{}'", argv[1]);
-    }
+    check_names(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -251,8 +252,14 @@ File open_file(const std::string& path, const MediaLimits& limits) {
   if (path.find("://") != std::string::npos) fail(path, "expected a file of this machine, found an address");
   if (path.starts_with("data:")) fail("data:...", "expected a file of this machine, found its bytes");
   constexpr int64_t kMostInput = 4'000'000'000;
-  return path == "-" ? file_of_standard_input(limits.max_bytes.empty() ? kMostInput : *parse_bytes(limits.max_bytes))
-                     : File::open(path);
+  if (path == "-") {
+    return file_of_standard_input(limits.max_bytes.empty() ? kMostInput : *parse_bytes(limits.max_bytes));
+  }
+  std::error_code error;
+  if (is_standard_input(path) || std::filesystem::is_fifo(path, error)) {
+    fail(path, "cannot read: expected a regular file, found a pipe or terminal; '-' reads standard input");
+  }
+  return File::open(path);
 }
 
 media::Prepared prepare_file(const File& file, const MediaOptions& options) {

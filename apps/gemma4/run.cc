@@ -88,6 +88,10 @@ void take_words(const Given& given, RunOptions& options) {
   if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word.empty(); })) {
     fail_usage("run", "expected [MODEL] [PROMPT], found an empty word");
   }
+  for (const std::string& word : words) {
+    const std::optional<Medium> kind = kind_of_file(word);
+    if (kind) fail_usage("run", "'{}' is neither a model nor a prompt: --{} {} shows it", word, name_of(*kind), word);
+  }
   if (!words.empty() && model.empty() && (words.size() == 2 || names_a_model(words[0]))) model = words[next++];
   if (next < words.size()) options.prompt = words[next++];
   if (next < words.size()) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -43,6 +44,12 @@ std::string read_standard_input() {
   std::string text;
   read_blocks([&](std::string_view block) { text += block; });
   return text;
+}
+
+bool is_standard_input(const std::string& path) {
+  struct stat named = {}, input = {};
+  if (::stat(path.c_str(), &named) != 0 || ::fstat(STDIN_FILENO, &input) != 0) return false;
+  return named.st_dev == input.st_dev && named.st_ino == input.st_ino && !S_ISREG(named.st_mode);
 }
 
 File file_of_standard_input(int64_t limit) {

@@ -11,7 +11,9 @@ namespace gemma::app {
 
 /** All of it, as text. */
 std::string read_standard_input();
-/** The same as a file without a name; fails when it is more than `limit` bytes. */
+/** Whether `path` leads to standard input that is no file ("/dev/stdin"). */
+bool is_standard_input(const std::string& path);
+/** All of standard input as a file without a name; fails when it is more than `limit` bytes. */
 File file_of_standard_input(int64_t limit);
 
 }  // namespace gemma::app

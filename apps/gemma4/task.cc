@@ -204,8 +204,10 @@ void add_end(json::object& out, const Answer& answer, const Media& media) {
 }
 
 bool names_file(const std::string& word) {
-  const std::string ending = std::filesystem::path(word).extension().string();
-  return word.find(' ') == std::string::npos && (ending.size() > 2 || word.find('/') != std::string::npos);
+  constexpr size_t kShortest = 3, kLongest = 5;  // .ts to .jpeg, but not that of "Dr.Watson"
+  const size_t ending = std::filesystem::path(word).extension().string().size();
+  const bool ends_so = ending >= kShortest && ending <= kLongest;
+  return word.find(' ') == std::string::npos && (ends_so || word.find('/') != std::string::npos);
 }
 
 std::optional<std::string> take_phrase(std::string_view command, std::vector<std::string>& words) {

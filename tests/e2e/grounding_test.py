@@ -141,7 +141,9 @@ class Grounding(ProgramTest):
             )
 
     def test_a_model_that_answers_no_json_is_one_line(self):
-        self.assertIn("expected a JSON list", self.error("detect", SQUARE, "-n", "3"))
+        said = self.error("detect", SQUARE, "-n", "1")
+        self.assertIn("expected a JSON list", said)
+        self.assertIn("it was cut (--max-tokens)", said)
 
     def test_text_and_pages(self):
         rows = self.rows("ocr", SQUARE, TURNED, "-n", "4")
@@ -253,7 +255,11 @@ class Grounding(ProgramTest):
         self.assertIn("a pattern", self.error("detect", SQUARE, TURNED, "--draw", "x.svg", status=2))
         self.assertIn("no such file", self.error("detect", SQUARE, "other.png", status=2))
         self.assertIn("expected a picture, and", self.error("detect", "the bike", status=2))
+        self.assertIn("no such file", self.error("detect", SQUARE, "other.jxl", status=2))
+        asked = self.run_program("detect", SQUARE, "Dr.Watson", "-n", "1")
+        self.assertNotIn(b"no such file", asked.stderr)
         self.assertIn("--page", self.error("html", SQUARE, "--page", "x.html", status=2))
+        self.assertIn("a name in .png", self.error("html", SQUARE, "--render", "x.jpg", status=2))
         self.assertIn("--pages", self.error("ocr", SQUARE, "--pages", "5-2", status=2))
         self.assertIn("no vision tower", self.error("detect", SQUARE, "-m", GOLDEN / "e_text"))
         for command in ("detect", "point", "ocr", "html"):

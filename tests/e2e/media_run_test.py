@@ -120,6 +120,9 @@ class MediaRun(ProgramTest):
         said = self.error("run", self.model, "--image", WIDE, "--colour", "red", "What?", status=2)
         self.assertIn("not expected: --colour", said)
         self.assertIn("one prompt, in quotes", self.error("run", self.model, "What", "is", "this?", status=2))
+        for words in ((WIDE,), (WIDE, "What?"), ("What?", WIDE)):  # as other commands have it
+            said = self.error("run", "--model", self.model, *words, status=2)
+            self.assertIn(f"'{WIDE}' is neither a model nor a prompt: --image {WIDE} shows it", said)
         shutil.rmtree(self.model)
         self.make(case="dense_vision", template="large")
         self.assertIn("has no audio tower; E2B, E4B and 12B", run("--audio", TONES))
@@ -235,11 +238,18 @@ class MediaRun(ProgramTest):
             t.send(line + "\n")
             t.expect(r"(square.png|11.wav): \d+ tokens, with your next message")
             t.prompt()
+        t.send(f"/image {SQUARE} nowhere.png\n")
+        t.expect(r"square_96.png: \d+ tokens, with your next message")
+        t.expect("nowhere.png: cannot open")
+        t.prompt()
+        t.send("/image /dev/stdin\n")
+        t.expect("standard input is where you type")
+        t.prompt()
         t.send("And now?\n")
         t.expect(r"\d+ tokens.*context \d+ of \d+")
         t.prompt()
         t.send("/stats\n")
-        t.expect(r"pictures, frames and clips: 3 encoded in .* known already")
+        t.expect(r"pictures, frames and clips: 3 encoded in .*, 3 known already")
         t.prompt()
         t.send("/image nowhere.png\n")
         t.expect("nowhere.png: cannot open")
@@ -259,7 +269,21 @@ class MediaRun(ProgramTest):
         t.send("/exit\n")
         self.assertEqual(t.status(), 0)
         parts = json.loads((self.folder / "talk.json").read_text())[2]["content"]
-        self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "text"])
+        self.assertEqual([p["type"] for p in parts], ["image", "image", "image", "audio", "image", "text"])
+
+    def test_a_conversation_that_keeps_nothing_of_the_encoders(self):
+        self.make()
+        args = ["run", self.model, "--greedy", "-n", "1", "--encoder-cache", "0", "--image", WIDE, "--image", WIDE]
+        t = Terminal(args, dict(self.env), self.folder, 200)
+        t.prompt()
+        t.send("What?\n")
+        t.expect(r"\d+ tokens.*context \d+ of \d+")
+        t.prompt()
+        t.send("/stats\n")
+        t.expect(r"pictures, frames and clips: 2 encoded in .*, 0 known already")
+        t.prompt()
+        t.send("/exit\n")
+        self.assertEqual(t.status(), 0)
 
     def test_a_conversation_about_films(self):
         self.make()

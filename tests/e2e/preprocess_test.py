@@ -174,7 +174,9 @@ class Preprocess(ProgramTest):
         self.assertIn("PNG, 23 x 17", self.out("preprocess", "image", "-", stdin=picture))
         fifo = self.folder / "fifo"
         os.mkfifo(fifo)
-        self.assertIn("expected a regular file, found a pipe", self.error("preprocess", "image", fifo))
+        for pipe in (fifo, "/dev/stdin"):
+            said = f"gemma4: {pipe}: cannot read: expected a regular file, found a pipe or terminal; "
+            self.assertEqual(said + "'-' reads standard input", self.error("preprocess", "image", pipe))
         self.assertIn("expected a regular file, found a device", self.error("preprocess", "image", "/dev/zero"))
         self.assertIn("found a folder", self.error("preprocess", "image", self.folder))
         self.assertIn("found an address", self.error("preprocess", "image", "https://example.org/a.png"))

@@ -74,6 +74,21 @@ class Usage(ProgramTest):
                 self.refused(word, "a.png"),
             )
 
+    def test_kinds_that_are_none(self):
+        for words, found in ((["a.png"], "'a.png'"), (["picture", "a.png"], "'picture'"), ([], "nothing")):
+            self.assertEqual(
+                f"gemma4: preprocess: expected one of image, audio, video, found {found}",
+                self.refused("preprocess", *words),
+            )
+
+    def test_options_of_media_stand_together(self):
+        common = ["--max-pixels", "--max-seconds", "--max-memory", "--max-cpu", "--audio-window", "--front-end"]
+        caches = {"serve": ["--media-cache", "--encoder-cache"], "run": ["--encoder-cache"], "watch": []}
+        for command, own in caches.items():
+            below = self.out(command, "--help").split("\nPictures, sound and film:\n")[1].split("\n\n")[0]
+            for option in common + own:
+                self.assertRegex(below, rf"(?m)^  {option} ", command)
+
     def test_names_that_are_empty(self):
         for args in (
             ["run", ""],
