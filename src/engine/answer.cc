@@ -109,7 +109,10 @@ void Engine::State::draw(Task& task, std::span<const float> logits) const {
     permitted.allowed = bits;
   }
   const auto position = static_cast<int64_t>(task.tokens.size());
-  Choice choice = sample(logits, task.request.sampling, task.tokens, permitted, position, task.request.top_logprobs);
+  const Request& asked = task.request;
+  const bool said = asked.logprobs || asked.top_logprobs > 0;
+  Choice choice = sample(logits, asked.sampling, task.tokens, permitted, position,
+                         said ? std::optional(asked.top_logprobs) : std::nullopt);
   if (choice.token < 0) {
     task.drawn.push_back(ending(task, Finish::error,
                                 std::isnan(choice.logprob)

@@ -37,7 +37,8 @@ struct Request {
   /** Strings that end the answer, across token borders; not part of it. One that is the name of a control piece
    *  ("<turn|>") means that token. */
   std::vector<std::string> stop;
-  int top_logprobs = 0;
+  bool logprobs = false;  // of the answer's tokens: another look at all logits, which few need
+  int top_logprobs = 0;   // alternatives beside each, which ask for it too
   bool prompt_logprobs = false;
   bool loop_stop = true;  // end with Finish::loop; never under a mask
   std::unique_ptr<TokenMask> mask;

@@ -160,11 +160,11 @@ double log_sum_exp(std::span<const float> logits) {
 }
 
 Choice sample(std::span<const float> logits, const Sampling& sampling, std::span<const int32_t> history,
-              const Permitted& permitted, int64_t position, int top_logprobs) {
-  const double total = log_sum_exp(logits);
-  if (std::isnan(total)) return {-1, std::numeric_limits<float>::quiet_NaN(), {}};
+              const Permitted& permitted, int64_t position, std::optional<int> top_logprobs) {
+  if (!(largest(logits) > kNever)) return {-1, std::numeric_limits<float>::quiet_NaN(), {}};
   const int32_t token = choose(adjusted(logits, sampling, history, permitted), sampling, position);
-  Likelihood said = likelihood_of(logits, total, token, top_logprobs);
+  if (!top_logprobs) return {token, 0, {}};
+  Likelihood said = likelihood_of(logits, log_sum_exp(logits), token, *top_logprobs);
   return {token, said.logprob, std::move(said.top)};
 }
 

@@ -48,7 +48,7 @@ struct Likelihood {
 
 struct Choice {
   int32_t token = 0;             // -1: none can be chosen (nothing is allowed, or the logits are not numbers)
-  float logprob = 0;             // of the raw logits, before filters, penalties and temperature
+  float logprob = 0;             // of the raw logits, before filters, penalties and temperature; NaN where they are bad
   std::vector<Alternative> top;  // best first
 };
 
@@ -59,9 +59,10 @@ struct Permitted {
 };
 
 /** Pure. logits: one raw row. history: ids that penalties count (prompt and answer). position: of the token to be
- *  chosen in its sequence. Log-probabilities count ids that may not come all the same. */
+ *  chosen in its sequence. Log-probabilities count ids that may not come all the same. top_logprobs: how many
+ *  alternatives are wanted beside the token's own log-probability; nothing: not that either, which stays 0. */
 Choice sample(std::span<const float> logits, const Sampling& sampling, std::span<const int32_t> history,
-              const Permitted& permitted, int64_t position, int top_logprobs = 0);
+              const Permitted& permitted, int64_t position, std::optional<int> top_logprobs = std::nullopt);
 
 /** Of raw logits. */
 Likelihood likelihood(std::span<const float> logits, int32_t token, int top_logprobs);

@@ -183,6 +183,12 @@ TEST(Sampler, LogProbabilitiesAreOfTheRawLogits) {
   EXPECT_EQ(c.top[2].token, 1);
   EXPECT_EQ(likelihood(logits, 0, 3), (Likelihood{c.logprob, c.top}));
   EXPECT_TRUE(std::isnan(likelihood(std::vector<float>{1, NAN}, 0, 3).logprob));
+  const Choice alone = sample(logits, {.temperature = 0}, {}, {}, 0, 0);
+  EXPECT_THAT(alone.logprob, FloatNear(logprob(2), 1e-6f));
+  EXPECT_TRUE(alone.top.empty());
+  const Choice unasked = sample(logits, {.temperature = 0}, {}, {}, 0);
+  EXPECT_EQ(unasked.token, 2);
+  EXPECT_EQ(unasked.logprob, 0);
 }
 
 TEST(Sampler, LogSumExpOfALongRow) {

@@ -309,6 +309,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
     request.sampling = options.sampling;
     request.max_tokens = most_tokens();
     request.stop = stop;
+    request.logprobs = options.logprobs;
     request.top_logprobs = options.top_logprobs;
     request.prompt_logprobs = options.prompt_logprobs;
     request.salt = options.salt;

@@ -18,6 +18,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Lt;
 
 struct Heard {
   std::vector<int32_t> tokens;
@@ -185,6 +186,20 @@ TEST_F(Answers, LogProbabilitiesOfThePromptAndTheAnswer) {
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(all[prompt.size() - 1 + i], (Likelihood{heard.events[i].logprob, heard.events[i].top}));
   }
+}
+
+TEST_F(Answers, LogProbabilitiesComeWhenAskedFor) {
+  const auto logprobs = [&](bool asked, int top) {
+    Request r = request_of({5, 60, 7}, 3);
+    r.logprobs = asked;
+    r.top_logprobs = top;
+    std::vector<float> said;
+    for (const Event& e : run(engine_, std::move(r)).events) said.push_back(e.logprob);
+    return said;
+  };
+  EXPECT_THAT(logprobs(false, 0), Each(0.0f));
+  EXPECT_THAT(logprobs(true, 0), Each(Lt(0.0f)));
+  EXPECT_EQ(logprobs(true, 0), logprobs(false, 2));
 }
 
 TEST_F(Answers, PrefixesAreReused) {

@@ -51,6 +51,7 @@ struct Plan {
     r.media = media;
     r.sampling = sampling;
     r.max_tokens = max_tokens;
+    r.logprobs = true;
     r.top_logprobs = top_logprobs;
     r.key = key;
     r.prompt_logprobs = prompt_logprobs;

@@ -76,6 +76,7 @@ struct Plan {
     r.sampling = sampling;
     r.stop = stop;
     r.max_tokens = max_tokens;
+    r.logprobs = true;
     r.top_logprobs = top_logprobs;
     r.prompt_logprobs = prompt_logprobs;
     r.loop_stop = loop_stop;

@@ -23,6 +23,7 @@ __m256i repeat256(const std::byte* p) {
 struct Read256 {
   using Sum = __m256i;
   static constexpr int kBytes = 64;  // a line: two vectors
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   static Sum zero() { return _mm256_setzero_si256(); }
   static Sum add(Sum s, const std::byte* p) {
     return _mm256_add_epi64(_mm256_add_epi64(s, load256(p)), load256(p + 32));

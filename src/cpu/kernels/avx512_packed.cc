@@ -10,6 +10,7 @@
 #include "cpu/kernels/generic_packed.h"
 #include "cpu/kernels/generic_packed_plain.h"
 #include "cpu/kernels/parts.h"
+#include "cpu/kernels/whole_panel.h"
 
 namespace gemma::cpu {
 namespace {
@@ -19,11 +20,7 @@ struct Packed512 {
   using I = __m512i;
   using F = __m512;
   static constexpr int kLanes = 16;
-  static constexpr int kMaxRows = kTileRows;
-  /** A panel gone over once leaves no time in which memory rests: eight rows take two thirds of what they take where
-   *  its halves come one after the other. Sums of more rows leave no registers for that. */
-  template <int rows>
-  static constexpr int kParts = rows > 8 ? 1 : 2;
+  static constexpr PrefetchDistance kPrefetch = kPrefetch512;
   static constexpr bool kSignedDot = false;
 
   static Codes load(const std::byte* p) { return _mm512_loadu_si512(p); }
@@ -56,6 +53,14 @@ struct Packed512 {
     asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(c), "m"(*reinterpret_cast<const int8_t(*)[4]>(q)));
     return sum;
   }
+  using Operand = __m512i;
+  /** In a register: GCC 12 would make an operand in memory of it, and fetch it for each of two products. */
+  static Operand operand(const int8_t* q) {
+    Operand x;
+    asm("vpbroadcastd %1, %0" : "=v"(x) : "m"(*reinterpret_cast<const int8_t(*)[4]>(q)));
+    return x;
+  }
+  static I dot(I sum, Codes c, Operand q) { return _mm512_dpbusd_epi32(sum, c, q); }
   template <int n>
   static I broadcast(const int32_t* p) {
     const I x = _mm512_set1_epi32(*p);
@@ -143,7 +148,7 @@ void quantize(const float* x, int64_t n, ActivationBlock* out, int64_t stride) {
 }  // namespace
 
 void avx512_packed(Kernels& table) {
-  fill_packed<Packed512>(table);
+  fill_packed<WholePanel<Packed512>>(table);
   fill_cache<Packed512>(table);
   table.quantize = quantize;
   fill_plain_packed<Packed512>(table);

@@ -13,6 +13,7 @@ namespace {
 struct Read512 {
   using Sum = __m512i;
   static constexpr int kBytes = 64;
+  static constexpr PrefetchDistance kPrefetch = kPrefetch512;
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum add(Sum s, const std::byte* p) { return _mm512_add_epi64(s, _mm512_loadu_si512(p)); }
   static uint64_t total(Sum s) {  // _mm512_reduce_add_epi64 adds signed integers, which may overflow

@@ -5,8 +5,10 @@
 //   Codes, I, F                4 bytes, an integer, a float for each of kLanes rows
 //   kLanes                     rows
 //   kMaxRows                   how many activation rows go together, unless the tile says otherwise
+//   kPrefetch                  how far ahead weights are fetched
 //   kParts<rows>               how many vectors of weight rows go together with so many of them
-//   load, low, high            codes as they lie; low nibbles; high nibbles; store_codes: back to where they lie
+//   load, low, high            codes as they lie; low nibbles; high nibbles; store_codes: back to where they lie. Where
+//                              kLanes is a panel, both are told where the codes of the other 16 rows lie
 //   with_bits                  codes | (bits shifted left by `shift` (right where negative) & mask)
 //   lookup                     kIq4Values[code] + 128
 //   dot                        I + the products of four codes with four signed bytes, the same for every row
@@ -67,13 +69,15 @@ struct WeightBlock {
   /** codes[j]. */
   [[gnu::always_inline]] static Codes code(const std::byte* block, int row, int j) {
     const std::byte* at = block + row / 16 * B::kHalf + row % 16 * 4;
-    if constexpr (kFormat.bits == 8) return V::load(at + 64 * j);
-    const Codes both = V::load(at + 64 * (j % 4));
+    if constexpr (kFormat.bits == 8) return load<B::kHalf>(at + 64 * j);
+    const Codes both = load<B::kHalf>(at + 64 * (j % 4));
     const Codes c = j < 4 ? V::low(both) : V::high(both);
     if constexpr (kFormat.codebook) return V::lookup(c);
     const std::byte* bits = block + B::kHigh + row / 16 * B::kHighHalf + row % 16 * 4;
-    if constexpr (kFormat.bits == 5) return V::with_bits(c, V::load(bits), 4 - j, 0x10);
-    if constexpr (kFormat.bits == 6) return V::with_bits(c, V::load(bits + 64 * (j / 4)), 4 - 2 * (j % 4), 0x30);
+    if constexpr (kFormat.bits == 5) return V::with_bits(c, load<B::kHighHalf>(bits), 4 - j, 0x10);
+    if constexpr (kFormat.bits == 6) {
+      return V::with_bits(c, load<B::kHighHalf>(bits + 64 * (j / 4)), 4 - 2 * (j % 4), 0x30);
+    }
     return c;
   }
   [[gnu::always_inline]] void read_numbers(const std::byte* block, int row, const UnitHeader<V, type>& header) {
@@ -94,7 +98,7 @@ struct WeightBlock {
 
   [[gnu::always_inline]] void read_wide(const std::byte* block, int row) {
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) codes[j] = V::load(block + place(row) + 64 * j);
+    for (int j = 0; j < 8; ++j) codes[j] = load<kWideHalf>(block + place(row) + 64 * j);
     read_wide_numbers(block, row);
   }
   [[gnu::always_inline]] void read_wide_numbers(const std::byte* block, int row) {
@@ -108,7 +112,13 @@ struct WeightBlock {
   }
   [[gnu::always_inline]] void write_wide(std::byte* block, int row) const {
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) V::store_codes(block + place(row) + 64 * j, codes[j]);
+    for (int j = 0; j < 8; ++j) {
+      if constexpr (V::kLanes == kPanelRows) {
+        V::store_codes(block + place(row) + 64 * j, kWideHalf, codes[j]);
+      } else {
+        V::store_codes(block + place(row) + 64 * j, codes[j]);
+      }
+    }
     auto* numbers = reinterpret_cast<float*>(block + W::kScales) + row;
     V::store(numbers, scale);
     if constexpr (kFormat.groups == 2) std::memcpy(numbers + kPanelRows, &factors, sizeof factors);
@@ -119,10 +129,21 @@ struct WeightBlock {
   }
 
   /** Of codes within a wide block. */
-  static int place(int row) { return row / 16 * 512 + row % 16 * 4; }
+  static int place(int row) { return row / 16 * kWideHalf + row % 16 * 4; }
 
  private:
   using W = WideBlock<type>;
+  static constexpr int kWideHalf = 512;  // codes of 16 rows in a wide block
+
+  /** kHalf: bytes from the codes of 16 rows to those of the others, where a vector is a whole panel. */
+  template <int kHalf>
+  [[gnu::always_inline]] static Codes load(const std::byte* p) {
+    if constexpr (V::kLanes == kPanelRows) {
+      return V::load(p, kHalf);
+    } else {
+      return V::load(p);
+    }
+  }
 
   [[gnu::always_inline]] static F minimum(const std::byte* block, int row, int group, F minus_dmin) {
     const std::byte* at = block + B::kMinima;
@@ -194,8 +215,16 @@ class RowTile {
   }
   /** Adds the products with a block of each row. */
   [[gnu::always_inline]] void add(const WeightBlock<V, type>& w, const ActivationBlock* x) {
+    add(w, x, [](int) {});
+  }
+  /** Calls before(r) before the products of row r. */
+  template <class Before>
+  [[gnu::always_inline]] void add(const WeightBlock<V, type>& w, const ActivationBlock* x, Before before) {
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) sums_[r] = join(sums_[r], w, x[r], products(w, x[r]));
+    for (int r = 0; r < kRows; ++r) {
+      before(r);
+      sums_[r] = join(sums_[r], w, x[r], products(w, x[r]));
+    }
   }
   [[gnu::always_inline]] void store(float* y, int64_t y_stride) const {
 #pragma GCC unroll 12
@@ -207,21 +236,35 @@ template <class V, DType type, template <class, DType, int> class Tile>
 class PackedProduct {
   using B = PackedBlock<type>;
   static constexpr int kMaxRows = Tile<V, type, 1>::kMaxRows;
+  static constexpr bool kWholePanel = V::kLanes == kPanelRows;
 
+  /** Piece `piece` of kPieces of what comes behind a block. */
+  template <int kPieces>
+  [[gnu::always_inline]] static void prefetch_piece(const std::byte* block, int piece) {
+    constexpr int kLines = (B::kBytes + 63) / 64;
+#pragma GCC unroll 20
+    for (int i = kLines * piece / kPieces; i < kLines * (piece + 1) / kPieces; ++i) {
+      prefetch_ahead<V::kPrefetch>(block + 64 * i);
+    }
+  }
   /** What comes behind a block, some of it with each part, for memory does best when it is asked evenly. Where a panel
    *  is gone over four times, a quarter each time and of the next panel, for memory must not rest while the same codes
    *  come from the cache again. */
   template <int kParts>
   [[gnu::always_inline]] static void prefetch_weights(const std::byte* block, int first, int64_t blocks, int part) {
     if constexpr (kPanelRows / (kParts * V::kLanes) < 4) {
-      if (first > 0) return;
-      constexpr int kLines = (B::kBytes + 63) / 64;
-#pragma GCC unroll 20
-      for (int i = kLines * part / kParts; i < kLines * (part + 1) / kParts; ++i) prefetch_ahead(block + 64 * i);
+      if (first == 0) prefetch_piece<kParts>(block, part);
     } else {
       const std::byte* quarter = block + blocks / B::kBlocks * B::kUnit + first / V::kLanes * (B::kBytes / 4);
 #pragma GCC unroll 5
       for (int i = 0; i < B::kBytes / 4; i += 64) __builtin_prefetch(quarter + i);
+    }
+  }
+  /** Results are written when a panel ends: were their lines fetched no sooner, writing would wait for each. */
+  template <int kRows>
+  [[gnu::always_inline]] static void prefetch_results(float* y, int64_t y_stride) {
+    for (int r = 0; r < kRows; ++r) {
+      for (int i = 0; i < V::kLanes; i += 16) __builtin_prefetch(y + r * y_stride + i, 1);
     }
   }
 
@@ -240,13 +283,16 @@ class PackedProduct {
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, x += tile_rows) {
 #pragma GCC unroll 4
         for (int p = 0; p < kParts; ++p) {
-          if (prefetch) prefetch_weights<kParts>(block, first, blocks, p);
+          if (prefetch && !kWholePanel) prefetch_weights<kParts>(block, first, blocks, p);
           typename Tile<V, type, kRows>::Block w;
           w.read(block, first + p * V::kLanes, header[p]);
-          const ActivationBlock* rows = x;
-          // GCC 12 would keep the address of each operand in memory on the stack for the next vector.
-          if constexpr (V::kLanes == 16 && kParts > 1) __asm__("" : "+r"(rows));
-          tiles[p].add(w, rows);
+          if constexpr (kWholePanel) {
+            tiles[p].add(w, x, [&](int row) {
+              if (prefetch) prefetch_piece<kRows>(block, row);
+            });
+          } else {
+            tiles[p].add(w, x);
+          }
           // Codes of the next vector are not read before: registers would not hold both.
           if constexpr (kParts > 1 && kRows > 2) __asm__ volatile("" ::: "memory");
         }
@@ -271,6 +317,7 @@ class PackedProduct {
                            int64_t tile_rows, float* y, int64_t y_stride) {
     Tile<V, type, kRows> tile;
     tile.clear();
+    prefetch_results<kRows>(y + first, y_stride);
     for (int64_t b = 0; b < blocks; ++b, wide += WideBlock<type>::kBytes, x += tile_rows) {
       typename Tile<V, type, kRows>::Block w;
       w.read_wide(wide, first);
@@ -313,8 +360,7 @@ class PackedProduct {
     for (int64_t unit = 0; unit < blocks / B::kBlocks; ++unit, panel += B::kUnit) {
       const std::byte* block = panel + B::kHeader;
       for (int b = 0; b < B::kBlocks; ++b, block += B::kBytes, wide += WideBlock<type>::kBytes) {
-#pragma GCC unroll 20
-        for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead(block + i);
+        prefetch_piece<1>(block, 0);
         for (int row = 0; row < kPanelRows; row += V::kLanes) {
           UnitHeader<V, type> header;
           header.read(panel, row);

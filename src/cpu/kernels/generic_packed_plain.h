@@ -48,7 +48,7 @@ class PackedProductPlain {
 #pragma GCC unroll 2
     for (int line = 0; line < kPlaceBytes; line += 64) {
       if constexpr (kPasses == 1) {
-        prefetch_ahead(place + line);
+        prefetch_ahead<V::kPrefetch>(place + line);
       } else if (i % kPasses == part) {
         __builtin_prefetch(place + kPlaces * kPlaceBytes + line);
       }

@@ -7,7 +7,7 @@
 //   zero, load, input    input: a W that repeats the first values at an address
 //   step, store          sum + products of w and x
 //
-// and a reading one Sum, kBytes, zero, add(sum, address), total(sum).
+// and a reading one Sum, kBytes, kPrefetch, zero, add(sum, address), total(sum).
 #pragma once
 
 #include "cpu/kernels/packed.h"
@@ -62,7 +62,7 @@ uint64_t roof_read(const std::byte* data, int64_t bytes) {
   for (int64_t at = 0; at + kReadStretch <= bytes; at += kReadStretch) {
 #pragma GCC unroll 32
     for (int i = 0; i < kSums; ++i) {
-      if (i * V::kBytes % 64 == 0) prefetch_ahead(data + at + i * V::kBytes);
+      if (i * V::kBytes % 64 == 0) prefetch_ahead<V::kPrefetch>(data + at + i * V::kBytes);
       sums[i] = V::add(sums[i], data + at + i * V::kBytes);
     }
   }

@@ -22,6 +22,7 @@ uint32x4_t repeat128(const std::byte* p) {
 struct Read128 {
   using Sum = uint64x2_t;
   static constexpr int kBytes = 64;  // a line: four vectors
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   static Sum zero() { return vdupq_n_u64(0); }
   static Sum add(Sum s, const std::byte* p) {
     for (int i = 0; i < 64; i += 16) s = vaddq_u64(s, vreinterpretq_u64_u32(load128(p + i)));

@@ -21,6 +21,7 @@ struct PackedAvx2 {
   using F = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kMaxRows = 6;
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   template <int rows>
   static constexpr int kParts = rows == 1 ? 4 : 1;
 

@@ -22,6 +22,7 @@ struct PackedNeon {
   using F = float32x4_t;
   static constexpr int kLanes = 4;
   static constexpr int kMaxRows = kTileRows;
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   template <int rows>
   static constexpr int kParts = rows <= 3   ? 4
                                 : rows <= 6 ? 2

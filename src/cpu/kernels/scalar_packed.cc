@@ -20,6 +20,7 @@ struct Scalar {
   using F = float;
   static constexpr int kLanes = 1;
   static constexpr int kMaxRows = 4;
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   template <int rows>
   static constexpr int kParts = 1;
   static constexpr bool kSignedDot = false;

@@ -22,6 +22,7 @@ T at(const std::byte* p) {
 struct ReadScalar {
   using Sum = TwoWords;
   static constexpr int kBytes = 64;
+  static constexpr PrefetchDistance kPrefetch = cpu::kPrefetch;
   static Sum zero() { return Sum{}; }
   static Sum add(Sum s, const std::byte* p) {
     return s + at<TwoWords>(p) + at<TwoWords>(p + 16) + at<TwoWords>(p + 32) + at<TwoWords>(p + 48);
