@@ -78,7 +78,7 @@ void KeyPages::scores(int64_t page, int64_t kv_head, int64_t begin, int64_t end,
   for (int64_t panel = begin / kPanelRows; panel * kPanelRows < end; ++panel) {
     for_tiles(vectors, kCacheRows, [&](int64_t first, int64_t rows) {
       product(codec_->key_panel(keys, panel), codec_->blocks(), codec_->group_blocks(), codec_->levels(),
-              integers + first * codec_->padded(), queries + first * codec_->groups(), rows,
+              integers + first * codec_->padded(), queries + first * codec_->groups(), rows, first == 0,
               scores + first * page_size_ + panel * kPanelRows, page_size_);
     });
   }
@@ -97,12 +97,13 @@ void ValuePages::add(int64_t page, int64_t kv_head, const float* weights, const 
     return;
   }
   for_tiles(vectors, kCacheRows, [&](int64_t first, int64_t rows) {
-    add_coded(values, weights + first * page_size_, ranges + first, correction + first, rows, sums + first * width());
+    add_coded(values, weights + first * page_size_, ranges + first, correction + first, rows, first == 0,
+              sums + first * width());
   });
 }
 
 void ValuePages::add_coded(const std::byte* page, const float* weights, const KeyRange* ranges, const float* correction,
-                           int64_t vectors, float* sums) const {
+                           int64_t vectors, bool prefetch, float* sums) const {
   alignas(64) int8_t digits[2 * kCacheRows * kKvMostPage];  // [block][row][high, low][32]
   CacheWeights meaning[kCacheRows];
   const auto product = kernels_.cache_values[static_cast<size_t>(codec_->kind())];
@@ -115,7 +116,7 @@ void ValuePages::add_coded(const std::byte* page, const float* weights, const Ke
     const int64_t first = g * codec_->group_blocks(), end = std::min(first + codec_->group_blocks(), codec_->blocks());
     for (int64_t panel = first; panel < end; ++panel) {
       product(codec_->value_panel(page, page_size_, panel), page_size_ / kBlock, codec_->levels(), digits, meaning,
-              vectors, sums + panel * kPanelRows, width());
+              vectors, prefetch, sums + panel * kPanelRows, width());
     }
   }
 }

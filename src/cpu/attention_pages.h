@@ -62,7 +62,7 @@ class ValuePages : PoolPages {
 
  private:
   void add_coded(const std::byte* page, const float* weights, const KeyRange* ranges, const float* correction,
-                 int64_t vectors, float* sums) const;
+                 int64_t vectors, bool prefetch, float* sums) const;
 };
 
 }  // namespace gemma::cpu

@@ -113,9 +113,9 @@ TEST_P(CacheKernels, ScoresEqualTheScalarOnesAndAreThoseOfTheIntegers) {
         std::vector<float> y(static_cast<size_t>(rows * 64)), expected = y;
         const auto multiply = [&](const Kernels& k, std::vector<float>& out) {
           for (int64_t panel = 0; panel < 2; ++panel) {
-            k.cache_scores[static_cast<size_t>(codec.kind())](codec.key_panel(page.bytes.data(), panel), codec.blocks(),
-                                                              codec.group_blocks(), codec.levels(), q.q.data(),
-                                                              q.meaning.data(), rows, out.data() + panel * 32, 64);
+            k.cache_scores[static_cast<size_t>(codec.kind())](
+                codec.key_panel(page.bytes.data(), panel), codec.blocks(), codec.group_blocks(), codec.levels(),
+                q.q.data(), q.meaning.data(), rows, true, out.data() + panel * 32, 64);
           }
         };
         multiply(k_, y);
@@ -162,7 +162,7 @@ TEST_P(CacheKernels, SumsOfValuesEqualTheScalarOnesAndAreThoseOfTheWeights) {
             for (int64_t b = first; b < std::min(first + codec.group_blocks(), codec.blocks()); ++b) {
               k.cache_values[static_cast<size_t>(codec.kind())](
                   codec.value_panel(page.bytes.data(), slots, b), slots / 32, codec.levels(), digits.data(),
-                  meaning.data(), rows, sum.data() + b * 32, codec.padded());
+                  meaning.data(), rows, true, sum.data() + b * 32, codec.padded());
             }
           }
           return sum;

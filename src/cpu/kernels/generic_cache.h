@@ -186,9 +186,16 @@ class CacheProduct {
     }
   }
 
+  /** What comes behind a block, where its rows are gone over for the first time. */
+  [[gnu::always_inline]] static void prefetch_behind(const std::byte* block, int first) {
+    if (first > 0) return;
+#pragma GCC unroll 16
+    for (int i = 0; i < B::kBytes; i += 64) prefetch_ahead<V::kPrefetch>(block + i);
+  }
+
   template <int kRows, int kParts>
   static void score_rows(const std::byte* panel, int first, int64_t blocks, int64_t group, Levels levels,
-                         const int8_t* q, const CacheQuery* queries, float* y, int64_t y_stride) {
+                         const int8_t* q, const CacheQuery* queries, bool prefetch, float* y, int64_t y_stride) {
     const auto* scales = reinterpret_cast<const float*>(panel + blocks * B::kBytes);
     for (int64_t block = 0; block < blocks; block += group, queries += kRows, scales += kPanelRows) {
       I sums[kParts][kRows];
@@ -199,6 +206,7 @@ class CacheProduct {
       }
       const int64_t end = block + group < blocks ? block + group : blocks;
       for (int64_t b = block; b < end; ++b, q += 32 * kRows) {
+        if (prefetch) prefetch_behind(panel + b * B::kBytes, first);
         add_block<kRows, kParts>(panel + b * B::kBytes, first, levels, q, sums);
       }
 #pragma GCC unroll 2
@@ -216,7 +224,7 @@ class CacheProduct {
 
   template <int kRows, int kParts>
   static void add_values(const std::byte* panel, int first, int64_t blocks, Levels levels, const int8_t* digits,
-                         const CacheWeights* weights, float* sum, int64_t stride) {
+                         const CacheWeights* weights, bool prefetch, float* sum, int64_t stride) {
     I sums[kParts][2 * kRows];  // of the high and the low digits of a row
 #pragma GCC unroll 2
     for (int p = 0; p < kParts; ++p) {
@@ -227,6 +235,7 @@ class CacheProduct {
       }
     }
     for (int64_t b = 0; b < blocks; ++b, digits += 64 * kRows) {
+      if (prefetch) prefetch_behind(panel + b * B::kBytes, first);
       add_block<2 * kRows, kParts>(panel + b * B::kBytes, first, levels, digits, sums);
     }
 #pragma GCC unroll 2
@@ -243,49 +252,52 @@ class CacheProduct {
 
   template <int kRows>
   static void score_panel(const std::byte* panel, int64_t blocks, int64_t group, const uint8_t* levels, const int8_t* q,
-                          const CacheQuery* queries, float* y, int64_t y_stride) {
+                          const CacheQuery* queries, bool prefetch, float* y, int64_t y_stride) {
     constexpr int kParts = V::kLanes == 16 ? 2 : 1;
     const Levels table = V::levels(levels);
     for (int first = 0; first < kPanelRows; first += kParts * V::kLanes) {
-      score_rows<kRows, kParts>(panel, first, blocks, group, table, q, queries, y, y_stride);
+      score_rows<kRows, kParts>(panel, first, blocks, group, table, q, queries, prefetch, y, y_stride);
     }
   }
 
   template <int kRows>
   static void add_panel(const std::byte* panel, int64_t blocks, const uint8_t* levels, const int8_t* digits,
-                        const CacheWeights* weights, float* sum, int64_t stride) {
+                        const CacheWeights* weights, bool prefetch, float* sum, int64_t stride) {
     constexpr int kParts = V::kLanes == 16 && kRows <= 4 ? 2 : 1;
     const Levels table = V::levels(levels);
     for (int first = 0; first < kPanelRows; first += kParts * V::kLanes) {
-      add_values<kRows, kParts>(panel, first, blocks, table, digits, weights, sum, stride);
+      add_values<kRows, kParts>(panel, first, blocks, table, digits, weights, prefetch, sum, stride);
     }
   }
 
   template <int... rows>
   static void choose_scores(std::integer_sequence<int, rows...>, int64_t count, const std::byte* panel, int64_t blocks,
-                            int64_t group, const uint8_t* levels, const int8_t* q, const CacheQuery* queries, float* y,
-                            int64_t y_stride) {
-    ((count == rows + 1 ? score_panel<rows + 1>(panel, blocks, group, levels, q, queries, y, y_stride) : void()), ...);
+                            int64_t group, const uint8_t* levels, const int8_t* q, const CacheQuery* queries,
+                            bool prefetch, float* y, int64_t y_stride) {
+    ((count == rows + 1 ? score_panel<rows + 1>(panel, blocks, group, levels, q, queries, prefetch, y, y_stride)
+                        : void()),
+     ...);
   }
   template <int... rows>
   static void choose_values(std::integer_sequence<int, rows...>, int64_t count, const std::byte* panel, int64_t blocks,
-                            const uint8_t* levels, const int8_t* digits, const CacheWeights* weights, float* sum,
-                            int64_t stride) {
-    ((count == rows + 1 ? add_panel<rows + 1>(panel, blocks, levels, digits, weights, sum, stride) : void()), ...);
+                            const uint8_t* levels, const int8_t* digits, const CacheWeights* weights, bool prefetch,
+                            float* sum, int64_t stride) {
+    ((count == rows + 1 ? add_panel<rows + 1>(panel, blocks, levels, digits, weights, prefetch, sum, stride) : void()),
+     ...);
   }
 
  public:
   /** Kernels::cache_scores. */
   static void scores(const std::byte* panel, int64_t blocks, int64_t group, const uint8_t* levels, const int8_t* q,
-                     const CacheQuery* queries, int64_t rows, float* y, int64_t y_stride) {
-    choose_scores(std::make_integer_sequence<int, kCacheRows>(), rows, panel, blocks, group, levels, q, queries, y,
-                  y_stride);
+                     const CacheQuery* queries, int64_t rows, bool prefetch, float* y, int64_t y_stride) {
+    choose_scores(std::make_integer_sequence<int, kCacheRows>(), rows, panel, blocks, group, levels, q, queries,
+                  prefetch, y, y_stride);
   }
   /** Kernels::cache_values. */
   static void values(const std::byte* panel, int64_t blocks, const uint8_t* levels, const int8_t* digits,
-                     const CacheWeights* weights, int64_t rows, float* sum, int64_t stride) {
-    choose_values(std::make_integer_sequence<int, kCacheRows>(), rows, panel, blocks, levels, digits, weights, sum,
-                  stride);
+                     const CacheWeights* weights, int64_t rows, bool prefetch, float* sum, int64_t stride) {
+    choose_values(std::make_integer_sequence<int, kCacheRows>(), rows, panel, blocks, levels, digits, weights, prefetch,
+                  sum, stride);
   }
 };
 

@@ -122,14 +122,16 @@ struct Kernels {
   void (*cache_digits)(const float* p, const float* scales, int64_t begin, int64_t end, int64_t page, int8_t* digits,
                        int64_t stride, CacheWeights* weights) = nullptr;
   /** y[i * y_stride + r] = key r . query i, for the 32 keys of a panel of `blocks` blocks, `group` of which share a
-   * scale, and up to kCacheRows queries: q [blocks][rows][32], queries [groups][rows]. */
+   * scale, and up to kCacheRows queries: q [blocks][rows][32], queries [groups][rows]. `prefetch`: the panel comes from
+   * memory, and the next one lies behind it. */
   void (*cache_scores[kCacheCodes])(const std::byte* panel, int64_t blocks, int64_t group, const uint8_t* levels,
-                                    const int8_t* q, const CacheQuery* queries, int64_t rows, float* y,
+                                    const int8_t* q, const CacheQuery* queries, int64_t rows, bool prefetch, float* y,
                                     int64_t y_stride) = {};
   /** sum[i * stride + r] = itself * correction + sum over tokens of weight * value, for the 32 places r of a panel and
    *  up to kCacheRows queries: digits [blocks][rows][high, low][32]. */
   void (*cache_values[kCacheCodes])(const std::byte* panel, int64_t blocks, const uint8_t* levels, const int8_t* digits,
-                                    const CacheWeights* weights, int64_t rows, float* sum, int64_t stride) = {};
+                                    const CacheWeights* weights, int64_t rows, bool prefetch, float* sum,
+                                    int64_t stride) = {};
 };
 
 }  // namespace gemma::cpu
